@@ -1,0 +1,5 @@
+/** Twinspan: array. */
+@NullMarked
+package io.twinspan.array;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Twinspan: bridge. */
+@NullMarked
+package io.twinspan.bridge;
+
+import org.jspecify.annotations.NullMarked;

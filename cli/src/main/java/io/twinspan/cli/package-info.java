@@ -1,0 +1,5 @@
+/** Twinspan: cli. */
+@NullMarked
+package io.twinspan.cli;
+
+import org.jspecify.annotations.NullMarked;

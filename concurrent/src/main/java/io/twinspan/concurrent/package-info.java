@@ -1,0 +1,5 @@
+/** Twinspan: concurrent. */
+@NullMarked
+package io.twinspan.concurrent;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Twinspan: controller. */
+@NullMarked
+package io.twinspan.controller;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Twinspan: dma. */
+@NullMarked
+package io.twinspan.dma;
+
+import org.jspecify.annotations.NullMarked;

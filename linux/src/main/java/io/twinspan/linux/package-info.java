@@ -1,0 +1,5 @@
+/** Twinspan: linux. */
+@NullMarked
+package io.twinspan.linux;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Twinspan: nvme. */
+@NullMarked
+package io.twinspan.nvme;
+
+import org.jspecify.annotations.NullMarked;

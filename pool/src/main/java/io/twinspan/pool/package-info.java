@@ -1,0 +1,5 @@
+/** Twinspan: pool. */
+@NullMarked
+package io.twinspan.pool;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Twinspan: rdma. */
+@NullMarked
+package io.twinspan.rdma;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Twinspan: shelf. */
+@NullMarked
+package io.twinspan.shelf;
+
+import org.jspecify.annotations.NullMarked;
