@@ -4,7 +4,7 @@ import io.twinspan.controller.ArrayDirectory;
 import io.twinspan.controller.ControlServer;
 import io.twinspan.controller.ProcessLock;
 import io.twinspan.linux.Processes;
-import io.twinspan.linux.Signal;
+import io.twinspan.linux.Processes.Signal;
 import io.twinspan.linux.TwinspanException;
 import java.io.File;
 import java.io.IOException;
@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.OptionalLong;
+import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -56,7 +56,7 @@ final class ArrayProcesses {
     return directory;
   }
 
-  OptionalLong pid(String process) {
+  OptionalInt pid(String process) {
     return ProcessLock.holder(directory.lockFile(process));
   }
 
@@ -194,19 +194,19 @@ final class ArrayProcesses {
    * @throws TwinspanException when it is not running
    */
   void signal(String process, Signal signal) {
-    long pid =
+    int pid =
         pid(process).orElseThrow(() -> new TwinspanException(process + " is not running"));
     Processes.kill(pid, signal);
   }
 
   /** Ends a process in good order; after a deadline with SIGKILL. Returns false if that was needed. */
   boolean stop(String process) {
-    OptionalLong pid = pid(process);
+    OptionalInt pid = pid(process);
     if (pid.isEmpty()) {
       return true;
     }
-    Processes.kill(pid.getAsLong(), Signal.SIGTERM);
-    Processes.kill(pid.getAsLong(), Signal.SIGCONT); // a stopped process ends, too
+    Processes.kill(pid.getAsInt(), Signal.TERM);
+    Processes.kill(pid.getAsInt(), Signal.CONT); // a stopped process ends, too
     if (await(STOP_DEADLINE, () -> !isRunning(process))) {
       return true;
     }
@@ -216,7 +216,7 @@ final class ArrayProcesses {
 
   /** Ends a process with SIGKILL and waits until it is gone. */
   void kill(String process) {
-    signal(process, Signal.SIGKILL);
+    signal(process, Signal.KILL);
     if (!await(STOP_DEADLINE, () -> !isRunning(process))) {
       throw new TwinspanException(process + " does not end");
     }

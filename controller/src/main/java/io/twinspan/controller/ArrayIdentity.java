@@ -76,7 +76,7 @@ public record ArrayIdentity(long arrayId, byte[] secret) {
   public byte[] hostIdentifier(String controller) {
     byte[] id = new byte[16];
     for (int i = 0; i < 8; i++) {
-      id[i] = (byte) (arrayId >>> 8 * i);
+      id[i] = (byte) (arrayId >>> (8 * i));
     }
     id[8] = (byte) side(controller);
     return id;

@@ -43,6 +43,13 @@ public final class ControlServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ControlServer.class);
   private static final JsonMapper JSON = new JsonMapper();
 
+  /** The process behind a control socket does not answer. */
+  public static final class UnreachableException extends TwinspanException {
+    private UnreachableException(String message, Throwable cause) {
+      super(message, cause);
+    }
+  }
+
   /** Answers questions, on a thread of its own for each; may block. */
   @FunctionalInterface
   public interface Handler {
@@ -171,7 +178,12 @@ public final class ControlServer implements AutoCloseable {
     }
   }
 
-  /** Asks the process behind a control socket. */
+  /**
+   * Asks the process behind a control socket.
+   *
+   * @throws UnreachableException when nobody answers in time
+   * @throws TwinspanException with the process's own words when it refuses
+   */
   public static JsonNode ask(Path socket, ObjectNode request, Duration timeout) {
     try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
         ScheduledExecutorService timer =
@@ -187,9 +199,9 @@ public final class ControlServer implements AutoCloseable {
       }
       throw new TwinspanException(answer.path("error").asString("no answer"));
     } catch (java.nio.channels.AsynchronousCloseException e) {
-      throw new TwinspanException("no answer from " + socket + " within " + timeout.toMillis() + " ms", e);
+      throw new UnreachableException("no answer from " + socket + " within " + timeout.toMillis() + " ms", e);
     } catch (IOException | JacksonException e) {
-      throw new TwinspanException("can't ask " + socket + ": " + e.getMessage(), e);
+      throw new UnreachableException("can't ask " + socket + ": " + e.getMessage(), e);
     }
   }
 

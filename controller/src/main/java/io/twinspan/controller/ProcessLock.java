@@ -10,7 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.OptionalLong;
+import java.util.OptionalInt;
 
 /**
  * A lock that a process holds on a file as long as it lives: the kernel lets go of it however the process ends, so a pid in the file is never taken for
@@ -47,16 +47,16 @@ public final class ProcessLock implements AutoCloseable {
   }
 
   /** Pid of the process that holds the lock; empty when nobody does. */
-  public static OptionalLong holder(Path file) {
+  public static OptionalInt holder(Path file) {
     if (!Files.exists(file)) {
-      return OptionalLong.empty();
+      return OptionalInt.empty();
     }
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       if (tryLock(channel)) {
-        return OptionalLong.empty();
+        return OptionalInt.empty();
       }
       String pid = pidIn(file);
-      return pid.isEmpty() ? OptionalLong.empty() : OptionalLong.of(Long.parseLong(pid));
+      return pid.isEmpty() ? OptionalInt.empty() : OptionalInt.of(Integer.parseInt(pid));
     } catch (IOException | NumberFormatException e) {
       throw new TwinspanException("can't read the lock " + file + ": " + e.getMessage(), e);
     }

@@ -1,0 +1,237 @@
+package io.twinspan.cli;
+
+import io.twinspan.controller.ArrayDirectory;
+import io.twinspan.controller.Settings;
+import io.twinspan.controller.Sizes;
+import io.twinspan.linux.TwinspanException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** The demo: an array of its own, real data, two kills, every byte verified. Used once, by one thread; leaves nothing behind. */
+final class Demo implements AutoCloseable {
+  private static final Duration GIVEBACK_DEADLINE = Duration.ofSeconds(60);
+  private static final Duration CREATE_DEADLINE = Duration.ofSeconds(10);
+  private static final double KILL_AFTER = 0.4;
+  private static final long MIN_DRIVE_BYTES = 2L << 30;
+
+  private final DemoInput input;
+  private final PrintWriter err;
+  private final ArrayProcesses processes;
+  private final DemoTotals totals = new DemoTotals();
+  private final Thread onSignal = new Thread(this::removeAll, "demo-cleanup");
+  private final ObjectNode report = JsonNodeFactory.instance.objectNode();
+  private long written;
+  private long verified;
+  private long mismatches;
+
+  Demo(DemoInput input, PrintWriter err) {
+    this.input = input;
+    this.err = err;
+    try {
+      processes = new ArrayProcesses(ArrayDirectory.at(Files.createTempDirectory("twinspan-demo-")));
+    } catch (IOException e) {
+      throw new TwinspanException("can't make a temporary directory: " + e.getMessage(), e);
+    }
+    Runtime.getRuntime().addShutdownHook(onSignal);
+  }
+
+  /** Runs the whole story and tells it. */
+  ObjectNode run() {
+    long begun = System.nanoTime();
+    say("input: " + input.files() + " files, " + Sizes.rough(input.bytes()));
+    Map<Settings.Key, String> settings = new EnumMap<>(Settings.Key.class);
+    settings.put(Settings.Key.SHELF_DRIVE_SIZE, Sizes.format(driveBytes()));
+    new ArrayStarter(processes, this::say).up(settings);
+    createVolumes();
+    DemoHosts hosts = new DemoHosts(input, List.of(nbd("a"), nbd("b")));
+    var kills = report.putArray("kills");
+    for (int pass = 0; pass < 2; pass++) {
+      String victim = pass == 0 ? "a" : "b";
+      ObjectNode kill = kills.addObject().put("controller", victim);
+      writeAndKill(hosts, pass, victim, kill);
+      verifyThrough(hosts, 1 - pass, pass);
+      bringBack(victim, kill);
+    }
+    for (String name : ArrayProcesses.CONTROLLERS) {
+      totals.add(name, status(name));
+    }
+    say("shutting down");
+    if (!DownCommand.stopAll(processes, this::say)) {
+      throw new TwinspanException("the array did not shut down in good order");
+    }
+    report.put("files", input.files());
+    report.put("bytesWritten", written);
+    report.put("bytesVerified", verified);
+    report.put("mismatches", mismatches);
+    totals.report(report);
+    report.put("seconds", Math.round((System.nanoTime() - begun) / 1e8) / 10.0);
+    return report;
+  }
+
+  private long driveBytes() {
+    // both passes may be on the drives at once, twice each, with room for the pool's own data
+    return Math.max(MIN_DRIVE_BYTES, Math.ceilDiv(input.bytes() * 3, 1L << 30) << 30);
+  }
+
+  private void createVolumes() {
+    String pools = "AB";
+    for (int i = 0; i < DemoHosts.VOLUMES.size(); i++) {
+      ObjectNode request = ArrayProcesses.request("volume-create");
+      request.put("name", DemoHosts.VOLUMES.get(i)).put("sizeBytes", DemoHosts.volumeBytes(input));
+      request.put("pool", pools.substring(i, i + 1));
+      processes.askAnyController(request, CREATE_DEADLINE);
+    }
+  }
+
+  private SocketAddress nbd(String controller) {
+    for (JsonNode address : status(controller).path("nbd")) {
+      if (address.asString().startsWith("nbd://")) {
+        URI uri = URI.create(address.asString());
+        return new InetSocketAddress(uri.getHost(), uri.getPort());
+      }
+    }
+    throw new TwinspanException("controller " + controller + " serves no NBD over TCP");
+  }
+
+  private JsonNode status(String controller) {
+    return processes.ask(ArrayProcesses.controller(controller), ArrayProcesses.request("status"));
+  }
+
+  private void writeAndKill(DemoHosts hosts, int pass, String victim, ObjectNode kill) {
+    AtomicLong acknowledged = new AtomicLong();
+    Thread killer =
+        Thread.ofPlatform()
+            .name("killer")
+            .start(() -> killWhen(acknowledged, (long) (input.bytes() * KILL_AFTER), victim, hosts));
+    try (ProgressBar bar = bar("writing, kill -9 " + victim)) {
+      hosts.write(
+          pass,
+          n -> {
+            acknowledged.addAndGet(n);
+            bar.stepBy(n);
+          });
+      killer.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new TwinspanException("interrupted", e);
+    } finally {
+      killer.interrupt();
+    }
+    written += acknowledged.get();
+    kill.put("longestStallMs", Math.round(hosts.takeLongestStallNs() / 1e5) / 10.0);
+  }
+
+  private void killWhen(AtomicLong acknowledged, long bytes, String victim, DemoHosts hosts) {
+    try {
+      while (acknowledged.get() < bytes) {
+        Thread.sleep(1);
+      }
+      totals.add(victim, status(victim));
+      hosts.killNow();
+      processes.kill(ArrayProcesses.controller(victim));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt(); // the writers failed before
+    }
+  }
+
+  private void verifyThrough(DemoHosts hosts, int controller, int pass) {
+    String name = ArrayProcesses.CONTROLLERS.get(controller);
+    try (ProgressBar bar = bar("verifying through " + name)) {
+      AtomicLong bytes = new AtomicLong();
+      mismatches +=
+          hosts.verify(
+              controller,
+              pass,
+              n -> {
+                bytes.addAndGet(n);
+                bar.stepBy(n);
+              });
+      verified += bytes.get();
+    }
+  }
+
+  private void bringBack(String victim, ObjectNode kill) {
+    say("starting controller " + victim + " again; waiting for resync and giveback");
+    long begun = System.nanoTime();
+    String process = ArrayProcesses.controller(victim);
+    processes.awaitReady(process, processes.start(process));
+    String home = victim.equals("a") ? "A" : "B";
+    if (!ArrayProcesses.await(GIVEBACK_DEADLINE, () -> owns(victim, home))) {
+      throw new TwinspanException(
+          "pool " + home + " was not back at controller " + victim + " within "
+              + GIVEBACK_DEADLINE.toSeconds() + " s");
+    }
+    kill.put("givebackMs", (System.nanoTime() - begun) / 1_000_000);
+  }
+
+  private boolean owns(String controller, String pool) {
+    for (JsonNode p : status(controller).path("pools")) {
+      if (p.path("name").asString("").equals(pool)) {
+        return p.path("role").asString("").equals("OWNER_MIRRORED");
+      }
+    }
+    return false;
+  }
+
+  private ProgressBar bar(String task) {
+    return new ProgressBarBuilder()
+        .setTaskName(task)
+        .setInitialMax(input.bytes())
+        .setUnit(" MiB", 1 << 20)
+        .setStyle(ProgressBarStyle.ASCII)
+        .setUpdateIntervalMillis(200)
+        .setConsumer(new ConsoleProgressBarConsumer(System.err))
+        .build();
+  }
+
+  private void say(String line) {
+    err.println(line);
+    err.flush();
+  }
+
+  @Override
+  public void close() {
+    try {
+      Runtime.getRuntime().removeShutdownHook(onSignal);
+    } catch (IllegalStateException e) {
+      return; // the process ends: the hook does it
+    }
+    removeAll();
+  }
+
+  private void removeAll() {
+    for (String process : ArrayProcesses.all()) {
+      if (processes.isRunning(process)) {
+        processes.kill(process);
+      }
+    }
+    Path root = processes.directory().root();
+    try (var files = Files.walk(root)) {
+      List<Path> all = new ArrayList<>(files.sorted(Comparator.reverseOrder()).toList());
+      for (Path file : all) {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      err.println("twinspan: could not remove " + root + ": " + e.getMessage());
+    }
+  }
+}

@@ -1,0 +1,187 @@
+package io.twinspan.cli;
+
+import io.twinspan.controller.Sizes;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+import tools.jackson.databind.JsonNode;
+
+/** {@code twinspan volume}. */
+@Command(
+    name = "volume",
+    description = "Create, list, resize and delete volumes.",
+    mixinStandardHelpOptions = true,
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = {
+      VolumeCommand.Create.class,
+      VolumeCommand.ListAll.class,
+      VolumeCommand.Resize.class,
+      VolumeCommand.Delete.class
+    })
+final class VolumeCommand {
+  private static final Duration DEADLINE = Duration.ofSeconds(30);
+
+  private VolumeCommand() {}
+
+  /** Prints a table of volumes. */
+  static void print(PrintWriter out, JsonNode volumes) {
+    for (JsonNode volume : volumes) {
+      out.printf(
+          "volume      %-20s  pool %s  owner %s  %10s  %10s used%n",
+          volume.path("name").asString(),
+          volume.path("pool").asString("-"),
+          volume.path("owner").asString("-"),
+          Sizes.rough(volume.path("sizeBytes").asLong(0)),
+          Sizes.rough(volume.path("usedBytes").asLong(0)));
+    }
+    out.flush();
+  }
+
+  /** Reads sizes on the command line. */
+  static final class SizeConverter implements ITypeConverter<Long> {
+    SizeConverter() {}
+
+    @Override
+    public Long convert(String value) {
+      try {
+        return Sizes.parse(value);
+      } catch (RuntimeException e) {
+        throw new TypeConversionException(String.valueOf(e.getMessage()));
+      }
+    }
+  }
+
+  @Command(
+      name = "create",
+      description = "Create a thin volume; both controllers export it by its name.",
+      mixinStandardHelpOptions = true)
+  static final class Create implements Callable<Integer> {
+    @Spec private CommandSpec spec = CommandSpec.create();
+    @Mixin private ArrayOptions array = new ArrayOptions();
+    @Mixin private JsonOption json = new JsonOption();
+
+    @Parameters(index = "0", paramLabel = "NAME", description = "1 to 63 of A-Z a-z 0-9 . _ -")
+    private String name = "";
+
+    @Parameters(
+        index = "1",
+        paramLabel = "SIZE",
+        converter = SizeConverter.class,
+        description = "Such as 512MiB or 2GiB; rounded up to 4096 bytes.")
+    private long size;
+
+    @Option(
+        names = "--pool",
+        paramLabel = "POOL",
+        description = "A or B, at home in controller a or b. Default: the one with more free space.")
+    private @Nullable String pool;
+
+    Create() {}
+
+    @Override
+    public Integer call() {
+      var request = ArrayProcesses.request("volume-create").put("name", name).put("sizeBytes", size);
+      if (pool != null) {
+        request.put("pool", pool);
+      }
+      return show(spec, json, array.existing().askAnyController(request, DEADLINE));
+    }
+  }
+
+  @Command(name = "list", description = "List the volumes.", mixinStandardHelpOptions = true)
+  static final class ListAll implements Callable<Integer> {
+    @Spec private CommandSpec spec = CommandSpec.create();
+    @Mixin private ArrayOptions array = new ArrayOptions();
+    @Mixin private JsonOption json = new JsonOption();
+
+    ListAll() {}
+
+    @Override
+    public Integer call() {
+      ArrayProcesses processes = array.existing();
+      JsonNode volumes = processes.askAnyController(ArrayProcesses.request("volume-list"), DEADLINE);
+      if (json.isOn()) {
+        JsonOption.print(spec.commandLine().getOut(), volumes);
+      } else {
+        print(spec.commandLine().getOut(), volumes);
+      }
+      return CommandLine.ExitCode.OK;
+    }
+  }
+
+  @Command(
+      name = "resize",
+      description = "Change a volume's size. What a smaller size cuts off is gone.",
+      mixinStandardHelpOptions = true)
+  static final class Resize implements Callable<Integer> {
+    @Spec private CommandSpec spec = CommandSpec.create();
+    @Mixin private ArrayOptions array = new ArrayOptions();
+    @Mixin private JsonOption json = new JsonOption();
+
+    @Parameters(index = "0", paramLabel = "NAME", description = "The volume.")
+    private String name = "";
+
+    @Parameters(index = "1", paramLabel = "SIZE", converter = SizeConverter.class, description = "The new size.")
+    private long size;
+
+    @Option(names = "--shrink", description = "Allow a size smaller than now.")
+    private boolean shrink;
+
+    Resize() {}
+
+    @Override
+    public Integer call() {
+      var request =
+          ArrayProcesses.request("volume-resize")
+              .put("name", name)
+              .put("sizeBytes", size)
+              .put("shrink", shrink);
+      return show(spec, json, array.existing().askAnyController(request, DEADLINE));
+    }
+  }
+
+  @Command(
+      name = "delete",
+      description = "Delete a volume and its data. Hosts that use it are disconnected.",
+      mixinStandardHelpOptions = true)
+  static final class Delete implements Callable<Integer> {
+    @Spec private CommandSpec spec = CommandSpec.create();
+    @Mixin private ArrayOptions array = new ArrayOptions();
+
+    @Parameters(index = "0", paramLabel = "NAME", description = "The volume.")
+    private String name = "";
+
+    Delete() {}
+
+    @Override
+    public Integer call() {
+      array.existing().askAnyController(ArrayProcesses.request("volume-delete").put("name", name), DEADLINE);
+      spec.commandLine().getOut().println("volume " + name + " is deleted");
+      return CommandLine.ExitCode.OK;
+    }
+  }
+
+  private static int show(CommandSpec spec, JsonOption json, JsonNode volume) {
+    PrintWriter out = spec.commandLine().getOut();
+    if (json.isOn()) {
+      JsonOption.print(out, volume);
+    } else {
+      out.printf(
+          "volume %s  pool %s  %s%n",
+          volume.path("name").asString(),
+          volume.path("pool").asString("-"),
+          Sizes.rough(volume.path("sizeBytes").asLong(0)));
+    }
+    return CommandLine.ExitCode.OK;
+  }
+}
