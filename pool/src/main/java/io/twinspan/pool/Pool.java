@@ -1,0 +1,121 @@
+package io.twinspan.pool;
+
+import java.util.List;
+
+/**
+ * A pool: thin volumes on one namespace of each of several drives, every block on two drives, its CRC32C kept in the map and
+ * verified on every read. The unit of ownership: one controller at a time opens it.
+ *
+ * <p>A state machine without threads, clock or I/O of its own: the drives and the clock are injected, everything is called on one agent
+ * thread, and completions come on that thread from drive completions or {@link #doWork}, never from within the call
+ * that asked.
+ *
+ * <p>Ownership is not decided here: whoever opens a pool has fenced the others at the drives. A reservation conflict on any drive ends in
+ * {@link PoolStatus#FENCED} for everything outstanding, and the pool stays {@link State#FENCED} until {@link #abandon}.
+ */
+public interface Pool {
+  /** Most blocks in one READ or WRITE (128 KiB). */
+  int MAX_IO_BLOCKS = 32;
+
+  /** Life of a pool in this process. */
+  enum State {
+    /** Nothing in memory; only {@link #format} and {@link #open} are allowed. */
+    CLOSED,
+    /** Reading the metadata, then persisting the new epoch. */
+    OPENING,
+    /** Serving. */
+    OPEN,
+    /** Finishing what was accepted before, on the way to CLOSED. */
+    CLOSING,
+    /** Another controller took the drives. */
+    FENCED
+  }
+
+  /** What {@link #reserve} says. */
+  enum Grant {
+    /** The blocks' space is set aside; exactly one WRITE of the same range must follow. */
+    GRANTED,
+    /** Space comes free when work under way is done: ask again after some completion. */
+    WAIT,
+    /** The pool is full. */
+    NO_SPACE
+  }
+
+  /** State now. */
+  State state();
+
+  /** Writes an empty pool of the given array to all drives, whatever was there. State CLOSED before and after. */
+  void format(long arrayId, PoolCompletion completion);
+
+  /**
+   * Reads the metadata, and persists an epoch higher than both the one found and {@code minimumEpoch - 1} on a majority of the drives.
+   *
+   * @param arrayId the array whose pool must be found, else NOT_FORMATTED
+   * @param minimumEpoch least epoch to open with
+   * @param drivesStayedPowered true when no drive can have lost its volatile cache since the last owner wrote: spares the check of what was not yet flushed
+   */
+  void open(long arrayId, long minimumEpoch, boolean drivesStayedPowered, PoolCompletion completion);
+
+  /** Epoch persisted by the last successful {@link #open} or {@link #advanceEpoch}; 0 before. */
+  long epoch();
+
+  /** Persists {@code epoch() + 1} on a majority of the drives. */
+  void advanceEpoch(PoolCompletion completion);
+
+  /** Finishes what was accepted, flushes, and forgets everything in memory: state CLOSED, the drives hold it all. */
+  void close(PoolCompletion completion);
+
+  /** Forgets everything in memory at once, touching no drive; outstanding requests end with CLOSED (their memory may still be in use by a drive until the drive completes; the pool waits for that before it calls them). */
+  void abandon();
+
+  /**
+   * Sets aside room for a WRITE of the range, so that a write that was acknowledged can always be destaged.
+   *
+   * @throws IllegalArgumentException when the range is not in the volume
+   */
+  Grant reserve(int volume, long block, int blockCount);
+
+  /** Gives back what {@link #reserve} granted for a WRITE that will not come. */
+  void unreserve(int volume, long block, int blockCount);
+
+  /**
+   * Accepts a data request. Requests that overlap are carried out in the order of submission. Reads see all writes submitted before.
+   *
+   * @return false when there is no room now: nothing was accepted; try again after some completion
+   */
+  boolean submit(PoolRequest request);
+
+  /** Creates a thin volume; completes when that survives a crash of the controller (and a loss of power). Id in {@link #volumes()} then. */
+  void createVolume(String name, long sizeBytes, PoolCompletion completion);
+
+  /** Changes a volume's size; shrinking frees what is cut off. */
+  void resizeVolume(int volume, long sizeBytes, PoolCompletion completion);
+
+  /** Deletes a volume and frees its space. */
+  void deleteVolume(int volume, PoolCompletion completion);
+
+  /** The volumes, sorted by id; empty unless OPEN. Allocates: for the control plane. */
+  List<VolumeInfo> volumes();
+
+  /** Size of a volume in blocks, or -1 when there is none with this id. For the data path. */
+  long volumeBlocks(int volume);
+
+  /** Blocks of user data that the pool can hold. */
+  long capacityBlocks();
+
+  /** Blocks of user data that it holds. */
+  long usedBlocks();
+
+  /** Blocks whose checksum did not match in one copy, since the pool was made; each was repaired or reported. */
+  long checksumErrors();
+
+  /** Drives that are missing or failed, by index in the list that the pool was given. */
+  boolean driveFailed(int index);
+
+  /**
+   * Does what is due: retries after back-pressure, checkpoints, completions.
+   *
+   * @return amount of work done, 0 for none
+   */
+  int doWork();
+}
