@@ -186,6 +186,7 @@ class UnixSocketTest {
   }
 
   @Test
+  @SuppressWarnings("try") // closing early is what is tested
   void closeEndsAReceiveThatWaits() throws Exception {
     List<UnixSocket> pair = UnixSocket.pair();
     try (UnixSocket here = pair.get(0);
