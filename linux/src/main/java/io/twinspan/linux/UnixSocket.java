@@ -213,7 +213,7 @@ public final class UnixSocket implements AutoCloseable {
 
   /** Closing alone would leave a thread waiting that is in accept or receive. */
   static void shutDownAndClose(Fd fd) {
-    int unused = Native.shutdown(fd.number(), SHUT_RDWR);
+    var _ = Native.shutdown(fd.number(), SHUT_RDWR);
     fd.close();
   }
 
