@@ -173,7 +173,7 @@ public final class AgentRunner implements AutoCloseable {
     } finally {
       state = State.CLOSING;
       try {
-        boolean unused = guarded(agent::onClose);
+        var _ = guarded(agent::onClose);
       } finally {
         release();
       }
@@ -236,7 +236,7 @@ public final class AgentRunner implements AutoCloseable {
       step.run();
       return true;
     } catch (Throwable e) {
-      Decision unused = errorHandler.onError(agent, e);
+      var _ = errorHandler.onError(agent, e);
       return false;
     }
   }
