@@ -45,7 +45,7 @@ final class AsyncEvents {
   /** Notes an event; beyond the limit the newest are lost, as the log page tells all anyway. */
   void add(int type, int information, int logPage) {
     if (eventCount < MAX_EVENTS) {
-      events[eventCount++] = type | information << 8 | logPage << 16;
+      events[eventCount++] = type | (information << 8) | (logPage << 16);
     }
   }
 
@@ -70,7 +70,7 @@ final class AsyncEvents {
       int type = events[i] & 7;
       boolean deliverable =
           requestCount > 0
-              && (heldBackTypes & 1 << type) == 0
+              && (heldBackTypes & (1 << type)) == 0
               && admin.completionQueue().reserve();
       if (deliverable) {
         heldBackTypes |= 1 << type;

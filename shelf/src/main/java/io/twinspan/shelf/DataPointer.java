@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
  * The data of one command, found by walking its PRP entries (NVM Express 1.4, sections 4.3 and
@@ -38,7 +39,7 @@ final class DataPointer {
   /** Looks addresses up in the given map. */
   DataPointer(DmaMap dma) {
     this.dma = dma;
-    java.util.Arrays.fill(segments, MemorySegment.NULL);
+    Arrays.fill(segments, MemorySegment.NULL);
   }
 
   /** How many pieces there are. */
@@ -90,12 +91,16 @@ final class DataPointer {
     return list(prp2, rest, write);
   }
 
-  /** Copies bytes to the client, as many as were resolved. */
+  /** Copies bytes to the client, as many as were resolved; zeros where the source has no more. */
   void copyFrom(MemorySegment source) {
     long done = 0;
     for (int i = 0; i < count; i++) {
-      MemorySegment.copy(source, done, segments[i], offsets[i], lengths[i]);
-      done += lengths[i];
+      long length = Math.clamp(source.byteSize() - done, 0, lengths[i]);
+      MemorySegment.copy(source, done, segments[i], offsets[i], length);
+      if (length < lengths[i]) {
+        segments[i].asSlice(offsets[i] + length, lengths[i] - length).fill((byte) 0);
+      }
+      done += length;
     }
   }
 

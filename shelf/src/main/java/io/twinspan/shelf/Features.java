@@ -2,6 +2,7 @@ package io.twinspan.shelf;
 
 import io.twinspan.nvme.Feature;
 import io.twinspan.nvme.Status;
+import java.util.Arrays;
 
 /**
  * The features of one controller (NVM Express 1.4, section 5.21.1); a controller reset makes them
@@ -23,11 +24,11 @@ final class Features {
 
   /** Sets everything to its default. */
   void reset() {
-    java.util.Arrays.fill(values, 0);
+    Arrays.fill(values, 0);
     values[Feature.TEMPERATURE_THRESHOLD] = 0x157; // 70 °C in kelvin
     values[Feature.VOLATILE_WRITE_CACHE] = CACHE_ENABLED;
     int queues = NvmeController.IO_QUEUES - 1;
-    values[Feature.NUMBER_OF_QUEUES] = queues | queues << 16;
+    values[Feature.NUMBER_OF_QUEUES] = queues | (queues << 16);
     host = HostIdentity.unnamed(controllerId);
     extendedHostId = false;
   }

@@ -1,5 +1,6 @@
 package io.twinspan.shelf;
 
+import io.twinspan.linux.Errno;
 import java.util.concurrent.Executor;
 
 /**
@@ -42,7 +43,7 @@ final class FlushGroup {
     running = new Deferral[capacity];
     task =
         () -> {
-          int result = -io.twinspan.linux.Errno.EIO;
+          int result = -Errno.EIO;
           try {
             result = Math.min(0, medium.flush());
           } finally {

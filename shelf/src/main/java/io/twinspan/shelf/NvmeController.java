@@ -8,6 +8,7 @@ import io.twinspan.nvme.SubmissionEntry;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,8 +53,11 @@ final class NvmeController {
   private static final long CAP =
       ControllerRegisters.cap(MAX_QUEUE_ENTRIES, READY_TIMEOUT_MS, DoorbellPage.DSTRD);
 
+  /** The upper half of a 64-bit register. */
+  private static final long HIGH = 0xffff_ffff_0000_0000L;
+
   /** CC bits that must be 0: CSS (NVM command set), MPS (4 KiB pages), AMS (round robin). */
-  private static final int CC_UNSUPPORTED = 0x7 << 4 | 0xf << 7 | 0x7 << 11;
+  private static final int CC_UNSUPPORTED = (0x7 << 4) | (0xf << 7) | (0x7 << 11);
 
   /** Where interrupts go. */
   @FunctionalInterface
@@ -229,10 +233,10 @@ final class NvmeController {
     switch (offset) {
       case ControllerRegisters.CC -> configure(value);
       case ControllerRegisters.AQA -> aqa = value & 0x0fff_0fff;
-      case ControllerRegisters.ASQ -> asq = asq >>> 32 << 32 | value & 0xffff_f000L;
-      case ControllerRegisters.ASQ + 4 -> asq = asq & 0xffff_ffffL | (long) value << 32;
-      case ControllerRegisters.ACQ -> acq = acq >>> 32 << 32 | value & 0xffff_f000L;
-      case ControllerRegisters.ACQ + 4 -> acq = acq & 0xffff_ffffL | (long) value << 32;
+      case ControllerRegisters.ASQ -> asq = (asq & HIGH) | (value & 0xffff_f000L);
+      case ControllerRegisters.ASQ + 4 -> asq = (asq & ~HIGH) | ((long) value << 32);
+      case ControllerRegisters.ACQ -> acq = (acq & HIGH) | (value & 0xffff_f000L);
+      case ControllerRegisters.ACQ + 4 -> acq = (acq & ~HIGH) | ((long) value << 32);
       default -> {}
     }
   }
@@ -388,8 +392,8 @@ final class NvmeController {
   private void forgetQueues() {
     subsystem.deferrals().cancelAll(this);
     asyncEvents.reset();
-    java.util.Arrays.fill(sqs, null);
-    java.util.Arrays.fill(cqs, null);
+    Arrays.fill(sqs, null);
+    Arrays.fill(cqs, null);
     stalled = false;
   }
 

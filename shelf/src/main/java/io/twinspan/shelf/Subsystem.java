@@ -32,7 +32,7 @@ final class Subsystem implements AutoCloseable {
    * @param serial serial number, at most 20 ASCII characters; NQN, NGUID and EUI64 follow from it
    * @param media one for each namespace, closed with the subsystem
    * @param flusher where flushes run
-   * @param wake makes the agent call {@link #poll} soon
+   * @param wake makes the agent call {@link #pollFlushes} soon
    */
   Subsystem(
       String model, String serial, List<? extends Medium> media, Executor flusher, Runnable wake) {
@@ -115,17 +115,14 @@ final class Subsystem implements AutoCloseable {
   }
 
   /**
-   * Works off what the clients of all controllers have submitted, and what has been flushed.
+   * Takes the outcome of flushes that have ended and begins others.
    *
    * @return how much was done
    */
-  int poll() {
+  int pollFlushes() {
     int work = 0;
     for (int i = 0; i < namespaces.size(); i++) {
       work += namespaces.get(i).flushes().poll(deferrals);
-    }
-    for (int i = 0; i < controllers.size(); i++) {
-      work += controllers.get(i).poll();
     }
     return work;
   }
