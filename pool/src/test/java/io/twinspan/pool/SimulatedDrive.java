@@ -9,9 +9,10 @@ import java.util.Random;
 /**
  * A drive in memory: one host's port onto a {@link SimulatedMedium}.
  *
- * <p>Nothing happens in {@link #submit}. Each call of {@link #doWork} is a tick; a command takes effect at some tick and completes at that or a
- * later one, drawn from the seed, so that commands overtake each other and a crash finds some that had an effect but no answer. Reservations are checked
- * when a command takes effect. All calls on one thread.
+ * <p>Nothing happens in {@link #submit}. Each call of {@link #doWork} is a tick; a command takes
+ * effect at some tick and completes at that or a later one, drawn from the seed, so that commands
+ * overtake each other and a crash finds some that had an effect but no answer. Reservations are
+ * checked when a command takes effect. All calls on one thread.
  */
 public final class SimulatedDrive implements Drive {
   private final SimulatedMedium medium;
@@ -64,8 +65,7 @@ public final class SimulatedDrive implements Drive {
       boolean hit =
           request.operation == operation
               && remaining > 0
-              && (!ranged
-                  || (request.block < end && request.block + request.blockCount > first));
+              && (!ranged || (request.block < end && request.block + request.blockCount > first));
       remaining -= hit ? 1 : 0;
       return hit;
     }
@@ -89,7 +89,10 @@ public final class SimulatedDrive implements Drive {
     return this;
   }
 
-  /** Most ticks that a command takes beyond the next one (default 0: all complete at the next tick, in order). */
+  /**
+   * Most ticks that a command takes beyond the next one (default 0: all complete at the next tick,
+   * in order).
+   */
   public SimulatedDrive maxDelayTicks(int ticks) {
     maxDelayTicks = ticks;
     return this;
@@ -123,8 +126,9 @@ public final class SimulatedDrive implements Drive {
   }
 
   /**
-   * The host dies: completions are never delivered, but the commands that it left in the drive take effect later (work of the other ports drives them on),
-   * unless a reservation of somebody else stops them.
+   * The host dies: completions are never delivered, but the commands that it left in the drive take
+   * effect later (work of the other ports drives them on), unless a reservation of somebody else
+   * stops them.
    */
   public void die() {
     dead = true;
@@ -223,14 +227,13 @@ public final class SimulatedDrive implements Drive {
     tick++;
     int work = medium.workOnOrphans() + carryOutDue();
     List<Command> due = new ArrayList<>();
-    commands.removeIf(
-        command -> {
-          boolean ends = !present || command.completionTick <= tick;
-          if (ends) {
-            due.add(command);
-          }
-          return ends;
-        });
+    commands.removeIf(command -> {
+      boolean ends = !present || command.completionTick <= tick;
+      if (ends) {
+        due.add(command);
+      }
+      return ends;
+    });
     for (Command command : due) {
       DriveRequest request = command.request;
       if (command.status == OK && request.operation == DriveOperation.WRITE) {
@@ -289,14 +292,13 @@ public final class SimulatedDrive implements Drive {
     }
     tick++;
     int work = carryOutDue();
-    commands.removeIf(
-        command -> {
-          DriveRequest request = command.request;
-          if (command.status == OK && request.operation == DriveOperation.WRITE) {
-            medium.writeCompleted(request.block, request.blockCount);
-          }
-          return command.carriedOut;
-        });
+    commands.removeIf(command -> {
+      DriveRequest request = command.request;
+      if (command.status == OK && request.operation == DriveOperation.WRITE) {
+        medium.writeCompleted(request.block, request.blockCount);
+      }
+      return command.carriedOut;
+    });
     return work;
   }
 
@@ -306,10 +308,13 @@ public final class SimulatedDrive implements Drive {
     dead = true;
     for (Command command : commands) {
       DriveRequest request = command.request;
-      if (request.operation == DriveOperation.WRITE && !command.carriedOut && medium.mayAccess(hostId)) {
+      if (request.operation == DriveOperation.WRITE
+          && !command.carriedOut
+          && medium.mayAccess(hostId)) {
         for (int i = 0; i < request.blockCount; i++) {
           if (random.nextBoolean() && request.block + i < medium.blockCount()) {
-            medium.writeBlock(request.block + i, request.data, request.dataOffset + (long) i * BLOCK_BYTES);
+            medium.writeBlock(
+                request.block + i, request.data, request.dataOffset + (long) i * BLOCK_BYTES);
           }
         }
       }

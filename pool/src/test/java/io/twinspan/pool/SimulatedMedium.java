@@ -10,11 +10,12 @@ import java.util.Random;
 import java.util.TreeMap;
 
 /**
- * The medium of one simulated namespace: sparse content, a volatile write cache, and the reservation state, shared by every port
- * ({@link SimulatedDrive}) that looks at it.
+ * The medium of one simulated namespace: sparse content, a volatile write cache, and the
+ * reservation state, shared by every port ({@link SimulatedDrive}) that looks at it.
  *
- * <p>What was written is in the cache until a FLUSH covers it. {@link #powerCut} keeps, for each block that is in the cache, any one
- * of its versions or a mix of two of them, as the seed says. All calls on one thread.
+ * <p>What was written is in the cache until a FLUSH covers it. {@link #powerCut} keeps, for each
+ * block that is in the cache, any one of its versions or a mix of two of them, as the seed says.
+ * All calls on one thread.
  */
 public final class SimulatedMedium {
   private static final int SECTOR_BYTES = 512;
@@ -33,7 +34,10 @@ public final class SimulatedMedium {
   private boolean tearsBlocks = true;
   private boolean keepsReservations;
 
-  /** One unflushed state of a block; {@code completedStamp} says when its write was reported as done. */
+  /**
+   * One unflushed state of a block; {@code completedStamp} says when its write was reported as
+   * done.
+   */
   private static final class Version {
     final byte[] data;
     long completedStamp = Long.MAX_VALUE;
@@ -43,7 +47,10 @@ public final class SimulatedMedium {
     }
   }
 
-  /** Creates an empty medium of zeros; the seed decides what a power cut keeps, and how ports order their work. */
+  /**
+   * Creates an empty medium of zeros; the seed decides what a power cut keeps, and how ports order
+   * their work.
+   */
   public SimulatedMedium(String name, long blockCount, long seed) {
     this.name = name;
     this.blockCount = blockCount;
@@ -67,7 +74,10 @@ public final class SimulatedMedium {
     return blockCount;
   }
 
-  /** Thin provisioning: writes that would make more than this many blocks non-empty end with CAPACITY_EXCEEDED. */
+  /**
+   * Thin provisioning: writes that would make more than this many blocks non-empty end with
+   * CAPACITY_EXCEEDED.
+   */
   public SimulatedMedium capacityBlocks(long blocks) {
     capacityBlocks = blocks;
     return this;
@@ -104,8 +114,8 @@ public final class SimulatedMedium {
   }
 
   /**
-   * Loses power: commands under way are carried out in part or not at all, unflushed blocks survive, get lost or are torn; all ports
-   * are gone after it, open new ones.
+   * Loses power: commands under way are carried out in part or not at all, unflushed blocks
+   * survive, get lost or are torn; all ports are gone after it, open new ones.
    */
   public void powerCut() {
     for (SimulatedDrive port : ports) {
@@ -208,14 +218,13 @@ public final class SimulatedMedium {
   int flush(long coveredStamp) {
     cached
         .entrySet()
-        .removeIf(
-            entry -> {
-              List<Version> versions = entry.getValue();
-              while (!versions.isEmpty() && versions.getFirst().completedStamp <= coveredStamp) {
-                stable.put(entry.getKey(), versions.removeFirst().data);
-              }
-              return versions.isEmpty();
-            });
+        .removeIf(entry -> {
+          List<Version> versions = entry.getValue();
+          while (!versions.isEmpty() && versions.getFirst().completedStamp <= coveredStamp) {
+            stable.put(entry.getKey(), versions.removeFirst().data);
+          }
+          return versions.isEmpty();
+        });
     return Drive.OK;
   }
 
@@ -248,13 +257,16 @@ public final class SimulatedMedium {
         }
         yield registered ? Drive.OK : Drive.RESERVATION_CONFLICT;
       }
-      case RESERVATION_ACQUIRE -> registered && mayAccess(hostId) ? hold(hostId) : Drive.RESERVATION_CONFLICT;
-      case RESERVATION_PREEMPT -> registered ? preempt(hostId, request.otherKey) : Drive.RESERVATION_CONFLICT;
+      case RESERVATION_ACQUIRE ->
+          registered && mayAccess(hostId) ? hold(hostId) : Drive.RESERVATION_CONFLICT;
+      case RESERVATION_PREEMPT ->
+          registered ? preempt(hostId, request.otherKey) : Drive.RESERVATION_CONFLICT;
       case RESERVATION_RELEASE -> {
         held &= !registered || holderHost != hostId;
         yield registered ? Drive.OK : Drive.RESERVATION_CONFLICT;
       }
-      case READ, WRITE, FLUSH -> throw new IllegalArgumentException("no reservation: " + request.operation);
+      case READ, WRITE, FLUSH ->
+          throw new IllegalArgumentException("no reservation: " + request.operation);
     };
   }
 
