@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
  * One life of a link, seen from one side.
  *
  * <p>There are two windows per side. The <em>data window</em> belongs to the process and outlives
- * the link. The <em>control window</em> belongs to one life: it begins zeroed, so whatever a peer of
- * a former life still stores goes where nobody looks.
+ * the link. The <em>control window</em> belongs to one life: it begins zeroed, so whatever a peer
+ * of a former life still stores goes where nobody looks.
  *
  * <p>Used by the bridge's thread only, except as said.
  */

@@ -10,8 +10,9 @@ import javax.crypto.spec.SecretKeySpec;
 /**
  * Shows that a side knows the array's secret without telling it.
  *
- * <p>HMAC-SHA256 over a label, the prover's side and both hellos, each of which holds a fresh nonce:
- * a proof is good for one connection, one direction, and only with everything the hellos said.
+ * <p>HMAC-SHA256 over a label, the prover's side and both hellos, each of which holds a fresh
+ * nonce: a proof is good for one connection, one direction, and only with everything the hellos
+ * said.
  */
 final class Proof {
   static final int BYTES = 32;

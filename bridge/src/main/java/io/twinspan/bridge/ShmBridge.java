@@ -103,8 +103,7 @@ public final class ShmBridge implements Bridge {
     helloNs = options.hello.toNanos();
     listener = side == Side.A ? UnixListener.bind(path, 0600) : null;
     windowFd = Memfd.create("twinspan-window", options.windowBytes);
-    windowMapping =
-        Mapping.shared(windowFd, 0, options.windowBytes, Mapping.Protection.READ_WRITE);
+    windowMapping = Mapping.shared(windowFd, 0, options.windowBytes, Mapping.Protection.READ_WRITE);
     window = new Window(windowMapping.segment());
     window.initialise();
     if (listener != null) {
@@ -415,9 +414,7 @@ public final class ShmBridge implements Bridge {
       silentSinceNs = Math.max(silentSinceNs, nowNs - silenceNs / 2);
     }
     if (nowNs - silentSinceNs >= silenceNs) {
-      down(
-          LinkDown.Kind.HEARTBEAT,
-          "no heartbeat for " + (nowNs - lastSignNs) / 1_000_000 + " ms");
+      down(LinkDown.Kind.HEARTBEAT, "no heartbeat for " + (nowNs - lastSignNs) / 1_000_000 + " ms");
     }
   }
 
@@ -470,8 +467,7 @@ public final class ShmBridge implements Bridge {
       }
       if (peer.controlBytes() != controlBytes || !isWindowSize(peer.windowBytes())) {
         throw new Refusal(
-            "its windows have %d and %d bytes"
-                .formatted(peer.windowBytes(), peer.controlBytes()));
+            "its windows have %d and %d bytes".formatted(peer.windowBytes(), peer.controlBytes()));
       }
       Optional<String> objection = contract.objection(peer.contractBytes());
       if (objection.isPresent()) {

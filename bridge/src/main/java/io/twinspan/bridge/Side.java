@@ -1,6 +1,8 @@
 package io.twinspan.bridge;
 
-/** Which of the two controllers a process is; fixed by configuration, and different at both ends. */
+/**
+ * Which of the two controllers a process is; fixed by configuration, and different at both ends.
+ */
 public enum Side {
   /** The one that listens, where the provider has a connection to make. */
   A(1),

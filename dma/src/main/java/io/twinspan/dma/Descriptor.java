@@ -83,14 +83,9 @@ public final class Descriptor {
    * @param sizeBytes transfer size
    */
   public void set(
-      int opcode,
-      int flags,
-      long completionAddress,
-      long source,
-      long destination,
-      int sizeBytes) {
+      int opcode, int flags, long completionAddress, long source, long destination, int sizeBytes) {
     segment.set(INT, base + PASID, 0);
-    segment.set(INT, base + FLAGS_OPCODE, opcode << OPCODE_SHIFT | flags & FLAGS_MASK);
+    segment.set(INT, base + FLAGS_OPCODE, (opcode << OPCODE_SHIFT) | (flags & FLAGS_MASK));
     segment.set(LONG, base + COMPLETION_ADDRESS, completionAddress);
     segment.set(LONG, base + SOURCE, source);
     segment.set(LONG, base + DESTINATION, destination);

@@ -145,8 +145,7 @@ public final class SoftwareEngine implements Agent {
     int end = done + piece;
     for (int at = done; at < end; at += SCRATCH_BYTES) {
       int count = Math.min(SCRATCH_BYTES, end - at);
-      MemorySegment.copy(
-          source.segment(), JAVA_BYTE, source.offset() + at, scratch, 0, count);
+      MemorySegment.copy(source.segment(), JAVA_BYTE, source.offset() + at, scratch, 0, count);
       crc32c.update(scratch, 0, count);
       MemorySegment.copy(
           scratch, 0, destination.segment(), JAVA_BYTE, destination.offset() + at, count);
