@@ -17,12 +17,14 @@ public final class DmaMemory implements AutoCloseable {
 
   private final Fd memfd;
   private final long offset;
-  private final Mapping mapping;
+  private final MemorySegment segment;
+  private final Runnable unmap;
 
-  private DmaMemory(Fd memfd, long offset, Mapping mapping) {
+  private DmaMemory(Fd memfd, long offset, MemorySegment segment, Runnable unmap) {
     this.memfd = memfd;
     this.offset = offset;
-    this.mapping = mapping;
+    this.segment = segment;
+    this.unmap = unmap;
   }
 
   /**
@@ -35,7 +37,8 @@ public final class DmaMemory implements AutoCloseable {
     long size = (lengthBytes + PAGE_BYTES - 1) & -PAGE_BYTES;
     Fd memfd = Memfd.create(name, size);
     try {
-      return new DmaMemory(memfd, 0, Mapping.shared(memfd, 0, size, Mapping.Protection.READ_WRITE));
+      Mapping mapping = Mapping.shared(memfd, 0, size, Mapping.Protection.READ_WRITE);
+      return new DmaMemory(memfd, 0, mapping.segment(), mapping::close);
     } catch (RuntimeException e) {
       memfd.close();
       throw e;
@@ -43,32 +46,32 @@ public final class DmaMemory implements AutoCloseable {
   }
 
   /**
-   * {@return memory that is already there, seen through a mapping of its own}
+   * {@return memory that somebody else mapped and owns, such as the window of a link}
    *
-   * <p>Commands must name it by {@link #segment()}: other mappings of the same memfd are not
-   * recognised. The descriptor is duplicated.
+   * <p>Commands must name it by this very mapping: others of the same memfd are not recognised. The
+   * descriptor is duplicated.
    *
    * @param memfd the memfd
-   * @param offset of the part, in bytes, a multiple of 4096
-   * @param mapping the same part, mapped; closed with this
+   * @param offset where in it the segment begins, in bytes, a multiple of 4096
+   * @param mapped its mapping, a multiple of 4096 bytes long; must outlive this object
    */
-  public static DmaMemory of(Fd memfd, long offset, Mapping mapping) {
-    if (offset % PAGE_BYTES != 0 || mapping.lengthBytes() % PAGE_BYTES != 0) {
+  public static DmaMemory of(Fd memfd, long offset, MemorySegment mapped) {
+    if (offset % PAGE_BYTES != 0 || mapped.byteSize() % PAGE_BYTES != 0) {
       throw new IllegalArgumentException(
           "offset %d or length %d is not a multiple of %d"
-              .formatted(offset, mapping.lengthBytes(), PAGE_BYTES));
+              .formatted(offset, mapped.byteSize(), PAGE_BYTES));
     }
-    return new DmaMemory(memfd.duplicate(), offset, mapping);
+    return new DmaMemory(memfd.duplicate(), offset, mapped, () -> {});
   }
 
   /** {@return the memory} */
   public MemorySegment segment() {
-    return mapping.segment();
+    return segment;
   }
 
   /** {@return its size in bytes} */
   public long lengthBytes() {
-    return mapping.lengthBytes();
+    return segment.byteSize();
   }
 
   /** {@return the memfd behind it, still owned by this object} */
@@ -83,7 +86,7 @@ public final class DmaMemory implements AutoCloseable {
 
   @Override
   public void close() {
-    mapping.close();
+    unmap.run();
     memfd.close();
   }
 }

@@ -1,0 +1,153 @@
+package io.twinspan.controller;
+
+import io.twinspan.array.ArrayNode;
+import io.twinspan.array.NodeStatus;
+import io.twinspan.linux.TwinspanException;
+import io.twinspan.pool.PoolStatus;
+import io.twinspan.pool.VolumeInfo;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+
+/** Answers what comes on a controller's control socket. Thread-safe: what concerns the array is asked on the core's thread. */
+final class ControlRequests {
+  private static final Duration TIMEOUT = Duration.ofSeconds(20);
+  private static final Duration STATUS_TIMEOUT = Duration.ofSeconds(3);
+  private static final int BLOCK_BYTES = 4096;
+  private static final int POOL_SHIFT = 24;
+  private static final String NAME = "[A-Za-z0-9._-]{1,63}";
+
+  private final ControllerCore core;
+  private final ArrayNode node;
+  private final DriveBay drives;
+  private final ControllerStatus status;
+  private final List<String> pools;
+
+  ControlRequests(
+      ControllerCore core,
+      ArrayNode node,
+      DriveBay drives,
+      ControllerStatus status,
+      List<String> pools) {
+    this.core = core;
+    this.node = node;
+    this.drives = drives;
+    this.status = status;
+    this.pools = pools;
+  }
+
+  JsonNode answer(String command, JsonNode request, @Nullable NbdFrontEnd nbd) {
+    return switch (command) {
+      case "status" -> {
+        NodeStatus now = core.ask(STATUS_TIMEOUT, answer -> answer.complete(node.status()));
+        yield status.describe(now, node.volumes(), nbd);
+      }
+      case "volume-list" -> status.volumes(node.volumes());
+      case "volume-create" -> create(request);
+      case "volume-resize" -> resize(request);
+      case "volume-delete" -> delete(request);
+      case "nvme-list" -> drives.describe();
+      default -> throw new TwinspanException("a controller knows no command \"" + command + "\"");
+    };
+  }
+
+  private JsonNode create(JsonNode request) {
+    String name = name(request);
+    if (!name.matches(NAME)) {
+      throw new TwinspanException(
+          "\"" + name + "\" is no name for a volume: 1 to 63 of A-Z a-z 0-9 . _ -");
+    }
+    long size = size(request);
+    if (node.volumes().stream().anyMatch(v -> v.name().equals(name))) {
+      throw new TwinspanException("there is a volume \"" + name + "\" already");
+    }
+    int pool = pool(request);
+    control("create volume " + name, done -> node.createVolume(pool, name, size, done::complete));
+    return status.volume(find(name));
+  }
+
+  private JsonNode resize(JsonNode request) {
+    VolumeInfo volume = find(name(request));
+    long size = size(request);
+    if (size < volume.sizeBytes() && !request.path("shrink").asBoolean(false)) {
+      throw new TwinspanException(
+          "volume " + volume.name() + " has " + Sizes.format(volume.sizeBytes()) + ": to make it"
+              + " smaller, and lose what is beyond, say --shrink");
+    }
+    control(
+        "resize volume " + volume.name(),
+        done -> node.resizeVolume(volume.id(), size, done::complete));
+    return status.volume(find(volume.name()));
+  }
+
+  private JsonNode delete(JsonNode request) {
+    VolumeInfo volume = find(name(request));
+    control(
+        "delete volume " + volume.name(), done -> node.deleteVolume(volume.id(), done::complete));
+    return JsonNodeFactory.instance.objectNode().put("deleted", volume.name());
+  }
+
+  private void control(
+      String what, java.util.function.Consumer<CompletableFuture<PoolStatus>> operation) {
+    PoolStatus result = core.ask(TIMEOUT, operation);
+    switch (result) {
+      case OK -> {}
+      case NO_SPACE -> throw new TwinspanException("can't " + what + ": the pool is full");
+      case INVALID ->
+          throw new TwinspanException(
+              "can't " + what + ": the name is taken, the volume is gone, or a limit is reached");
+      case FENCED, MEDIA_ERROR, NO_QUORUM, NOT_FORMATTED, CLOSED ->
+          throw new TwinspanException("can't " + what + " now (" + result + "): try again");
+    }
+  }
+
+  private static String name(JsonNode request) {
+    JsonNode name = request.path("name");
+    if (!name.isString()) {
+      throw new TwinspanException("the request names no volume");
+    }
+    return name.stringValue();
+  }
+
+  private static long size(JsonNode request) {
+    JsonNode size = request.path("sizeBytes");
+    if (!size.isIntegralNumber() || !size.canConvertToLong()) {
+      throw new TwinspanException("the request has no size");
+    }
+    long bytes = size.longValue();
+    if (bytes <= 0 || bytes > Long.MAX_VALUE - BLOCK_BYTES) {
+      throw new TwinspanException("a volume has at least 1 byte, not " + bytes);
+    }
+    return (bytes + BLOCK_BYTES - 1) & -BLOCK_BYTES;
+  }
+
+  private int pool(JsonNode request) {
+    JsonNode named = request.path("pool");
+    if (named.isMissingNode()) {
+      return leastProvisioned();
+    }
+    int pool = pools.indexOf(named.asString(""));
+    if (pool < 0) {
+      throw new TwinspanException("there is no pool \"" + named.asString("") + "\", only A and B");
+    }
+    return pool;
+  }
+
+  private int leastProvisioned() {
+    long[] bytes = new long[pools.size()];
+    for (VolumeInfo volume : node.volumes()) {
+      bytes[volume.id() >>> POOL_SHIFT] += volume.sizeBytes();
+    }
+    return bytes[1] < bytes[0] ? 1 : 0;
+  }
+
+  private VolumeInfo find(String name) {
+    return node.volumes().stream()
+        .filter(volume -> volume.name().equals(name))
+        .findFirst()
+        .orElseThrow(() -> new TwinspanException("there is no volume \"" + name + "\""));
+  }
+}
