@@ -36,7 +36,14 @@ final class NbdFrontEnd implements AutoCloseable {
     Path file = directory.nbdPortFile(name);
     int remembered = wanted == 0 ? read(file) : 0;
     UnixDomainSocketAddress unix = UnixDomainSocketAddress.of(directory.nbdSocket(name));
-    NbdLimits limits = NbdLimits.DEFAULT.withMaxConnections(settings.count(Settings.Key.NBD_MAX_CONNECTIONS));
+    NbdLimits usual = NbdLimits.DEFAULT;
+    NbdLimits limits =
+        new NbdLimits(
+            settings.count(Settings.Key.NBD_MAX_CONNECTIONS),
+            usual.handshakeDeadline(),
+            usual.stallDeadline(),
+            usual.maxCommands(),
+            usual.maxDataBytes());
     NbdFrontEnd started = null;
     if (remembered != 0) {
       try {
