@@ -1,0 +1,32 @@
+package io.twinspan.pool;
+
+import org.jspecify.annotations.Nullable;
+
+/** A request of the pool to one of its drives; comes from and returns to a {@link DriveSet}. */
+final class DriveIo extends DriveRequest {
+  /** Gets the end of a request. */
+  interface Listener {
+    /** The request ended with the drive's status; its fields still say what it was. */
+    void ioDone(DriveIo io, int status);
+  }
+
+  private final DriveSet drives;
+
+  /** Index of the drive. */
+  int drive;
+
+  /** For the listener's use. */
+  int tag;
+
+  @Nullable Listener listener;
+  @Nullable DriveIo next;
+
+  DriveIo(DriveSet drives) {
+    this.drives = drives;
+  }
+
+  @Override
+  public void completed(int status) {
+    drives.completed(this, status);
+  }
+}

@@ -1,0 +1,183 @@
+package io.twinspan.pool;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Writes changes of the map to the drives, in batches with consecutive sequence numbers, one batch
+ * at a time: what becomes ready while one is being written shares the next. A change counts, here
+ * and in the map, when its batch is on every live drive.
+ *
+ * <p>The journal has two halves. When one is 3/4 full, the next batch goes to the start of the
+ * other, and a {@link Checkpoint} starts whose end makes the first half free again.
+ */
+final class Journal implements DriveIo.Listener {
+  private final OpenPool pool;
+  private final MetadataPage page;
+  private final ArrayDeque<Operation> ready = new ArrayDeque<>();
+  private final List<Operation> inBatch = new ArrayList<>();
+  private boolean running;
+  private boolean again;
+  private int pendingIos;
+  private int half;
+  private int position;
+
+  /** Sequence of the batch at the start of the current half. */
+  private long halfSequence;
+
+  private long completedSequence;
+
+  Journal(OpenPool pool, JournalPosition start) {
+    this.pool = pool;
+    this.page = new MetadataPage(pool.options.batchBlocks(), pool.checksums);
+    this.half = start.half();
+    this.position = start.block();
+    this.halfSequence = start.halfSequence();
+    this.completedSequence = start.nextSequence() - 1;
+  }
+
+  /** The last batch that is on the drives. */
+  long completedSequence() {
+    return completedSequence;
+  }
+
+  int half() {
+    return half;
+  }
+
+  long halfSequence() {
+    return halfSequence;
+  }
+
+  /**
+   * Takes an operation whose change is to be journaled; it is told through {@link
+   * OpenPool#journaled}.
+   */
+  void add(Operation operation) {
+    ready.add(operation);
+  }
+
+  void clear() {
+    ready.clear();
+    inBatch.clear();
+  }
+
+  int work() {
+    if (running && pendingIos == 0) {
+      if (again) {
+        write();
+      } else {
+        complete();
+      }
+      return 1;
+    }
+    if (running || ready.isEmpty() || !makeRoom()) {
+      return 0;
+    }
+    start();
+    return 1;
+  }
+
+  /** Goes to the other half when it is time; false while that one is not free yet. */
+  private boolean makeRoom() {
+    int size = pool.layout.journalHalfBlocks();
+    if (position >= size - size / 4 && pool.checkpoint.isIdle()) {
+      half ^= 1;
+      position = 0;
+      halfSequence = completedSequence + 1;
+      pool.checkpoint.start();
+    }
+    return position + pool.options.batchBlocks() <= size;
+  }
+
+  private void start() {
+    running = true;
+    page.clear();
+    while (!ready.isEmpty() && words(ready.peek()) <= page.room()) {
+      Operation operation = ready.remove();
+      encode(operation);
+      inBatch.add(operation);
+    }
+    page.store(
+        MetadataPage.JOURNAL,
+        pool.root.pool,
+        completedSequence + 1,
+        pool.epoch(),
+        pool.flusher.stableSequence(),
+        0,
+        pool.memory,
+        PoolMemory.JOURNAL_OFFSET);
+    write();
+  }
+
+  private void write() {
+    again = false;
+    long block = pool.layout.journalBlock(half, position);
+    for (int i = 0; i < pool.drives.count(); i++) {
+      if (pool.drives.isLive(i)) {
+        pendingIos +=
+            pool.drives.write(
+                i, block, page.blocks(), pool.memory, PoolMemory.JOURNAL_OFFSET, this, 0);
+      }
+    }
+  }
+
+  @Override
+  public void ioDone(DriveIo io, int status) {
+    pendingIos--;
+    again |= status == Drive.CAPACITY_EXCEEDED;
+  }
+
+  private void complete() {
+    running = false;
+    if (pool.isHalted()) {
+      return;
+    }
+    position += page.blocks();
+    completedSequence++;
+    pool.space.supersededBy(completedSequence);
+    Records.apply(
+        page.words,
+        MetadataPage.HEADER_WORDS,
+        page.wordCount,
+        pool.volumes,
+        pool.layout.physicalBlocks(),
+        pool.space);
+    pool.flusher.wrote(page.blocks() * (long) Drive.BLOCK_BYTES);
+    for (Operation operation : inBatch) {
+      pool.journaled(operation);
+    }
+    inBatch.clear();
+  }
+
+  private static int words(Operation operation) {
+    return operation.kind == Operation.Kind.WRITE
+        ? operation.runCount * Records.WRITE_WORDS + (int) operation.blockCount
+        : Records.CREATE_WORDS;
+  }
+
+  private void encode(Operation operation) {
+    int volume = operation.volume;
+    switch (operation.kind) {
+      case WRITE -> encodeWrite(operation);
+      case ZERO -> Records.zero(page, volume, operation.block, (int) operation.blockCount);
+      case CREATE -> Records.create(page, volume, operation.sizeBlocks, operation.name);
+      case RESIZE -> Records.resize(page, volume, operation.sizeBlocks);
+      case DELETE -> Records.delete(page, volume);
+      case READ, FLUSH -> throw new IllegalStateException("nothing to journal: " + operation.kind);
+    }
+  }
+
+  private void encodeWrite(Operation operation) {
+    int[] checksums = operation.request().checksums;
+    for (int run = 0; run < operation.runCount; run++) {
+      int index = operation.runIndex[run];
+      int count = operation.runLength[run];
+      long block = operation.block + index;
+      int at = Records.write(page, operation.volume, block, operation.runPhysical[run], count);
+      System.arraycopy(checksums, index, page.words, at, count);
+    }
+    pool.flusher.wrote(operation.blockCount * Drive.BLOCK_BYTES);
+  }
+}

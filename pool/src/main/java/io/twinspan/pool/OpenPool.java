@@ -1,0 +1,474 @@
+package io.twinspan.pool;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An open pool: its state in memory, and the requests under way. Lives from the end of a recovery
+ * until the pool is closed or abandoned. Requests are started in order where they overlap, and
+ * answered from {@link #work} only.
+ */
+final class OpenPool implements DriveSet.Watcher {
+  private static final Logger LOG = LoggerFactory.getLogger(OpenPool.class);
+
+  final DriveSet drives;
+  final MemorySegment memory;
+  final MirrorPoolOptions options;
+  final Checksums checksums;
+  final Layout layout;
+  final Superblock root;
+  final VolumeTable volumes;
+  final SpaceMap space;
+  final Flusher flusher;
+  final RootWriter rootWriter;
+  final Journal journal;
+  final Checkpoint checkpoint;
+  private final Reader reader;
+  private final Writer writer;
+
+  private final ArrayDeque<Operation> idle = new ArrayDeque<>();
+  private final List<Operation> active = new ArrayList<>();
+  private final ArrayDeque<Operation> controls = new ArrayDeque<>();
+  private final ArrayDeque<Operation> finished = new ArrayDeque<>();
+
+  /** Ended well, but not to be told before a drive's failure is on record. */
+  private final ArrayDeque<Operation> held = new ArrayDeque<>();
+
+  private boolean controlRunning;
+  private long orders;
+  private int waiting;
+
+  /** Blocks granted to writes that have not allocated them yet. */
+  private long reservedBlocks;
+
+  /** Those of them whose WRITE has been submitted. */
+  private long claimedBlocks;
+
+  /** Blocks granted to writes that have not ended yet. */
+  private long promisedBlocks;
+
+  private long epoch;
+  private @Nullable PoolStatus halted;
+
+  OpenPool(
+      DriveSet drives,
+      MemorySegment memory,
+      MirrorPoolOptions options,
+      Checksums checksums,
+      Recovered recovered) {
+    this.drives = drives;
+    this.memory = memory;
+    this.options = options;
+    this.checksums = checksums;
+    this.root = recovered.root();
+    this.layout = root.layout;
+    this.volumes = recovered.volumes();
+    this.space = recovered.space();
+    this.flusher = new Flusher(this, recovered.stableSequence());
+    this.rootWriter = new RootWriter(this, recovered.slots());
+    this.journal = new Journal(this, recovered.journal());
+    this.checkpoint = new Checkpoint(this);
+    this.reader = new Reader(this);
+    this.writer = new Writer(this);
+    for (int i = 0; i < options.operations(); i++) {
+      idle.add(new Operation(this));
+    }
+    for (int i = 0; i < drives.count(); i++) {
+      if (!drives.isLive(i)) {
+        copiesLost();
+      }
+    }
+    if (recovered.journal().half() != root.journalHalf) {
+      checkpoint.start(); // a checkpoint was under way: both halves are needed until it is there
+    }
+  }
+
+  /** Epoch on the drives. */
+  long epoch() {
+    return epoch;
+  }
+
+  /** Persists an epoch; {@code done} is told from {@link #work}. */
+  void persistEpoch(long newEpoch, PoolCompletion done) {
+    root.epoch = newEpoch;
+    Operation operation = new Operation(this);
+    operation.begin(Operation.Kind.FLUSH, 0, 0, 0);
+    operation.completion = done;
+    active.add(operation);
+    rootWriter.changed(majority -> {
+      epoch = majority ? newEpoch : epoch;
+      finish(operation, majority ? PoolStatus.OK : PoolStatus.NO_QUORUM);
+    });
+  }
+
+  // ---- requests ----
+
+  boolean submit(PoolRequest request) {
+    int count = request.blockCount;
+    boolean writes = request.operation == PoolOperation.WRITE;
+    if (writes && count > reservedBlocks - claimedBlocks) {
+      throw new IllegalStateException("WRITE of " + count + " blocks without a reservation");
+    }
+    Operation operation = idle.poll();
+    if (operation == null) {
+      return false;
+    }
+    operation.begin(kind(request.operation), request.volume, request.block, count);
+    operation.request = request;
+    operation.completion = null;
+    if (writes && count > 0) {
+      claimedBlocks += count;
+      operation.reservedBlocks = count;
+      operation.promisedBlocks = count;
+    }
+    boolean transfers = writes || operation.kind == Operation.Kind.READ;
+    boolean sane =
+        operation.kind == Operation.Kind.FLUSH
+            || (count >= 1 && request.block >= 0 && (!transfers || count <= Pool.MAX_IO_BLOCKS));
+    if (sane) {
+      add(operation);
+    } else {
+      active.add(operation);
+      finish(operation, PoolStatus.INVALID);
+    }
+    return true;
+  }
+
+  private static Operation.Kind kind(PoolOperation operation) {
+    return switch (operation) {
+      case READ -> Operation.Kind.READ;
+      case WRITE -> Operation.Kind.WRITE;
+      case ZERO -> Operation.Kind.ZERO;
+      case FLUSH -> Operation.Kind.FLUSH;
+    };
+  }
+
+  /** Control operations are carried out one after the other. */
+  void submitControl(
+      Operation.Kind kind, int volume, String name, long sizeBytes, PoolCompletion done) {
+    Operation operation = new Operation(this);
+    operation.begin(kind, volume, 0, Long.MAX_VALUE);
+    operation.completion = done;
+    operation.name = name;
+    operation.sizeBlocks =
+        sizeBytes > 0 && sizeBytes % Drive.BLOCK_BYTES == 0 ? sizeBytes / Drive.BLOCK_BYTES : -1;
+    controls.add(operation);
+  }
+
+  private void add(Operation operation) {
+    operation.order = ++orders;
+    for (int i = 0; i < active.size(); i++) {
+      operation.blockers += active.get(i).conflictsWith(operation) ? 1 : 0;
+    }
+    active.add(operation);
+    if (operation.blockers == 0) {
+      start(operation);
+    } else {
+      waiting++;
+    }
+  }
+
+  private void start(Operation operation) {
+    boolean reads = operation.kind == Operation.Kind.READ;
+    if (halted != null && !(reads && halted == PoolStatus.NO_QUORUM)) {
+      finish(operation, halted);
+      return;
+    }
+    if (operation.kind == Operation.Kind.FLUSH) {
+      startFlush(operation);
+      return;
+    }
+    if (operation.kind == Operation.Kind.CREATE) {
+      startCreate(operation);
+      return;
+    }
+    Volume volume = volumes.find(operation.volume);
+    if (volume == null || !fits(operation, volume)) {
+      finish(operation, PoolStatus.INVALID);
+      return;
+    }
+    switch (operation.kind) {
+      case READ -> reader.start(operation, volume);
+      case WRITE -> writer.start(operation);
+      default -> journal.add(operation);
+    }
+  }
+
+  private static boolean fits(Operation operation, Volume volume) {
+    return switch (operation.kind) {
+      case RESIZE -> operation.sizeBlocks > 0 && operation.sizeBlocks <= Volume.MAX_BLOCKS;
+      case DELETE -> true;
+      default -> operation.block <= volume.sizeBlocks() - operation.blockCount;
+    };
+  }
+
+  private void startFlush(Operation operation) {
+    if (flusher.stableSequence() == journal.completedSequence()) {
+      finish(operation, PoolStatus.OK);
+    } else {
+      flusher.request(operation);
+    }
+  }
+
+  private void startCreate(Operation operation) {
+    boolean valid =
+        isName(operation.name)
+            && operation.sizeBlocks > 0
+            && operation.sizeBlocks <= Volume.MAX_BLOCKS
+            && volumes.count() < root.maxVolumes
+            && volumes.nextNumber() <= VolumeTable.MAX_NUMBER;
+    for (Volume other : volumes.all()) {
+      valid &= !other.name.equals(operation.name);
+    }
+    if (valid) {
+      operation.volume = volumes.idOf(volumes.nextNumber());
+      journal.add(operation);
+    } else {
+      finish(operation, PoolStatus.INVALID);
+    }
+  }
+
+  private static boolean isName(String name) {
+    boolean valid = !name.isEmpty() && name.length() <= Records.MAX_NAME;
+    for (int i = 0; i < name.length(); i++) {
+      char c = name.charAt(i);
+      valid &= c < 128 && (Character.isLetterOrDigit(c) || c == '.' || c == '_' || c == '-');
+    }
+    return valid;
+  }
+
+  /** The operation's change is on the drives and in the map. */
+  void journaled(Operation operation) {
+    if (operation.isControl()) {
+      flusher.request(operation);
+    } else {
+      finish(operation, PoolStatus.OK);
+    }
+  }
+
+  /** An operation has ended, or is given up; whoever asked is told from {@link #work}. */
+  void finish(Operation operation, PoolStatus status) {
+    if (!operation.finished) {
+      operation.finished = true;
+      operation.status = status;
+      boolean promises = status == PoolStatus.OK && operation.kind != Operation.Kind.READ;
+      (promises ? held : finished).add(operation);
+    }
+  }
+
+  private void deliver(Operation operation) {
+    active.remove(operation);
+    settleReservation(operation);
+    if (waiting > 0) {
+      unblock(operation);
+    }
+    PoolStatus status = operation.status;
+    PoolRequest request = operation.request;
+    PoolCompletion completion = operation.completion;
+    controlRunning &= !operation.isControl();
+    operation.request = null;
+    operation.completion = null;
+    if (request != null) {
+      if (halted == null || halted == PoolStatus.NO_QUORUM) {
+        idle.add(operation);
+      }
+      request.completed(status);
+    } else if (completion != null) {
+      completion.completed(status);
+    }
+  }
+
+  private void unblock(Operation ended) {
+    for (int i = 0; i < active.size(); i++) {
+      Operation other = active.get(i);
+      if (other.blockers > 0 && other.order > ended.order && other.conflictsWith(ended)) {
+        if (--other.blockers == 0) {
+          waiting--;
+          start(other);
+        }
+      }
+    }
+  }
+
+  // ---- space ----
+
+  Pool.Grant reserve(int volumeId, long block, int count) {
+    Volume volume = volumes.find(volumeId);
+    if (volume == null
+        || count < 1
+        || count > Pool.MAX_IO_BLOCKS
+        || block < 0
+        || block > volume.sizeBlocks() - count) {
+      throw new IllegalArgumentException(
+          "blocks " + block + " + " + count + " of volume " + volumeId);
+    }
+    int added = volume.unmapped(block, count);
+    long capacity = capacityBlocks();
+    if (added > 0 && volumes.mappedBlocks() + added > capacity) {
+      return Pool.Grant.NO_SPACE;
+    }
+    boolean mayBeFull = added > 0 && volumes.mappedBlocks() + promisedBlocks + added > capacity;
+    if (!mayBeFull && space.freeBlocks() - reservedBlocks >= count) {
+      reservedBlocks += count;
+      promisedBlocks += count;
+      return Pool.Grant.GRANTED;
+    }
+    if (space.pendingBlocks() > 0) {
+      flusher.request();
+      return Pool.Grant.WAIT;
+    }
+    return promisedBlocks > 0 ? Pool.Grant.WAIT : Pool.Grant.NO_SPACE;
+  }
+
+  void unreserve(int count) {
+    if (count > reservedBlocks - claimedBlocks) {
+      throw new IllegalArgumentException("more blocks than are reserved: " + count);
+    }
+    reservedBlocks -= count;
+    promisedBlocks -= count;
+  }
+
+  /** The write has its blocks. */
+  void allocated(Operation operation) {
+    reservedBlocks -= operation.reservedBlocks;
+    claimedBlocks -= operation.reservedBlocks;
+    operation.reservedBlocks = 0;
+  }
+
+  private void settleReservation(Operation operation) {
+    allocated(operation);
+    promisedBlocks -= operation.promisedBlocks;
+    operation.promisedBlocks = 0;
+  }
+
+  long capacityBlocks() {
+    return layout.physicalBlocks() - (long) root.slackBlocks;
+  }
+
+  // ---- trouble ----
+
+  boolean isHalted() {
+    return halted != null;
+  }
+
+  @Nullable PoolStatus halted() {
+    return halted;
+  }
+
+  /** Ends an operation whose drive requests are all back, when the pool goes on no more. */
+  boolean endIfHalted(Operation operation) {
+    PoolStatus reason = halted;
+    if (reason != null) {
+      finish(operation, reason);
+    }
+    return reason != null;
+  }
+
+  /** As {@link #endIfHalted}, for reads: those go on without a quorum. */
+  boolean endIfFenced(Operation operation) {
+    return halted != PoolStatus.NO_QUORUM && endIfHalted(operation);
+  }
+
+  @Override
+  public void driveFailed(int drive, int status) {
+    LOG.warn(
+        "pool {}: drive {} failed (status {})",
+        root.poolIndex,
+        drives.drive(drive).name(),
+        Integer.toHexString(status));
+    copiesLost();
+    rootWriter.changed();
+    if (!rootWriter.ownerHasQuorum()) {
+      halt(PoolStatus.NO_QUORUM);
+    }
+  }
+
+  private void copiesLost() {
+    for (int chunk = 0; chunk < layout.chunks(); chunk++) {
+      int first = chunk * layout.chunkBlocks();
+      int copies = drives.isLive(layout.drive(first, 0)) ? 1 : 0;
+      copies += drives.isLive(layout.drive(first, 1)) ? 1 : 0;
+      space.copiesLeft(chunk, copies);
+    }
+  }
+
+  @Override
+  public void fenced() {
+    halt(PoolStatus.FENCED);
+  }
+
+  /**
+   * Changes nothing on the drives any more; what is under way ends with the status as soon as no
+   * drive works on it.
+   */
+  void halt(PoolStatus reason) {
+    if (halted == null || halted == PoolStatus.NO_QUORUM) {
+      halted = reason;
+      journal.clear();
+      flusher.clear();
+    }
+  }
+
+  private int sweep(PoolStatus reason) {
+    int work = 0;
+    for (int i = 0; i < active.size(); i++) {
+      Operation operation = active.get(i);
+      boolean goesOn = reason == PoolStatus.NO_QUORUM && operation.kind == Operation.Kind.READ;
+      if (!operation.finished && operation.pendingIos == 0 && !goesOn) {
+        finish(operation, reason);
+        work++;
+      }
+    }
+    for (Operation control : controls) {
+      active.add(control);
+      finish(control, reason);
+    }
+    controls.clear();
+    return work;
+  }
+
+  // ---- duty cycle ----
+
+  /** Whether nothing that was accepted is still to be answered. */
+  boolean isQuiet() {
+    return active.isEmpty() && controls.isEmpty();
+  }
+
+  int work() {
+    int work = 0;
+    PoolStatus reason = halted;
+    if (reason != null) {
+      work += sweep(reason);
+    } else {
+      if (!controlRunning && !controls.isEmpty()) {
+        controlRunning = true;
+        add(controls.remove());
+        work++;
+      }
+      work += journal.work() + checkpoint.work() + flusher.work() + rootWriter.work();
+    }
+    return work + deliverFinished();
+  }
+
+  private int deliverFinished() {
+    int work = 0;
+    boolean releases = rootWriter.hasRecordOfFailures() || halted != null;
+    for (int i = releases ? held.size() : 0; i > 0; i--) {
+      Operation operation = held.remove();
+      PoolStatus reason = halted;
+      operation.status = reason == null ? operation.status : reason;
+      deliver(operation);
+      work++;
+    }
+    for (int i = finished.size(); i > 0; i--) {
+      deliver(finished.remove());
+      work++;
+    }
+    return work;
+  }
+}

@@ -1,0 +1,137 @@
+package io.twinspan.pool;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A request under way in an {@link OpenPool}. Preallocated for data requests; control operations
+ * make their own.
+ */
+final class Operation implements DriveIo.Listener, Flusher.Waiter {
+  /** What is to be done. */
+  enum Kind {
+    READ,
+    WRITE,
+    ZERO,
+    FLUSH,
+    CREATE,
+    RESIZE,
+    DELETE
+  }
+
+  /** Where the drives' answers go to. */
+  interface Path {
+    /** A drive request of this operation has ended. */
+    void ioDone(Operation operation, DriveIo io, int status);
+  }
+
+  private final OpenPool pool;
+  Kind kind = Kind.READ;
+  @Nullable PoolRequest request;
+  @Nullable PoolCompletion completion;
+
+  /** Order of submission. */
+  long order;
+
+  /** Operations submitted before that overlap and have not ended. */
+  int blockers;
+
+  boolean finished;
+  PoolStatus status = PoolStatus.OK;
+  int volume;
+  long block;
+  long blockCount;
+  String name = "";
+
+  /** Size of a volume to be made or resized, in blocks. */
+  long sizeBlocks;
+
+  /** Blocks that {@link Pool#reserve} set aside for this write and that are not allocated yet. */
+  int reservedBlocks;
+
+  /** Blocks of this write that may come on top of what the pool holds. */
+  int promisedBlocks;
+
+  @Nullable Path path;
+  int pendingIos;
+
+  /** Runs of blocks that lie next to each other on the drives. */
+  int runCount;
+
+  final int[] runIndex = new int[Pool.MAX_IO_BLOCKS];
+  final int[] runPhysical = new int[Pool.MAX_IO_BLOCKS];
+  final int[] runLength = new int[Pool.MAX_IO_BLOCKS];
+
+  /** Reads: the copy chosen. Writes: copies written. */
+  final int[] runCopy = new int[Pool.MAX_IO_BLOCKS];
+
+  /** Reads: {@link Reader}'s phase, and blocks as bits. */
+  int phase;
+
+  int badBlocks;
+  int recoveredBlocks;
+
+  Operation(OpenPool pool) {
+    this.pool = pool;
+  }
+
+  void begin(Kind newKind, int newVolume, long firstBlock, long count) {
+    kind = newKind;
+    volume = newVolume;
+    block = firstBlock;
+    blockCount = count;
+    blockers = 0;
+    finished = false;
+    status = PoolStatus.OK;
+    reservedBlocks = 0;
+    promisedBlocks = 0;
+    pendingIos = 0;
+    runCount = 0;
+  }
+
+  void addRun(int index, int physical, int length, int copy) {
+    runIndex[runCount] = index;
+    runPhysical[runCount] = physical;
+    runLength[runCount] = length;
+    runCopy[runCount++] = copy;
+  }
+
+  PoolRequest request() {
+    PoolRequest present = request;
+    if (present == null) {
+      throw new IllegalStateException("not a data request: " + kind);
+    }
+    return present;
+  }
+
+  boolean isControl() {
+    return kind == Kind.CREATE || kind == Kind.RESIZE || kind == Kind.DELETE;
+  }
+
+  private boolean touchesBlocks() {
+    return kind != Kind.FLUSH && kind != Kind.CREATE;
+  }
+
+  /** Whether the two have to be carried out in order. */
+  boolean conflictsWith(Operation other) {
+    return volume == other.volume
+        && touchesBlocks()
+        && other.touchesBlocks()
+        && (kind != Kind.READ || other.kind != Kind.READ)
+        && block < other.block + other.blockCount
+        && other.block < block + blockCount;
+  }
+
+  @Override
+  public void ioDone(DriveIo io, int ioStatus) {
+    pendingIos--;
+    Path to = path;
+    if (to != null) {
+      to.ioDone(this, io, ioStatus);
+    }
+  }
+
+  @Override
+  public void flushed() {
+    pool.finish(this, PoolStatus.OK);
+  }
+}

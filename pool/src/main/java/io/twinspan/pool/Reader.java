@@ -1,0 +1,181 @@
+package io.twinspan.pool;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Carries out reads. Every block is compared with the checksum in the map. Blocks that are wrong,
+ * or could not be read, are read from the other copy; what is right there is returned, and written
+ * over the bad copy before the read ends, so that nothing else can have moved into its place.
+ */
+final class Reader implements Operation.Path {
+  private static final int FIRST_COPY = 0;
+  private static final int OTHER_COPY = 1;
+  private static final int REPAIR = 2;
+
+  private final OpenPool pool;
+
+  Reader(OpenPool pool) {
+    this.pool = pool;
+  }
+
+  void start(Operation operation, Volume volume) {
+    PoolRequest request = operation.request();
+    int count = (int) operation.blockCount;
+    operation.path = this;
+    operation.phase = FIRST_COPY;
+    operation.badBlocks = 0;
+    operation.recoveredBlocks = 0;
+    for (int index = 0; index < count; ) {
+      long block = operation.block + index;
+      int physical = volume.physical(block);
+      if (physical < 0) {
+        zero(request, index);
+        request.checksums[index++] = Checksums.ZERO_BLOCK;
+      } else {
+        int length = runLength(volume, block, physical, count - index);
+        for (int i = 0; i < length; i++) {
+          request.checksums[index + i] = volume.checksum(block + i);
+        }
+        operation.addRun(index, physical, length, firstCopy(operation, physical));
+        index += length;
+      }
+    }
+    for (int run = 0; run < operation.runCount; run++) {
+      readFirst(operation, run);
+    }
+    if (operation.pendingIos == 0) {
+      next(operation);
+    }
+  }
+
+  private int runLength(Volume volume, long block, int physical, int most) {
+    int inChunk = pool.layout.chunkBlocks() - physical % pool.layout.chunkBlocks();
+    int end = Math.min(Math.min(most, inChunk), pool.drives.maxTransferBlocks());
+    int length = 1;
+    while (length < end && volume.physical(block + length) == physical + length) {
+      length++;
+    }
+    return length;
+  }
+
+  /** Spreads reads over both copies. */
+  private int firstCopy(Operation operation, int physical) {
+    int copy = (int) operation.order & 1;
+    return pool.drives.isLive(pool.layout.drive(physical, copy)) ? copy : 1 - copy;
+  }
+
+  private void readFirst(Operation operation, int run) {
+    int physical = operation.runPhysical[run];
+    int copy = operation.runCopy[run];
+    int drive = pool.layout.drive(physical, copy);
+    int index = operation.runIndex[run];
+    int count = operation.runLength[run];
+    if (pool.drives.isLive(drive)) {
+      PoolRequest request = operation.request();
+      long offset = request.dataOffset + (long) index * Drive.BLOCK_BYTES;
+      long block = pool.layout.driveBlock(physical, copy);
+      operation.pendingIos +=
+          pool.drives.read(drive, block, count, request.data, offset, operation, run);
+    } else {
+      operation.badBlocks |= bits(index, count);
+    }
+  }
+
+  private static int bits(int index, int count) {
+    return (int) ((1L << count) - 1) << index;
+  }
+
+  @Override
+  public void ioDone(Operation operation, DriveIo io, int status) {
+    if (status == Drive.OK) {
+      switch (operation.phase) {
+        case FIRST_COPY -> verify(operation, operation.runIndex[io.tag], io.blockCount);
+        case OTHER_COPY -> {
+          if (isRight(operation, io.tag)) {
+            operation.recoveredBlocks |= 1 << io.tag;
+          }
+        }
+        default -> {}
+      }
+    } else if (operation.phase == FIRST_COPY) {
+      operation.badBlocks |= bits(operation.runIndex[io.tag], io.blockCount);
+    }
+    if (operation.pendingIos == 0 && !pool.endIfFenced(operation)) {
+      next(operation);
+    }
+  }
+
+  private void verify(Operation operation, int index, int count) {
+    for (int i = index; i < index + count; i++) {
+      if (!isRight(operation, i)) {
+        operation.badBlocks |= 1 << i;
+      }
+    }
+  }
+
+  private boolean isRight(Operation operation, int index) {
+    PoolRequest request = operation.request();
+    long offset = request.dataOffset + (long) index * Drive.BLOCK_BYTES;
+    int found = pool.checksums.of(request.data, offset, Drive.BLOCK_BYTES);
+    boolean right = found == request.checksums[index];
+    if (!right) {
+      pool.root.checksumErrors++;
+    }
+    return right;
+  }
+
+  private void next(Operation operation) {
+    if (operation.phase == FIRST_COPY) {
+      operation.phase = OTHER_COPY;
+      transferEach(operation, operation.badBlocks, DriveOperation.READ);
+    }
+    if (operation.phase == OTHER_COPY && operation.pendingIos == 0) {
+      operation.phase = REPAIR;
+      transferEach(operation, operation.recoveredBlocks, DriveOperation.WRITE);
+    }
+    if (operation.phase == REPAIR && operation.pendingIos == 0) {
+      int lost = operation.badBlocks & ~operation.recoveredBlocks;
+      for (int i = 0; i < operation.blockCount; i++) {
+        if ((lost & 1 << i) != 0) {
+          zero(operation.request(), i);
+        }
+      }
+      pool.finish(operation, lost == 0 ? PoolStatus.OK : PoolStatus.MEDIA_ERROR);
+    }
+  }
+
+  /** Reads blocks from the other copy, or writes them over the first. */
+  private void transferEach(Operation operation, int blocks, DriveOperation what) {
+    for (int rest = blocks; rest != 0; rest &= rest - 1) {
+      int index = Integer.numberOfTrailingZeros(rest);
+      int run = runOf(operation, index);
+      int physical = operation.runPhysical[run] + index - operation.runIndex[run];
+      int first = operation.runCopy[run];
+      boolean reads = what == DriveOperation.READ;
+      int copy = reads ? 1 - first : first;
+      int drive = pool.layout.drive(physical, copy);
+      if (pool.drives.isLive(drive)) {
+        long block = pool.layout.driveBlock(physical, copy);
+        MemorySegment data = operation.request().data;
+        long offset = operation.request().dataOffset + (long) index * Drive.BLOCK_BYTES;
+        operation.pendingIos +=
+            reads
+                ? pool.drives.read(drive, block, 1, data, offset, operation, index)
+                : pool.drives.write(drive, block, 1, data, offset, operation, index);
+      }
+    }
+  }
+
+  private static int runOf(Operation operation, int index) {
+    int run = 0;
+    while (index >= operation.runIndex[run] + operation.runLength[run]) {
+      run++;
+    }
+    return run;
+  }
+
+  private static void zero(PoolRequest request, int index) {
+    long offset = request.dataOffset + (long) index * Drive.BLOCK_BYTES;
+    request.data.asSlice(offset, Drive.BLOCK_BYTES).fill((byte) 0);
+  }
+}

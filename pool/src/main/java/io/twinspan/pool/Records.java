@@ -1,0 +1,158 @@
+package io.twinspan.pool;
+
+import java.util.Arrays;
+
+/**
+ * What a {@link MetadataPage} says: changes of the map, in order. The same records make up journal
+ * and checkpoint, and a running pool changes its map by applying what it has journaled: a replay
+ * does exactly the same.
+ *
+ * <p>Records are absolute: applying those of a span again, over a state that has some of them
+ * already, leads to the same end. Every record starts with a word {@code type << 24 | words}:
+ *
+ * <pre>
+ *   WRITE   volume, block, physical block, CRC32C of each block
+ *   ZERO    volume, block, count
+ *   CREATE  volume, size in blocks (2), name (16: length byte, characters)
+ *   RESIZE  volume, size in blocks (2)
+ *   DELETE  volume
+ * </pre>
+ */
+final class Records {
+  static final int WRITE = 1;
+  static final int ZERO = 2;
+  static final int CREATE = 3;
+  static final int RESIZE = 4;
+  static final int DELETE = 5;
+
+  /** Words of a WRITE record before its checksums. */
+  static final int WRITE_WORDS = 4;
+
+  static final int NAME_WORDS = 16;
+  static final int MAX_NAME = 63;
+  static final int CREATE_WORDS = 4 + NAME_WORDS;
+
+  private Records() {}
+
+  static int type(int header) {
+    return header >>> 24;
+  }
+
+  static int length(int header) {
+    return header & 0xff_ffff;
+  }
+
+  private static int begin(MetadataPage page, int type, int length, int volume) {
+    int at = page.wordCount;
+    page.words[at] = type << 24 | length;
+    page.words[at + 1] = volume;
+    page.wordCount += length;
+    return at;
+  }
+
+  /** Appends a WRITE and returns where its checksums go to. */
+  static int write(MetadataPage page, int volume, long block, int physical, int count) {
+    int at = begin(page, WRITE, WRITE_WORDS + count, volume);
+    page.words[at + 2] = (int) block;
+    page.words[at + 3] = physical;
+    return at + WRITE_WORDS;
+  }
+
+  static void zero(MetadataPage page, int volume, long block, int count) {
+    int at = begin(page, ZERO, 4, volume);
+    page.words[at + 2] = (int) block;
+    page.words[at + 3] = count;
+  }
+
+  static void create(MetadataPage page, int volume, long blocks, String name) {
+    int at = begin(page, CREATE, CREATE_WORDS, volume);
+    Words.putLong(page.words, at + 2, blocks);
+    Arrays.fill(page.words, at + 4, at + CREATE_WORDS, 0);
+    Words.putName(page.words, at + 4, name);
+  }
+
+  static void resize(MetadataPage page, int volume, long blocks) {
+    int at = begin(page, RESIZE, 4, volume);
+    Words.putLong(page.words, at + 2, blocks);
+  }
+
+  static void delete(MetadataPage page, int volume) {
+    begin(page, DELETE, 2, volume);
+  }
+
+  /**
+   * Carries out the records.
+   *
+   * @throws IllegalStateException when a record can't have been written by this pool
+   */
+  static void apply(
+      int[] words, int from, int to, VolumeTable volumes, int physicalBlocks, Volume.Freed freed) {
+    int at = from;
+    while (at < to) {
+      int length = length(words[at]);
+      if (length < 2 || length > to - at) {
+        throw new IllegalStateException("record of " + length + " words at " + at + " of " + to);
+      }
+      applyOne(words, at, length, volumes, physicalBlocks, freed);
+      at += length;
+    }
+  }
+
+  private static void applyOne(
+      int[] words,
+      int at,
+      int length,
+      VolumeTable volumes,
+      int physicalBlocks,
+      Volume.Freed freed) {
+    int type = type(words[at]);
+    if (type == CREATE) {
+      require(length == CREATE_WORDS, words[at]);
+      String name = Words.getName(words, at + 4, MAX_NAME);
+      volumes.add(new Volume(words[at + 1], name, Words.getLong(words, at + 2)));
+      return;
+    }
+    Volume volume = volumes.find(words[at + 1]);
+    if (volume == null) {
+      return; // deleted later: a checkpoint may be ahead of the records that follow it
+    }
+    long mappedBefore = volume.mappedBlocks();
+    switch (type) {
+      case WRITE -> applyWrite(words, at, length, volume, physicalBlocks, freed);
+      case ZERO -> {
+        require(length == 4 && words[at + 2] >= 0 && words[at + 3] >= 0, words[at]);
+        volume.unmap(words[at + 2], words[at + 3], freed);
+      }
+      case RESIZE -> {
+        require(length == 4, words[at]);
+        volume.resize(Words.getLong(words, at + 2), freed);
+      }
+      case DELETE -> {
+        volume.resize(0, freed);
+        volumes.remove(volume);
+      }
+      default -> throw new IllegalStateException("record of type " + type);
+    }
+    volumes.mappedChanged(volume.mappedBlocks() - mappedBefore);
+  }
+
+  private static void applyWrite(
+      int[] words, int at, int length, Volume volume, int physicalBlocks, Volume.Freed freed) {
+    long block = words[at + 2];
+    int physical = words[at + 3];
+    int count = length - WRITE_WORDS;
+    require(
+        block >= 0 && physical >= 0 && count > 0 && physical <= physicalBlocks - count, words[at]);
+    // A checkpoint may know of a later shrinking already: what lies beyond the end is cut off.
+    int inside = (int) Math.min(count, volume.sizeBlocks() - block);
+    if (inside > 0) {
+      volume.map(block, physical, words, at + WRITE_WORDS, inside, freed);
+    }
+  }
+
+  private static void require(boolean valid, int header) {
+    if (!valid) {
+      throw new IllegalStateException("damaged record " + Integer.toHexString(header));
+    }
+  }
+}

@@ -1,0 +1,224 @@
+package io.twinspan.pool;
+
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds the newest consistent state of a pool on its drives: superblocks, then the checkpoint, then
+ * the journal, then, if power may have been lost, the data that the last batches speak of.
+ *
+ * <p>Batches that some drives lack are copied to them. A batch is dropped, with all that follow,
+ * when power may have been lost and some data that it is the last to map is on neither drive: then
+ * it can't have been flushed.
+ */
+final class Recovery implements DriveIo.Listener {
+  /**
+   * How it ended.
+   *
+   * @param status OK, or why there is nothing
+   * @param found what was found; null unless OK
+   */
+  record Outcome(PoolStatus status, @Nullable Recovered found) {}
+
+  /** Told once, from {@link #work}. */
+  interface Result {
+    /** The recovery has ended. */
+    void recovered(Outcome outcome);
+  }
+
+  private enum Phase {
+    SUPERBLOCKS,
+    CHECKPOINT,
+    JOURNAL,
+    TAIL,
+    DONE
+  }
+
+  private final DriveSet drives;
+  private final MemorySegment memory;
+  private final Checksums checksums;
+  private final long arrayId;
+  private final int poolIndex;
+  private final boolean stayedPowered;
+  private final Result result;
+  private final int[] slots;
+  private final boolean[] usable;
+  private final int[] readStatus;
+  private int pendingIos;
+  private Phase phase = Phase.SUPERBLOCKS;
+  private @Nullable State state;
+
+  /** What is known once a superblock was found. */
+  private record State(
+      Superblock root, CheckpointReader checkpoint, JournalReader journal, TailCheck tail) {}
+
+  Recovery(
+      DriveSet drives,
+      MemorySegment memory,
+      Checksums checksums,
+      long arrayId,
+      int poolIndex,
+      boolean stayedPowered,
+      Result result) {
+    this.drives = drives;
+    this.memory = memory;
+    this.checksums = checksums;
+    this.arrayId = arrayId;
+    this.poolIndex = poolIndex;
+    this.stayedPowered = stayedPowered;
+    this.result = result;
+    this.slots = new int[drives.count()];
+    this.usable = new boolean[drives.count()];
+    this.readStatus = new int[drives.count()];
+    for (int i = 0; i < drives.count(); i++) {
+      if (drives.isLive(i)) {
+        pendingIos +=
+            drives.read(i, 0, Layout.SUPERBLOCKS, memory, PoolMemory.superblockOffset(i), this, 0);
+      }
+    }
+  }
+
+  @Override
+  public void ioDone(DriveIo io, int status) {
+    pendingIos--;
+    if (status != Drive.OK) {
+      readStatus[io.drive] = status;
+    }
+  }
+
+  /** Goes on as far as possible without waiting for a drive. */
+  int work() {
+    try {
+      return step();
+    } catch (IllegalStateException damaged) {
+      // Checksums were right and the contents are not: nothing that is safe to go on with.
+      phase = Phase.DONE;
+      result.recovered(new Outcome(PoolStatus.MEDIA_ERROR, null));
+      return 1;
+    }
+  }
+
+  private int step() {
+    State known = state;
+    if (phase == Phase.SUPERBLOCKS && pendingIos == 0) {
+      chooseRoot();
+      return 1;
+    }
+    if (phase == Phase.CHECKPOINT && known != null && known.checkpoint.isReady()) {
+      if (known.checkpoint.step()) {
+        phase = Phase.JOURNAL;
+        known.journal.start();
+      }
+      return 1;
+    }
+    if (phase == Phase.JOURNAL && known != null && known.journal.isReady()) {
+      if (known.journal.step()) {
+        phase = Phase.TAIL;
+        known.tail.start(known.journal, stayedPowered);
+      }
+      return 1;
+    }
+    if (phase == Phase.TAIL && known != null && known.tail.isReady()) {
+      if (known.tail.step()) {
+        phase = Phase.DONE;
+        finish(known);
+      }
+      return 1;
+    }
+    return 0;
+  }
+
+  private void fail(PoolStatus status) {
+    phase = Phase.DONE;
+    result.recovered(new Outcome(status, null));
+  }
+
+  private void chooseRoot() {
+    Superblock best = null;
+    Superblock[] found = new Superblock[drives.count()];
+    int answered = 0;
+    for (int i = 0; i < drives.count(); i++) {
+      if (drives.isLive(i) && readStatus[i] == Drive.OK) {
+        answered++;
+        Superblock newest = newestOf(i);
+        found[i] = newest == null ? new Superblock(new Layout(0, 0, 0, 0, 0, 0)) : newest;
+        usable[i] = newest != null;
+        best = newest != null && (best == null || newest.isNewerThan(best)) ? newest : best;
+      }
+    }
+    if (best == null) {
+      boolean enough = 2 * answered > drives.count();
+      fail(enough ? PoolStatus.NOT_FORMATTED : PoolStatus.NO_QUORUM);
+      return;
+    }
+    int members = 0;
+    for (int i = 0; i < drives.count(); i++) {
+      usable[i] &= best.isMember(i) && found[i].pool == best.pool;
+      members += usable[i] ? 1 : 0;
+    }
+    if (2 * members <= best.memberCount()) {
+      fail(PoolStatus.NO_QUORUM);
+      return;
+    }
+    for (int i = 0; i < drives.count(); i++) {
+      if (!usable[i]) {
+        drives.fail(i, Drive.GONE);
+      }
+    }
+    VolumeTable volumes = new VolumeTable(poolIndex);
+    volumes.usedUpTo(best.nextVolumeNumber);
+    JournalReader journal = new JournalReader(drives, memory, checksums, best);
+    state =
+        new State(
+            best,
+            new CheckpointReader(drives, memory, checksums, best, volumes),
+            journal,
+            new TailCheck(drives, memory, checksums, best, volumes));
+    phase = Phase.CHECKPOINT;
+  }
+
+  private @Nullable Superblock newestOf(int drive) {
+    Superblock newest = null;
+    for (int slot = 0; slot < Layout.SUPERBLOCKS; slot++) {
+      Superblock candidate = new Superblock(new Layout(0, 0, 0, 0, 0, 0));
+      long offset = PoolMemory.superblockOffset(drive) + (long) slot * Drive.BLOCK_BYTES;
+      boolean valid =
+          candidate.load(memory, offset, checksums)
+              && candidate.arrayId == arrayId
+              && candidate.poolIndex == poolIndex
+              && candidate.driveIndex == drive
+              && candidate.layout.driveCount() == drives.count()
+              && candidate.layout.blocks() <= drives.drive(drive).blockCount();
+      if (valid && (newest == null || candidate.isNewerThan(newest))) {
+        newest = candidate;
+        slots[drive] = slot;
+      }
+    }
+    return newest;
+  }
+
+  private void finish(State known) {
+    Layout layout = known.root.layout;
+    SpaceMap space = new SpaceMap(layout.physicalBlocks(), layout.chunkBlocks());
+    VolumeTable volumes = known.tail.volumes();
+    for (Volume volume : volumes.all()) {
+      markUsed(volume, space);
+    }
+    JournalPosition position = known.tail.position();
+    known.root.recoverySequence = position.nextSequence();
+    long stable = known.tail.stableSequence();
+    result.recovered(
+        new Outcome(
+            PoolStatus.OK, new Recovered(known.root, slots, volumes, space, position, stable)));
+  }
+
+  private static void markUsed(Volume volume, SpaceMap space) {
+    for (long block = volume.nextMapped(0); block >= 0; block = volume.nextMapped(block)) {
+      int length = volume.runLength(block, Volume.LEAF_BLOCKS);
+      if (space.use(volume.physical(block), length) != length) {
+        throw new IllegalStateException("blocks mapped twice in volume " + volume.name);
+      }
+      block += length;
+    }
+  }
+}

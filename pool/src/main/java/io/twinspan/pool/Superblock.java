@@ -1,0 +1,176 @@
+package io.twinspan.pool;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/**
+ * The root of a pool's metadata, one block on each drive, in two slots written in turn. The newest
+ * one, by epoch and then generation, says where the checkpoint and the journal are, and which
+ * drives are members.
+ *
+ * <pre>
+ *   word  0  magic "TWSB"          16  generation (2)              32  next volume number
+ *         1  CRC32C of the rest    18  epoch (2)                   33  checksum errors (2)
+ *         2  version               20  recovery epoch (2)          35  journal half blocks
+ *         3  number of words       22  recovery sequence (2)       36  segment blocks
+ *         4  array (2)             24  checkpoint identity (2)     37  segments per area
+ *         6  pool (2)              26  checkpoint area             38  slack blocks
+ *         8  drive index           27  checkpoint pieces           39  most volumes
+ *         9  drive count           28  journal start sequence (2)  40  end
+ *        10  failed drives (bits)  30  stable sequence (2)
+ *        11  chunk blocks
+ *        12  rows
+ *        13  journal half of the start sequence
+ *        14  pool index
+ *        15  zero
+ * </pre>
+ */
+final class Superblock {
+  private static final int MAGIC = 0x42535754;
+  private static final int VERSION = 1;
+  private static final int WORDS = 40;
+  private static final ValueLayout.OfInt LITTLE_INT =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  long arrayId;
+  long pool;
+  int poolIndex;
+  int driveIndex;
+  int failedDrives;
+  Layout layout;
+  int slackBlocks;
+  int maxVolumes;
+
+  /** Counts superblocks written. */
+  long generation;
+
+  /** Epoch of the owner. */
+  long epoch;
+
+  /**
+   * A batch from {@link #recoverySequence} on counts only if its epoch is at least this: older ones
+   * were dropped by a recovery.
+   */
+  long recoveryEpoch;
+
+  long recoverySequence = 1;
+  long checkpointId;
+  int checkpointArea;
+  int checkpointPieces;
+
+  /**
+   * First batch that the checkpoint does not cover; it lies at the start of {@link #journalHalf}.
+   */
+  long journalSequence = 1;
+
+  int journalHalf;
+  long stableSequence;
+  int nextVolumeNumber = 1;
+  long checksumErrors;
+
+  Superblock(Layout layout) {
+    this.layout = layout;
+  }
+
+  boolean isMember(int drive) {
+    return (failedDrives & 1 << drive) == 0;
+  }
+
+  int memberCount() {
+    return layout.driveCount() - Integer.bitCount(failedDrives);
+  }
+
+  boolean isNewerThan(Superblock other) {
+    return epoch != other.epoch ? epoch > other.epoch : generation > other.generation;
+  }
+
+  void store(int drive, MemorySegment memory, long offset, Checksums checksums) {
+    int[] words = new int[Drive.BLOCK_BYTES / 4];
+    words[0] = MAGIC;
+    words[2] = VERSION;
+    words[3] = WORDS;
+    Words.putLong(words, 4, arrayId);
+    Words.putLong(words, 6, pool);
+    words[8] = drive;
+    words[9] = layout.driveCount();
+    words[10] = failedDrives;
+    words[11] = layout.chunkBlocks();
+    words[12] = layout.rows();
+    words[13] = journalHalf;
+    words[14] = poolIndex;
+    Words.putLong(words, 16, generation);
+    Words.putLong(words, 18, epoch);
+    Words.putLong(words, 20, recoveryEpoch);
+    Words.putLong(words, 22, recoverySequence);
+    Words.putLong(words, 24, checkpointId);
+    words[26] = checkpointArea;
+    words[27] = checkpointPieces;
+    Words.putLong(words, 28, journalSequence);
+    Words.putLong(words, 30, stableSequence);
+    words[32] = nextVolumeNumber;
+    Words.putLong(words, 33, checksumErrors);
+    words[35] = layout.journalHalfBlocks();
+    words[36] = layout.segmentBlocks();
+    words[37] = layout.segments();
+    words[38] = slackBlocks;
+    words[39] = maxVolumes;
+    MemorySegment.copy(words, 0, memory, LITTLE_INT, offset, words.length);
+    words[1] = checksums.of(memory, offset + 8, Drive.BLOCK_BYTES - 8);
+    MemorySegment.copy(words, 1, memory, LITTLE_INT, offset + 4, 1);
+  }
+
+  /**
+   * Takes a superblock from memory.
+   *
+   * @return false when there is none, or it is damaged or of another version
+   */
+  boolean load(MemorySegment memory, long offset, Checksums checksums) {
+    int[] words = new int[WORDS];
+    MemorySegment.copy(memory, LITTLE_INT, offset, words, 0, WORDS);
+    boolean valid =
+        words[0] == MAGIC
+            && words[2] == VERSION
+            && words[3] == WORDS
+            && words[1] == checksums.of(memory, offset + 8, Drive.BLOCK_BYTES - 8);
+    if (!valid) {
+      return false;
+    }
+    arrayId = Words.getLong(words, 4);
+    pool = Words.getLong(words, 6);
+    driveIndex = words[8];
+    failedDrives = words[10];
+    layout = new Layout(words[9], words[11], words[12], words[35], words[36], words[37]);
+    journalHalf = words[13];
+    poolIndex = words[14];
+    generation = Words.getLong(words, 16);
+    epoch = Words.getLong(words, 18);
+    recoveryEpoch = Words.getLong(words, 20);
+    recoverySequence = Words.getLong(words, 22);
+    checkpointId = Words.getLong(words, 24);
+    checkpointArea = words[26];
+    checkpointPieces = words[27];
+    journalSequence = Words.getLong(words, 28);
+    stableSequence = Words.getLong(words, 30);
+    nextVolumeNumber = words[32];
+    checksumErrors = Words.getLong(words, 33);
+    slackBlocks = words[38];
+    maxVolumes = words[39];
+    return isPlausible();
+  }
+
+  private boolean isPlausible() {
+    return layout.driveCount() >= 2
+        && layout.driveCount() <= Layout.MAX_DRIVES
+        && Integer.bitCount(layout.chunkBlocks()) == 1
+        && layout.chunkBlocks() > 0
+        && layout.rows() >= 2
+        && layout.journalHalfBlocks() > 0
+        && layout.segmentBlocks() > 0
+        && layout.segmentBlocks() <= 64
+        && checkpointPieces >= 0
+        && checkpointPieces <= layout.segments()
+        && (checkpointArea | 1) == 1
+        && (journalHalf | 1) == 1;
+  }
+}
