@@ -101,7 +101,7 @@ public final class EmulatedDrive implements AutoCloseable {
 
   /** Begins to serve. */
   void start() {
-    AgentRunner unused = runner.start();
+    var _ = runner.start();
   }
 
   /** The number of the drive in its shelf. */

@@ -123,7 +123,7 @@ final class NvmeFunction implements WakeSource, AutoCloseable {
         }
         for (int i = 0; i < length; i++) {
           int word = controller.readRegister((at + i) & ~3);
-          target.set(ValueLayout.JAVA_BYTE, i, (byte) (word >>> 8 * ((at + i) & 3)));
+          target.set(ValueLayout.JAVA_BYTE, i, (byte) (word >>> (8 * ((at + i) & 3))));
         }
       }
     }
@@ -202,7 +202,7 @@ final class NvmeFunction implements WakeSource, AutoCloseable {
   public void disarm() {
     if (controller.clientWakes()) {
       controller.sleeping(false);
-      boolean unused = wake.drain();
+      var _ = wake.drain();
     }
   }
 

@@ -147,7 +147,7 @@ final class VfioUserConnection implements AutoCloseable {
           default -> -Errno.EOPNOTSUPP;
         };
     if (result < 0) {
-      VfioUserMessage unused = reply.error(request.id(), command, -result);
+      var _ = reply.error(request.id(), command, -result);
       send(NO_FDS);
     }
   }
@@ -428,7 +428,7 @@ final class VfioUserConnection implements AutoCloseable {
   }
 
   private int empty() throws ProtocolException {
-    VfioUserMessage unused = begin(0);
+    var _ = begin(0);
     return send(NO_FDS);
   }
 
