@@ -125,8 +125,7 @@ class DataPointerTest {
     assertThat(dma.add(0, 4096, memfd, BYTES, true, true)).isEqualTo(-Errno.EINVAL);
     assertThat(dma.add(0, 0, memfd, 0, true, true)).isEqualTo(-Errno.EINVAL);
     assertThat(dma.add(1, 4096, memfd, 0, true, true)).isEqualTo(-Errno.EINVAL);
-    assertThat(dma.add(Long.MAX_VALUE - 4095, 8192, memfd, 0, true, true))
-        .isEqualTo(-Errno.EINVAL);
+    assertThat(dma.add(Long.MAX_VALUE - 4095, 8192, memfd, 0, true, true)).isEqualTo(-Errno.EINVAL);
     assertThat(dma.size()).isOne();
   }
 

@@ -127,9 +127,10 @@ class DriverTest {
             .as("seed %d", seed)
             .isZero();
         MemorySegment.copy(port.data(), ValueLayout.JAVA_BYTE, offset, bytes, 0, bytes.length);
-        MemorySegment expected =
-            MemorySegment.ofArray(model).asSlice(lba * 4096L, blocks * 4096L);
-        assertThat(MemorySegment.ofArray(bytes).mismatch(expected)).as("seed %d", seed).isEqualTo(-1);
+        MemorySegment expected = MemorySegment.ofArray(model).asSlice(lba * 4096L, blocks * 4096L);
+        assertThat(MemorySegment.ofArray(bytes).mismatch(expected))
+            .as("seed %d", seed)
+            .isEqualTo(-1);
       }
     }
     assertThat(port.run(() -> port.queue.flush(1, 0))).isZero();
@@ -242,9 +243,7 @@ class DriverTest {
   }
 
   private static int acquire(Port port, int action, long key, long victim) {
-    return port.run(
-        () ->
-            port.queue.reservationAcquire(
-                1, action, Reservation.EXCLUSIVE_ACCESS, key, victim, 0));
+    return port.run(() ->
+        port.queue.reservationAcquire(1, action, Reservation.EXCLUSIVE_ACCESS, key, victim, 0));
   }
 }

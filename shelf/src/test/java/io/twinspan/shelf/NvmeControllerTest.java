@@ -47,8 +47,7 @@ class NvmeControllerTest {
   @Test
   void registersTellWhatTheControllerIs() {
     long cap =
-        (a.controller.readRegister(0) & 0xffff_ffffL)
-            | ((long) a.controller.readRegister(4) << 32);
+        (a.controller.readRegister(0) & 0xffff_ffffL) | ((long) a.controller.readRegister(4) << 32);
     assertThat(ControllerRegisters.maxQueueEntries(cap))
         .isEqualTo(NvmeController.MAX_QUEUE_ENTRIES);
     assertThat(ControllerRegisters.doorbellStride(cap)).isEqualTo(9);
@@ -104,11 +103,13 @@ class NvmeControllerTest {
   void identifyTellsControllersApartAndNamespacesTheSame() {
     a.enable();
     b.enable();
-    IdentifyController first = new IdentifyController().wrap(identify(a, IdentifyCns.CONTROLLER, 0), 0);
+    IdentifyController first =
+        new IdentifyController().wrap(identify(a, IdentifyCns.CONTROLLER, 0), 0);
     assertThat(first.controllerId()).isEqualTo(1);
     assertThat(first.serialNumber()).isEqualTo("serial");
     assertThat(first.namespaceCount()).isEqualTo(2);
-    assertThat(new IdentifyController().wrap(identify(b, IdentifyCns.CONTROLLER, 0), 0).controllerId())
+    assertThat(
+            new IdentifyController().wrap(identify(b, IdentifyCns.CONTROLLER, 0), 0).controllerId())
         .isEqualTo(2);
     IdentifyNamespace ns1 = new IdentifyNamespace().wrap(identify(a, IdentifyCns.NAMESPACE, 1), 0);
     assertThat(ns1.sizeBlocks()).isEqualTo(BLOCKS);
@@ -117,7 +118,8 @@ class NvmeControllerTest {
     long eui64 = ns1.eui64();
     IdentifyNamespace ns2 = new IdentifyNamespace().wrap(identify(a, IdentifyCns.NAMESPACE, 2), 0);
     assertThat(ns2.eui64()).isNotEqualTo(eui64).isNotZero();
-    assertThat(identify(b, IdentifyCns.NAMESPACE, 1).mismatch(identify(a, IdentifyCns.NAMESPACE, 1)))
+    assertThat(
+            identify(b, IdentifyCns.NAMESPACE, 1).mismatch(identify(a, IdentifyCns.NAMESPACE, 1)))
         .isEqualTo(-1);
     assertThat(identifyStatus(a, IdentifyCns.NAMESPACE, 3)).isEqualTo(Status.INVALID_NAMESPACE);
     assertThat(identifyStatus(a, 0x55, 1)).isEqualTo(Status.INVALID_FIELD);
@@ -210,7 +212,9 @@ class NvmeControllerTest {
     int completed = 0;
     for (int i = 0; i < 1000; i++) {
       while (outstanding < 4 && random.nextInt(4) != 0) {
-        var _ = a.submit(1, Host.command(NvmOpcode.READ).nsid(1).prp(Host.ADDRESS, 0).blocks(i % 9, 1, 0));
+        var _ =
+            a.submit(
+                1, Host.command(NvmOpcode.READ).nsid(1).prp(Host.ADDRESS, 0).blocks(i % 9, 1, 0));
         outstanding++;
       }
       var _ = a.poll();
@@ -227,7 +231,8 @@ class NvmeControllerTest {
     a.enable();
     assertThat(a.admin(a.createCq(1, 4)).status()).isZero();
     assertThat(a.admin(a.createSq(1, 16, 1)).status()).isZero();
-    SubmissionEntry read = Host.command(NvmOpcode.READ).nsid(1).prp(Host.ADDRESS, 0).blocks(0, 1, 0);
+    SubmissionEntry read =
+        Host.command(NvmOpcode.READ).nsid(1).prp(Host.ADDRESS, 0).blocks(0, 1, 0);
     Host hostOfSq = a;
     for (int i = 0; i < 3; i++) {
       var _ = hostOfSq.submit(1, read);
@@ -345,7 +350,9 @@ class NvmeControllerTest {
     var _ = a.poll();
     Host.Completion aborted = a.admin(Host.command(AdminOpcode.ABORT).cdw(10, 1 | (cid << 16)));
     assertThat(aborted.result()).isZero();
-    assertThat(a.reap(1)).extracting(Host.Completion::status).containsExactly(Status.ABORT_REQUESTED);
+    assertThat(a.reap(1))
+        .extracting(Host.Completion::status)
+        .containsExactly(Status.ABORT_REQUESTED);
     assertThat(a.admin(Host.command(AdminOpcode.ABORT).cdw(10, 1 | (cid << 16))).result()).isOne();
   }
 
@@ -485,7 +492,8 @@ class NvmeControllerTest {
   void interruptsComeOncePerRoundAndOnlyWhenArmed() {
     a.enable().createQueues(1, 16);
     a.interrupts.clear();
-    SubmissionEntry read = Host.command(NvmOpcode.READ).nsid(1).prp(Host.ADDRESS, 0).blocks(0, 1, 0);
+    SubmissionEntry read =
+        Host.command(NvmOpcode.READ).nsid(1).prp(Host.ADDRESS, 0).blocks(0, 1, 0);
     for (int i = 0; i < 3; i++) {
       var _ = a.submit(1, read);
     }
@@ -578,10 +586,7 @@ class NvmeControllerTest {
 
   private static int identifyStatus(Host host, int cns, int nsid) {
     SubmissionEntry command =
-        Host.command(AdminOpcode.IDENTIFY)
-            .nsid(nsid)
-            .prp(Host.ADDRESS + Host.DATA, 0)
-            .cdw(10, cns);
+        Host.command(AdminOpcode.IDENTIFY).nsid(nsid).prp(Host.ADDRESS + Host.DATA, 0).cdw(10, cns);
     return host.admin(command).status();
   }
 

@@ -78,8 +78,7 @@ class ReservationsTest {
     assertThat(reservations.acquire(A, KEY_A, ReservationType.NONE)).isEqualTo(INVALID_FIELD);
     assertThat(reservations.acquire(A, KEY_A, ReservationType.EXCLUSIVE_ACCESS)).isEqualTo(OK);
     assertThat(reservations.acquire(A, KEY_A, ReservationType.EXCLUSIVE_ACCESS)).isEqualTo(OK);
-    assertThat(reservations.acquire(A, KEY_A, ReservationType.WRITE_EXCLUSIVE))
-        .isEqualTo(CONFLICT);
+    assertThat(reservations.acquire(A, KEY_A, ReservationType.WRITE_EXCLUSIVE)).isEqualTo(CONFLICT);
   }
 
   @Test
@@ -109,8 +108,7 @@ class ReservationsTest {
     reserveByA(ReservationType.EXCLUSIVE_ACCESS_REGISTRANTS_ONLY);
     assertThat(reservations.preempt(A, KEY_A, KEY_B, ReservationType.WRITE_EXCLUSIVE, false))
         .isEqualTo(OK);
-    assertThat(reservations.type())
-        .isEqualTo(ReservationType.EXCLUSIVE_ACCESS_REGISTRANTS_ONLY);
+    assertThat(reservations.type()).isEqualTo(ReservationType.EXCLUSIVE_ACCESS_REGISTRANTS_ONLY);
     assertThat(access(B)).isEmpty();
     assertThat(preempted).containsExactly("11");
   }

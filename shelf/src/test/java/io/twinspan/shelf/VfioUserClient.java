@@ -16,8 +16,7 @@ import java.util.List;
 /** A vfio-user client that says exactly what a test wants it to; blocking, with a time limit. */
 final class VfioUserClient implements AutoCloseable {
   final UnixSocket socket;
-  final VfioUserMessage request =
-      new VfioUserMessage(Arena.ofAuto().allocate(1 << 16, 8));
+  final VfioUserMessage request = new VfioUserMessage(Arena.ofAuto().allocate(1 << 16, 8));
   final VfioUserMessage reply = new VfioUserMessage(Arena.ofAuto().allocate(1 << 16, 8));
   final List<Fd> received = new ArrayList<>();
   private int id;
