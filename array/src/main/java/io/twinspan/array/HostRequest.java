@@ -29,9 +29,6 @@ public abstract class HostRequest {
   /** Data of a READ or WRITE from its byte 0: an {@link IoBuffers} buffer. */
   public MemorySegment data = MemorySegment.NULL;
 
-  /** For the array while it has the request: link of its queues. */
-  HostRequest next = this;
-
   /** For subclasses. */
   protected HostRequest() {}
 

@@ -15,12 +15,12 @@ import java.util.Set;
  *                   · STANDBY (handover refused) · LOST
  *  REPLAYING        OWNER_ALONE · LOST
  *  OWNER_ALONE      RESYNCING (peer ready) · FROZEN (link lost) · STOPPING · LOST
- *  RESYNCING        OWNER_MIRRORED · FROZEN · STOPPING · LOST
+ *  RESYNCING        OWNER_MIRRORED · OWNER_ALONE (took too long) · FROZEN · STOPPING · LOST
  *  OWNER_MIRRORED   FROZEN · HANDING_OVER · STOPPING · LOST
  *  FROZEN           SETTLING (peer fenced) · LOST
  *  SETTLING         OWNER_ALONE (log on the drives, epoch persisted) · LOST
  *  HANDING_OVER     STANDBY (peer serves) · FENCING (refused, or link lost after the close)
- *                   · FROZEN (link lost before it) · LOST
+ *                   · FROZEN (link lost before it) · OWNER_MIRRORED (took too long) · LOST
  *  STOPPING         STOPPED · LOST
  *  LOST             STANDBY (peer owns) · FENCING (nobody owns) · STOPPED
  *  STOPPED          final
@@ -92,12 +92,21 @@ public enum PoolState {
       case REPLAYING -> next == OWNER_ALONE || next == LOST;
       case OWNER_ALONE -> next == RESYNCING || next == FROZEN || next == STOPPING || next == LOST;
       case RESYNCING ->
-          next == OWNER_MIRRORED || next == FROZEN || next == STOPPING || next == LOST;
+          next == OWNER_MIRRORED
+              || next == OWNER_ALONE
+              || next == FROZEN
+              || next == STOPPING
+              || next == LOST;
       case OWNER_MIRRORED ->
           next == FROZEN || next == HANDING_OVER || next == STOPPING || next == LOST;
       case FROZEN -> next == SETTLING || next == LOST;
       case SETTLING -> next == OWNER_ALONE || next == LOST;
-      case HANDING_OVER -> next == STANDBY || next == FENCING || next == FROZEN || next == LOST;
+      case HANDING_OVER ->
+          next == STANDBY
+              || next == OWNER_MIRRORED
+              || next == FENCING
+              || next == FROZEN
+              || next == LOST;
       case STOPPING -> next == STOPPED || next == LOST;
       case LOST -> next == STANDBY || next == FENCING || next == STOPPED;
       case STOPPED -> false;

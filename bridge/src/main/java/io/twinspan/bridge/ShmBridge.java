@@ -23,6 +23,7 @@ import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * A bridge between two processes of one machine: windows are memfds, doorbells are eventfds, and
@@ -387,7 +388,8 @@ public final class ShmBridge implements Bridge {
     connection = null;
     state = state.transition(LinkState.DOWN);
     nextAttemptNs = nowNs + retryNs;
-    LOG.warn("link: down, generation {}: {} ({})", generation, detail, kind);
+    Level level = kind == LinkDown.Kind.GOODBYE ? Level.INFO : Level.WARN;
+    LOG.atLevel(level).log("link: down, generation {}: {} ({})", generation, detail, kind);
     // The socket stays open until all rights are taken back: a peer that wakes finds it ended.
     owner().linkDown(new LinkDown(generation, kind, detail, lastSignNs, nowNs));
     poller.remove(ended.fd());

@@ -3,7 +3,9 @@ package io.twinspan.pool;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 
 /**
@@ -20,7 +22,7 @@ public final class SimulatedDrive implements Drive {
   private final Random random;
   private final List<Command> commands = new ArrayList<>();
   private final List<Fault> faults = new ArrayList<>();
-  private final long[] submitted = new long[DriveOperation.values().length];
+  private final Map<DriveOperation, Long> submitted = new EnumMap<>(DriveOperation.class);
   private int queueDepth = 64;
   private int maxTransferBlocks = 256;
   private int maxDelayTicks;
@@ -148,7 +150,7 @@ public final class SimulatedDrive implements Drive {
 
   /** Number of commands accepted of a kind. */
   public long submitted(DriveOperation operation) {
-    return submitted[operation.ordinal()];
+    return submitted.getOrDefault(operation, 0L);
   }
 
   /** Number of commands that have not completed yet. */
@@ -198,7 +200,7 @@ public final class SimulatedDrive implements Drive {
     long effect = tick + 1 + random.nextInt(maxDelayTicks + 1);
     long completion = effect + (maxDelayTicks == 0 ? 0 : random.nextInt(maxDelayTicks + 1));
     commands.add(new Command(request, effect, completion, medium.stamp()));
-    submitted[request.operation.ordinal()]++;
+    submitted.merge(request.operation, 1L, Long::sum);
     return true;
   }
 

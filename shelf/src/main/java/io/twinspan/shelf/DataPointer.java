@@ -172,7 +172,7 @@ final class DataPointer {
     long offset = region.offsetOf(address);
     int last = count - 1;
     if (count > 0
-        && segments[last] == region.segment()
+        && segments[last].equals(region.segment())
         && offsets[last] + lengths[last] == offset) {
       lengths[last] += lengthBytes;
       return true;

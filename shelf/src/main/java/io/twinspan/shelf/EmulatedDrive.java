@@ -38,7 +38,9 @@ public final class EmulatedDrive implements AutoCloseable {
   private static final Duration STATUS_TIMEOUT = Duration.ofSeconds(2);
   private static final Duration FLUSH_TIMEOUT = Duration.ofMinutes(2);
 
-  /** How soon doorbells are looked at again that nobody wakes the drive for, while they are busy. */
+  /**
+   * How soon doorbells are looked at again that nobody wakes the drive for, while they are busy.
+   */
   private static final long SHORTEST_NAP_NS = TimeUnit.MICROSECONDS.toNanos(10);
 
   /** And how soon when they have been quiet for a while. */
@@ -94,14 +96,13 @@ public final class EmulatedDrive implements AutoCloseable {
     subsystem = new Subsystem(MODEL, serial, media, flusher, runner::wake);
     for (int i = 0; i < listeners.size(); i++) {
       String name = "drive" + number + " port " + options.ports().get(i);
-      ports.add(
-          new VfioUserPort(name, listeners.get(i), subsystem.addController(), new Sources()));
+      ports.add(new VfioUserPort(name, listeners.get(i), subsystem.addController(), new Sources()));
     }
   }
 
   /** Begins to serve. */
   void start() {
-    AgentRunner unused = runner.start();
+    var _ = runner.start();
   }
 
   /** The number of the drive in its shelf. */
@@ -167,8 +168,7 @@ public final class EmulatedDrive implements AutoCloseable {
     }
     subsystem.close();
     if (result < 0) {
-      throw new TwinspanException(
-          "flush of drive %d: %s".formatted(number, Errno.name(-result)));
+      throw new TwinspanException("flush of drive %d: %s".formatted(number, Errno.name(-result)));
     }
   }
 
@@ -190,10 +190,7 @@ public final class EmulatedDrive implements AutoCloseable {
       Reservations held = namespace.reservations();
       reservations.add(
           new ShelfStatus.Reservation(
-              namespace.nsid(),
-              held.type().code(),
-              held.registrants().size(),
-              held.generation()));
+              namespace.nsid(), held.type().code(), held.registrants().size(), held.generation()));
     }
     List<ShelfStatus.Port> portStates = new ArrayList<>();
     for (int i = 0; i < ports.size(); i++) {

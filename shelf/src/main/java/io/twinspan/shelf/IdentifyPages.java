@@ -63,10 +63,8 @@ final class IdentifyPages {
         .sqEntrySize(0x66)
         .cqEntrySize(0x44)
         .namespaceCount(subsystem.namespaces().size())
-        .nvmCommands(
-            IdentifyController.ONCS_WRITE_ZEROES | IdentifyController.ONCS_RESERVATIONS)
-        .volatileWriteCache(
-            IdentifyController.VWC_PRESENT | IdentifyController.VWC_FLUSH_ALL)
+        .nvmCommands(IdentifyController.ONCS_WRITE_ZEROES | IdentifyController.ONCS_RESERVATIONS)
+        .volatileWriteCache(IdentifyController.VWC_PRESENT | IdentifyController.VWC_FLUSH_ALL)
         .subsystemNqn(subsystem.qualifiedName());
     // CNTRLTYPE: an I/O controller
     page.set(ValueLayout.JAVA_BYTE, 111, (byte) 1);

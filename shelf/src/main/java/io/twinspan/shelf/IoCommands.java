@@ -154,8 +154,7 @@ final class IoCommands {
   }
 
   /** Completes the command when what was written before is stable on one medium or on all. */
-  private int defer(
-      SubmissionEntry command, SubmissionQueue queue, @Nullable Namespace namespace) {
+  private int defer(SubmissionEntry command, SubmissionQueue queue, @Nullable Namespace namespace) {
     Deferral deferral = subsystem.deferrals().take();
     if (deferral == null) {
       return Status.INTERNAL_ERROR; // commands are only fetched when there is room

@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 /**
  * What keeps the bytes of one namespace.
  *
- * <p>The drive's agent thread calls every method but {@link #flush}, which runs on the drive's flush
- * thread at the same time. Results are 0 or a negative {@link io.twinspan.linux.Errno}; nothing is
- * thrown and nothing allocated.
+ * <p>The drive's agent thread calls every method but {@link #flush}, which runs on the drive's
+ * flush thread at the same time. Results are 0 or a negative {@link io.twinspan.linux.Errno};
+ * nothing is thrown and nothing allocated.
  */
 interface Medium extends AutoCloseable {
   /** Size in bytes, fixed. */

@@ -443,7 +443,8 @@ final class NvmeController {
   }
 
   private void execute(SubmissionQueue sq) {
-    int status = sq.id() == 0 ? adminCommands.execute(command, sq) : ioCommands.execute(command, sq);
+    int status =
+        sq.id() == 0 ? adminCommands.execute(command, sq) : ioCommands.execute(command, sq);
     if (status == DEFERRED) {
       return;
     }

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * A controller as one client sees it: a PCI function with configuration space, BAR0 (registers and
  * doorbells), BAR4 (MSI-X), interrupts, and the eventfd that wakes the sleeping drive.
  *
- * <p>Made anew for every client, doorbell memory and eventfd too, so that a former client that still
- * maps the old ones reaches nobody. The drive's agent thread owns it.
+ * <p>Made anew for every client, doorbell memory and eventfd too, so that a former client that
+ * still maps the old ones reaches nobody. The drive's agent thread owns it.
  */
 final class NvmeFunction implements WakeSource, AutoCloseable {
   /** BAR4 holds the MSI-X structures. */
@@ -115,15 +115,14 @@ final class NvmeFunction implements WakeSource, AutoCloseable {
     int at = (int) offset;
     switch (region) {
       case VfioUser.REGION_CONFIG -> configuration.read(at, target, length);
-      case REGION_BAR4 ->
-          MemorySegment.copy(msix, at, target, ValueLayout.JAVA_BYTE, 0, length);
+      case REGION_BAR4 -> MemorySegment.copy(msix, at, target, ValueLayout.JAVA_BYTE, 0, length);
       default -> {
         if (at >= REGISTERS_BYTES) {
           return readDoorbells(at - REGISTERS_BYTES, target);
         }
         for (int i = 0; i < length; i++) {
           int word = controller.readRegister((at + i) & ~3);
-          target.set(ValueLayout.JAVA_BYTE, i, (byte) (word >>> 8 * ((at + i) & 3)));
+          target.set(ValueLayout.JAVA_BYTE, i, (byte) (word >>> (8 * ((at + i) & 3))));
         }
       }
     }
@@ -202,7 +201,7 @@ final class NvmeFunction implements WakeSource, AutoCloseable {
   public void disarm() {
     if (controller.clientWakes()) {
       controller.sleeping(false);
-      boolean unused = wake.drain();
+      var _ = wake.drain();
     }
   }
 

@@ -99,8 +99,7 @@ final class ReservationCommands {
     ReservationType type = ReservationType.of(Reservation.type(cdw10));
     return switch (Reservation.action(cdw10)) {
       case Reservation.ACQUIRE -> reservations.acquire(host, currentKey(), type);
-      case Reservation.PREEMPT ->
-          reservations.preempt(host, currentKey(), otherKey(), type, false);
+      case Reservation.PREEMPT -> reservations.preempt(host, currentKey(), otherKey(), type, false);
       case Reservation.PREEMPT_AND_ABORT ->
           reservations.preempt(host, currentKey(), otherKey(), type, true);
       default -> Reservations.Outcome.INVALID_FIELD;
@@ -115,8 +114,7 @@ final class ReservationCommands {
     HostIdentity host = controller.host();
     return switch (Reservation.action(cdw10)) {
       case Reservation.RELEASE ->
-          reservations.release(
-              host, currentKey(), ReservationType.of(Reservation.type(cdw10)));
+          reservations.release(host, currentKey(), ReservationType.of(Reservation.type(cdw10)));
       case Reservation.CLEAR -> reservations.clear(host, currentKey());
       default -> Reservations.Outcome.INVALID_FIELD;
     };
@@ -125,8 +123,7 @@ final class ReservationCommands {
   private int report(SubmissionEntry command, Namespace namespace) {
     boolean extended = (command.cdw(11) & Reservation.EXTENDED_DATA) != 0;
     Reservations reservations = namespace.reservations();
-    boolean needsExtended =
-        reservations.registrants().stream().anyMatch(r -> r.host().extended());
+    boolean needsExtended = reservations.registrants().stream().anyMatch(r -> r.host().extended());
     if (needsExtended && !extended) {
       return Status.HOST_ID_INCONSISTENT;
     }

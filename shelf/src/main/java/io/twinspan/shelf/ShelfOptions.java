@@ -11,7 +11,8 @@ import java.util.List;
  * @param driveCount how many drives, 1 to {@value #MAX_DRIVES}
  * @param driveBytes capacity of a drive in bytes, shared evenly by its two namespaces; at least
  *     {@value #MIN_DRIVE_BYTES}
- * @param ports names of a drive's ports, 1 to {@value #MAX_PORTS}, each with a controller of its own
+ * @param ports names of a drive's ports, 1 to {@value #MAX_PORTS}, each with a controller of its
+ *     own
  * @param serialBase what serial numbers begin with, 1 to {@value #MAX_SERIAL_BASE} ASCII letters
  *     and digits; NGUID and EUI64 follow from it, so it is unique among the arrays that a host sees
  *     and stays the same as long as the images do
@@ -50,7 +51,8 @@ public record ShelfOptions(
     }
     if (driveBytes < MIN_DRIVE_BYTES) {
       throw new IllegalArgumentException(
-          "drives of %d bytes, the smallest possible have %d".formatted(driveBytes, MIN_DRIVE_BYTES));
+          "drives of %d bytes, the smallest possible have %d"
+              .formatted(driveBytes, MIN_DRIVE_BYTES));
     }
     if (ports.isEmpty() || ports.size() > MAX_PORTS) {
       throw new IllegalArgumentException(

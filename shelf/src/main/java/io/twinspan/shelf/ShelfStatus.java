@@ -59,8 +59,7 @@ public record ShelfStatus(List<Drive> drives) {
    *     shut_down} or {@code failed}
    * @param queues submission queues, the admin queue (0) among them
    */
-  public record Port(
-      String name, String socket, int clientPid, String state, List<Queue> queues) {
+  public record Port(String name, String socket, int clientPid, String state, List<Queue> queues) {
     /** Copies the list. */
     public Port {
       queues = List.copyOf(queues);

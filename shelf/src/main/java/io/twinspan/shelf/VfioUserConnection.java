@@ -118,7 +118,8 @@ final class VfioUserConnection implements AutoCloseable {
 
   private int endOfStream() throws ProtocolException {
     if (filled > 0) {
-      throw new ProtocolException("the stream ended within a message, after %d bytes".formatted(filled));
+      throw new ProtocolException(
+          "the stream ended within a message, after %d bytes".formatted(filled));
     }
     return -1;
   }
@@ -147,7 +148,7 @@ final class VfioUserConnection implements AutoCloseable {
           default -> -Errno.EOPNOTSUPP;
         };
     if (result < 0) {
-      VfioUserMessage unused = reply.error(request.id(), command, -result);
+      var _ = reply.error(request.id(), command, -result);
       send(NO_FDS);
     }
   }
@@ -161,10 +162,7 @@ final class VfioUserConnection implements AutoCloseable {
       throw new ProtocolException(
           "the client speaks version %d.%d, this server %d.%d"
               .formatted(
-                  theirs.major(),
-                  theirs.minor(),
-                  VfioUser.VERSION_MAJOR,
-                  VfioUser.VERSION_MINOR));
+                  theirs.major(), theirs.minor(), VfioUser.VERSION_MAJOR, VfioUser.VERSION_MINOR));
     }
     VfioUserVersion ours =
         new VfioUserVersion(
@@ -292,8 +290,7 @@ final class VfioUserConnection implements AutoCloseable {
       return -Errno.EINVAL;
     }
     int count = index == VfioUser.REGION_BAR0 ? NvmeController.QUEUE_PAIRS : 0;
-    int needed =
-        VfioUser.RegionIoFds.BYTES + count * VfioUser.RegionIoFds.SUB_REGION_BYTES;
+    int needed = VfioUser.RegionIoFds.BYTES + count * VfioUser.RegionIoFds.SUB_REGION_BYTES;
     boolean fits = room >= needed;
     begin(fits ? needed : VfioUser.RegionIoFds.BYTES)
         .u32(VfioUser.RegionIoFds.ARGSZ, needed)
@@ -305,9 +302,7 @@ final class VfioUserConnection implements AutoCloseable {
     for (int pair = 0; pair < count; pair++) {
       int at = VfioUser.RegionIoFds.BYTES + pair * VfioUser.RegionIoFds.SUB_REGION_BYTES;
       reply
-          .u64(
-              at + VfioUser.RegionIoFds.SUB_OFFSET,
-              DoorbellPage.barOffset(pair))
+          .u64(at + VfioUser.RegionIoFds.SUB_OFFSET, DoorbellPage.barOffset(pair))
           .u64(at + VfioUser.RegionIoFds.SUB_SIZE, Integer.BYTES)
           .u32(at + VfioUser.RegionIoFds.SUB_FD_INDEX, pair)
           .u32(at + VfioUser.RegionIoFds.SUB_TYPE, VfioUser.RegionIoFds.TYPE_IOEVENTFD);
@@ -327,9 +322,7 @@ final class VfioUserConnection implements AutoCloseable {
     }
     begin(VfioUser.IrqInfo.BYTES)
         .u32(VfioUser.IrqInfo.ARGSZ, VfioUser.IrqInfo.BYTES)
-        .u32(
-            VfioUser.IrqInfo.FLAGS,
-            VfioUser.IrqInfo.FLAG_EVENTFD | VfioUser.IrqInfo.FLAG_NORESIZE)
+        .u32(VfioUser.IrqInfo.FLAGS, VfioUser.IrqInfo.FLAG_EVENTFD | VfioUser.IrqInfo.FLAG_NORESIZE)
         .u32(VfioUser.IrqInfo.INDEX, index)
         .u32(VfioUser.IrqInfo.COUNT, NvmeFunction.irqCount(index));
     return send(NO_FDS);
@@ -378,8 +371,7 @@ final class VfioUserConnection implements AutoCloseable {
     int region = request.u32(VfioUser.RegionAccess.REGION);
     long offset = request.u64(VfioUser.RegionAccess.OFFSET);
     beginAccess(region, offset, count, VfioUser.RegionAccess.DATA + count);
-    int result =
-        function.read(region, offset, reply.payload(VfioUser.RegionAccess.DATA, count));
+    int result = function.read(region, offset, reply.payload(VfioUser.RegionAccess.DATA, count));
     return result < 0 ? result : send(NO_FDS);
   }
 
@@ -393,8 +385,7 @@ final class VfioUserConnection implements AutoCloseable {
     }
     int region = request.u32(VfioUser.RegionAccess.REGION);
     long offset = request.u64(VfioUser.RegionAccess.OFFSET);
-    int result =
-        function.write(region, offset, request.payload(VfioUser.RegionAccess.DATA, count));
+    int result = function.write(region, offset, request.payload(VfioUser.RegionAccess.DATA, count));
     if (result < 0) {
       return result;
     }
@@ -428,7 +419,7 @@ final class VfioUserConnection implements AutoCloseable {
   }
 
   private int empty() throws ProtocolException {
-    VfioUserMessage unused = begin(0);
+    var _ = begin(0);
     return send(NO_FDS);
   }
 

@@ -156,7 +156,7 @@ final class VfioUserPort implements AutoCloseable {
 
   /** A client that died just before the new one came must not be in its way. */
   private boolean hasGone(VfioUserConnection current) {
-    int unused = serve();
+    var _ = serve();
     return connection != current;
   }
 

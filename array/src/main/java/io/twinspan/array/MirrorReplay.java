@@ -1,0 +1,237 @@
+package io.twinspan.array;
+
+import io.twinspan.pool.Pool;
+import io.twinspan.pool.PoolOperation;
+import io.twinspan.pool.PoolRequest;
+import io.twinspan.pool.PoolStatus;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Takeover: writes every whole record of a dead owner's mirror to the pool, in order, straight from
+ * landing memory. Doing that twice, or for records that were destaged long ago, changes nothing,
+ * because all newer records follow. Single-threaded; the link can't write to the memory any more.
+ */
+final class MirrorReplay {
+  /** How far it is. */
+  enum State {
+    RUNNING,
+    DONE,
+    FENCED
+  }
+
+  private static final int WINDOW = 32;
+  private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(100);
+
+  private final MemorySegment mirror;
+  private final LogHeader header;
+  private final LogRecord record;
+  private final Pool pool;
+  private final int poolIndex;
+  private final long arrayId;
+  private final long ringBytes;
+  private final ArrayDeque<Piece> free = new ArrayDeque<>(WINDOW);
+
+  private State state = State.DONE;
+  private long epoch;
+  private long sequence;
+  private long position;
+  private int index;
+  private boolean whole;
+  private boolean ended;
+  private boolean zeroUnderWay;
+  private int underWay;
+  private long failedSequence;
+  private long failedPosition;
+  private long retryAtNs;
+  private long nowNs;
+
+  private final class Piece extends PoolRequest {
+    long recordSequence;
+    long recordPosition;
+
+    @Override
+    public void completed(PoolStatus status) {
+      underWay--;
+      zeroUnderWay = false;
+      free.add(this);
+      switch (status) {
+        case OK, INVALID -> {}
+        case FENCED, CLOSED -> state = State.FENCED;
+        case NO_SPACE, NO_QUORUM, MEDIA_ERROR, NOT_FORMATTED -> failed(this);
+      }
+    }
+  }
+
+  /** Over the part of {@code landing(MIRROR)} that belongs to the pool. */
+  MirrorReplay(MemorySegment mirror, Pool pool, int poolIndex, long arrayId) {
+    this.mirror = mirror;
+    this.pool = pool;
+    this.poolIndex = poolIndex;
+    this.arrayId = arrayId;
+    ringBytes = mirror.byteSize() - CommitLog.RING_OFFSET;
+    header = new LogHeader(mirror);
+    record = new LogRecord(mirror);
+    for (int i = 0; i < WINDOW; i++) {
+      free.add(new Piece());
+    }
+  }
+
+  /** Makes the mirror empty: what comes next begins a new life. */
+  void forget() {
+    header.clear();
+  }
+
+  /** Epoch of the log in the mirror, 0 when it holds none. */
+  long mirroredEpoch() {
+    int slot = header.newest(poolIndex, arrayId, ringBytes);
+    return slot < 0 ? 0 : header.epoch(slot);
+  }
+
+  int underWay() {
+    return underWay;
+  }
+
+  /** Records found whole since {@link #start}. */
+  long lastSequence() {
+    return sequence;
+  }
+
+  void start() {
+    int slot = header.newest(poolIndex, arrayId, ringBytes);
+    state = slot < 0 ? State.DONE : State.RUNNING;
+    if (slot >= 0) {
+      epoch = header.epoch(slot);
+      rewind(header.sequence(slot), header.position(slot));
+    }
+  }
+
+  private void rewind(long toSequence, long toPosition) {
+    sequence = toSequence;
+    position = toPosition;
+    index = 0;
+    whole = false;
+    ended = false;
+    failedSequence = 0;
+  }
+
+  State pump(long time) {
+    nowNs = time;
+    if (state == State.RUNNING && failedSequence != 0) {
+      // Later pieces may be on the drives already: all of them come again, in order.
+      if (underWay == 0 && time >= retryAtNs) {
+        rewind(failedSequence, failedPosition);
+      }
+    }
+    while (state == State.RUNNING && failedSequence == 0 && !ended && replayNext()) {
+      continue;
+    }
+    if (state == State.RUNNING && ended && underWay == 0 && failedSequence == 0) {
+      state = State.DONE;
+    }
+    return state;
+  }
+
+  long retryAtNs() {
+    return state == State.RUNNING && failedSequence != 0 ? retryAtNs : Long.MAX_VALUE;
+  }
+
+  private void failed(Piece piece) {
+    if (failedSequence == 0 || piece.recordSequence < failedSequence) {
+      failedSequence = piece.recordSequence;
+      failedPosition = piece.recordPosition;
+    }
+    retryAtNs = nowNs + RETRY_NS;
+  }
+
+  /** Begins the next piece; false when that must wait or the log ends here. */
+  private boolean replayNext() {
+    long offset = position % ringBytes;
+    record.wrap(CommitLog.RING_OFFSET + offset);
+    if (!whole) {
+      whole = record.isWhole(poolIndex, arrayId, epoch, sequence, ringBytes - offset);
+      if (!whole) {
+        ended = true;
+        return false;
+      }
+    }
+    boolean begun =
+        switch (record.type()) {
+          case LogRecord.PAD -> true;
+          case LogRecord.ZERO -> zero();
+          default -> write();
+        };
+    if (begun && index == 0) {
+      position += record.recordBytes();
+      sequence++;
+      whole = false;
+    }
+    return begun;
+  }
+
+  private boolean zero() {
+    if (underWay > 0) {
+      return false;
+    }
+    zeroUnderWay = submit(PoolOperation.ZERO, 0, record.blockCount());
+    return zeroUnderWay;
+  }
+
+  private boolean write() {
+    int count = record.blockCount();
+    int end = Math.min(count, index + Pool.MAX_IO_BLOCKS);
+    long blocks = pool.volumeBlocks(record.volume());
+    if (record.block() + count > blocks) {
+      // The volume was deleted or cut after this was destaged.
+      index = 0;
+      return true;
+    }
+    if (zeroUnderWay || free.isEmpty() || !reserved(index, end)) {
+      return false;
+    }
+    boolean begun = submit(PoolOperation.WRITE, index, end);
+    if (begun) {
+      index = end == count ? 0 : end;
+    } else {
+      pool.unreserve(record.volume(), record.block() + index, end - index);
+    }
+    return begun;
+  }
+
+  private boolean reserved(int from, int to) {
+    return switch (pool.reserve(record.volume(), record.block() + from, to - from)) {
+      case GRANTED -> true;
+      case WAIT -> false;
+      case NO_SPACE -> {
+        failedSequence = sequence;
+        failedPosition = position;
+        retryAtNs = nowNs + RETRY_NS;
+        yield false;
+      }
+    };
+  }
+
+  private boolean submit(PoolOperation operation, int from, int to) {
+    Piece piece = free.remove();
+    piece.operation = operation;
+    piece.recordSequence = sequence;
+    piece.recordPosition = position;
+    piece.volume = record.volume();
+    piece.block = record.block() + from;
+    piece.blockCount = to - from;
+    if (operation == PoolOperation.WRITE) {
+      piece.data = mirror;
+      piece.dataOffset = record.payloadOffset() + (long) from * io.twinspan.pool.Drive.BLOCK_BYTES;
+      for (int i = from; i < to; i++) {
+        piece.checksums[i - from] = record.checksum(i);
+      }
+    }
+    boolean accepted = pool.submit(piece);
+    underWay += accepted ? 1 : 0;
+    if (!accepted) {
+      free.add(piece);
+    }
+    return accepted;
+  }
+}

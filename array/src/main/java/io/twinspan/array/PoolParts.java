@@ -1,0 +1,75 @@
+package io.twinspan.array;
+
+import io.twinspan.pool.Pool;
+import java.lang.foreign.MemorySegment;
+
+/** What one pool's logic consists of, wired together. */
+final class PoolParts {
+  final PoolConfig config;
+  final Pool pool;
+  final CommitLog log;
+  final LogMirror mirror;
+  final Destager destager;
+  final OwnerPath path;
+  final MirrorReplay replay;
+  final Fencing fencing;
+
+  PoolParts(
+      ArrayConfig array,
+      PoolConfig config,
+      PeerLink link,
+      Scratch scratch,
+      OwnerPath.Guard guard,
+      int capacity) {
+    if (config.log().byteSize() != array.logBytes()) {
+      throw new IllegalArgumentException("log of " + config.log().byteSize() + " bytes");
+    }
+    this.config = config;
+    pool = config.pool();
+    OperationQueue committed = new OperationQueue();
+    log = new CommitLog(config.log(), config.index(), array.arrayId(), committed);
+    mirror = new LogMirror(link, log, config.index(), array.arrayId());
+    destager = new Destager(log, pool);
+    path = new OwnerPath(pool, log, committed, destager, scratch, guard, capacity);
+    MemorySegment landing =
+        link.landing(PeerLink.Lane.MIRROR)
+            .asSlice(config.index() * array.logBytes(), array.logBytes());
+    replay = new MirrorReplay(landing, pool, config.index(), array.arrayId());
+    fencing = new Fencing(config.drives(), array.ownKey(), array.peerKey());
+  }
+
+  int pump(long nowNs) {
+    int work = pool.doWork();
+    work += path.pump(nowNs);
+    work += mirror.pump();
+    work += destager.pump(nowNs);
+    return work + path.pump(nowNs);
+  }
+
+  /** Whether the drives have refused this controller. */
+  boolean isFenced() {
+    return pool.state() == Pool.State.FENCED || destager.isFenced() || path.isFenced();
+  }
+
+  /** Whether nothing of this pool is under way at the drives. */
+  boolean isQuiet() {
+    return path.active() == 0
+        && !path.isUnderWay()
+        && destager.underWay() == 0
+        && replay.underWay() == 0
+        && pool.state() == Pool.State.CLOSED
+        && fencing.isIdle();
+  }
+
+  /** Forgets the log and all requests; the parts must be quiet, except for a pool that is open. */
+  void reset(CommitLog.Mode mode, long epoch) {
+    log.reset(mode, epoch);
+    destager.reset();
+    path.reset();
+  }
+
+  long deadlineNs() {
+    long deadline = Math.min(path.deadlineNs(), destager.retryAtNs());
+    return Math.min(deadline, Math.min(fencing.retryAtNs(), replay.retryAtNs()));
+  }
+}

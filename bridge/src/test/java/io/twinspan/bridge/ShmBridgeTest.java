@@ -1,0 +1,364 @@
+package io.twinspan.bridge;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.twinspan.linux.Errno;
+import io.twinspan.linux.Poller;
+import io.twinspan.linux.UnixSocket;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.UUID;
+import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ShmBridgeTest {
+  private static final UUID ARRAY = new UUID(1, 2);
+  private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
+  private static final long MS = 1_000_000;
+  private static final int MAX_ROUNDS = 1000;
+
+  @TempDir Path directory;
+  private final List<Node> nodes = new ArrayList<>();
+  private long nowNs = 1_000 * MS;
+
+  @AfterEach
+  void closeAll() {
+    nodes.forEach(node -> node.bridge.close());
+  }
+
+  @Test
+  void comesUpWhicheverSideStartsFirst() {
+    Node b = node(Side.B);
+    run(5);
+    assertThat(b.bridge.state()).isEqualTo(LinkState.DOWN);
+
+    Node a = node(Side.A);
+    runUntilUp(a, b);
+
+    assertThat(a.bridge.generation()).isEqualTo(1);
+    assertThat(b.bridge.generation()).isEqualTo(1);
+    assertThat(a.endpoint().peerName()).isEqualTo("controller-B");
+  }
+
+  @Test
+  void whatOneSideStoresTheOtherOneLoads() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+
+    a.endpoint().remote().segment().set(JAVA_LONG, 8192, 42);
+    a.endpoint().remoteControl().set(JAVA_LONG, 64, 43);
+    a.endpoint().peerScratchpad(7, 44);
+
+    assertThat(b.bridge.local().segment().get(JAVA_LONG, 8192)).isEqualTo(42);
+    assertThat(b.endpoint().localControl().get(JAVA_LONG, 64)).isEqualTo(43);
+    assertThat(b.endpoint().scratchpad(7)).isEqualTo(44);
+  }
+
+  @Test
+  void aGoodbyeTakesTheLinkDownAndTheNextLifeHasAHigherGenerationAndZeroedControlMemory() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    MemorySegment window = a.bridge.local().segment();
+    a.endpoint().remoteControl().set(JAVA_LONG, 64, 43);
+    b.endpoint().remoteControl().set(JAVA_LONG, 64, 43);
+    b.endpoint().remote().segment().set(JAVA_LONG, 8192, 42);
+
+    b.bridge.close();
+    runUntil(() -> a.downs.size() == 1);
+    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.GOODBYE);
+    assertThat(a.downs.getFirst().generation()).isEqualTo(1);
+    assertThat(a.bridge.state()).isEqualTo(LinkState.DOWN);
+
+    Node restarted = node(Side.B);
+    runUntilUp(a, restarted);
+    assertThat(a.bridge.generation()).isEqualTo(2);
+    assertThat(restarted.bridge.generation()).isEqualTo(2);
+    assertThat(a.endpoint().localControl().get(JAVA_LONG, 64)).isZero();
+    assertThat(window.get(JAVA_LONG, 8192)).as("the window is the same memory").isEqualTo(42);
+  }
+
+  @Test
+  void aHeartbeatThatStandsStillTakesTheLinkDown() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    for (int i = 0; i < 100; i++) {
+      nowNs += 50 * MS;
+      run(1);
+    }
+    assertThat(a.downs).as("while both beat").isEmpty();
+
+    nodes.remove(b); // hangs
+    long silentFromNs = nowNs;
+    while (a.downs.isEmpty() && nowNs < silentFromNs + 10_000 * MS) {
+      nowNs += 10 * MS;
+      run(1);
+    }
+
+    LinkDown down = a.downs.getFirst();
+    assertThat(down.kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
+    assertThat(down.lastSignOfLifeNs()).isBetween(silentFromNs, silentFromNs + 20 * MS);
+    assertThat(down.detectedNs() - down.lastSignOfLifeNs()).isBetween(500 * MS, 520 * MS);
+
+    nodes.add(b); // wakes: notices first that it was given up, then comes back
+    runUntil(() -> b.downs.size() == 1);
+    assertThat(b.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.EOF);
+    runUntilUp(a, b);
+    assertThat(b.bridge.generation()).isEqualTo(2);
+  }
+
+  @Test
+  void whoWasPausedDoesNotTakeThePeerForDead() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+
+    nowNs += 60_000 * MS; // both were
+    run(3);
+
+    assertThat(a.downs).isEmpty();
+    assertThat(b.downs).isEmpty();
+  }
+
+  @Test
+  void refusesAWrongSecretAndTheRightOneStillGetsIn() {
+    Node a = node(Side.A);
+    Node stranger = node(Side.B, o -> o, "fedcba9876543210");
+    run(50);
+    assertThat(a.endpoint).isNull();
+    assertThat(stranger.endpoint).isNull();
+    assertThat(a.ups + stranger.ups).isZero();
+
+    stranger.bridge.close();
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+  }
+
+  @Test
+  void refusesWhatBelongsToAnotherArrayOrIsPlannedDifferently() {
+    Node a = node(Side.A);
+    Contract other = Contract.equal(new byte[] {1});
+    Node b = node(Side.B, options -> options.contract(other), "0123456789abcdef");
+    run(50);
+    assertThat(a.ups + b.ups).isZero();
+    b.bridge.close();
+
+    ShmOptions foreign = new ShmOptions(Side.B, socket(), new UUID(9, 9), SECRET);
+    Node c = add(new ShmBridge(foreign));
+    run(50);
+    assertThat(a.ups + c.ups).isZero();
+  }
+
+  @Test
+  void garbageOversizedAndHalfOpenConnectionsDisturbNobody() {
+    Node a = node(Side.A);
+    try (UnixSocket garbage = connect();
+        UnixSocket oversized = connect();
+        UnixSocket silent = connect()) {
+      sendBytes(garbage, "GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+      byte[] header = {0x54, 0x4C, 0x4E, 0x4B, 1, 0, 1, 0, -1, -1, -1, 127, 0, 0, 0, 0};
+      sendBytes(oversized, header);
+      Node b = node(Side.B);
+      runUntilUp(a, b);
+
+      assertThat(isEnded(garbage)).isTrue();
+      assertThat(isEnded(oversized)).isTrue();
+      assertThat(isEnded(silent)).as("it has a second").isFalse();
+      beatFor(1_100);
+      assertThat(isEnded(silent)).isTrue();
+
+      try (UnixSocket late = connect()) {
+        sendBytes(late, new byte[5000]);
+        beatFor(100);
+        assertThat(isEnded(late)).isTrue();
+      }
+      assertThat(a.downs).isEmpty();
+      assertThat(a.endpoint().generation()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aSecondPeerIsRefusedWhileTheLinkIsUp() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+
+    Node second = node(Side.B);
+    beatFor(300);
+    assertThat(second.ups).isZero();
+    assertThat(a.downs).isEmpty();
+
+    b.bridge.close();
+    runUntilUp(a, second);
+    assertThat(second.bridge.generation()).isEqualTo(2);
+  }
+
+  @Test
+  void aBreachOfTheProtocolEndsThisLifeOnly() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+
+    a.bridge.fail(LinkDown.Kind.PROTOCOL, "it lies");
+
+    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.PROTOCOL);
+    runUntil(() -> !b.downs.isEmpty());
+    runUntilUp(a, b);
+    assertThat(a.bridge.generation()).isEqualTo(2);
+  }
+
+  @Test
+  void ringsASleepingPeerOncePerSleepAndAWakingOneNever() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    try (Poller sleeper = new Poller()) {
+      sleeper.add(b.bridge.wakeSource().fd(), 0);
+
+      a.endpoint().ring();
+      assertThat(sleeper.await(0)).as("awake").isZero();
+
+      b.bridge.wakeSource().arm();
+      a.endpoint().ring();
+      a.endpoint().ring();
+      assertThat(sleeper.await(0)).as("asleep").isEqualTo(1);
+      b.bridge.wakeSource().disarm();
+      run(1);
+      assertThat(sleeper.await(0)).as("drained").isZero();
+
+      b.bridge.wakeSource().arm();
+      assertThat(sleeper.await(0)).isZero();
+      a.endpoint().ring();
+      assertThat(sleeper.await(0)).as("asleep again").isEqualTo(1);
+    }
+  }
+
+  @Test
+  void saysAtOnceThatAPathIsTooLong() {
+    Path tooLong = directory.resolve("x".repeat(120));
+    assertThatThrownBy(() -> new ShmBridge(new ShmOptions(Side.A, tooLong, ARRAY, SECRET)))
+        .hasMessageContaining("shorter directory");
+  }
+
+  @Test
+  void asksToRunAgainForTheNextHeartbeat() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    assertThat(a.bridge.nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
+    runUntilUp(a, b);
+    run(1);
+    assertThat(a.bridge.nextDeadlineNs() - nowNs).isBetween(1L, 50 * MS);
+  }
+
+  // --- two sides in one thread
+
+  private Node node(Side side) {
+    return node(side, options -> options, "0123456789abcdef");
+  }
+
+  private Node node(Side side, UnaryOperator<ShmOptions> more, String secret) {
+    byte[] bytes = secret.getBytes(StandardCharsets.US_ASCII);
+    return add(new ShmBridge(more.apply(new ShmOptions(side, socket(), ARRAY, bytes))));
+  }
+
+  private Node add(ShmBridge bridge) {
+    Node node = new Node(bridge);
+    nodes.add(node);
+    return node;
+  }
+
+  private Path socket() {
+    return directory.resolve("link.sock");
+  }
+
+  private void run(int rounds) {
+    for (int i = 0; i < rounds; i++) {
+      nowNs += MS;
+      nodes.forEach(node -> node.bridge.doWork(nowNs));
+    }
+  }
+
+  private void beatFor(long ms) {
+    for (int i = 0; i < ms / 10; i++) {
+      nowNs += 9 * MS;
+      run(1);
+    }
+  }
+
+  private void runUntil(BooleanSupplier condition) {
+    for (int i = 0; i < MAX_ROUNDS && !condition.getAsBoolean(); i++) {
+      nowNs += 9 * MS;
+      run(1);
+    }
+    assertThat(condition.getAsBoolean()).as("in %d rounds", MAX_ROUNDS).isTrue();
+  }
+
+  private void runUntilUp(Node a, Node b) {
+    runUntil(() -> a.endpoint != null && b.endpoint != null);
+  }
+
+  private UnixSocket connect() {
+    UnixSocket socket = UnixSocket.connect(socket(), Duration.ZERO);
+    socket.setNonBlocking(true);
+    return socket;
+  }
+
+  private static void sendBytes(UnixSocket socket, byte[] bytes) {
+    MemorySegment memory = Arena.ofAuto().allocate(bytes.length);
+    MemorySegment.copy(bytes, 0, memory, JAVA_BYTE, 0, bytes.length);
+    assertThat(socket.send(memory, 0, bytes.length)).isEqualTo(bytes.length);
+  }
+
+  private static boolean isEnded(UnixSocket socket) {
+    MemorySegment buffer = Arena.ofAuto().allocate(8192);
+    int count;
+    do {
+      count = socket.receive(buffer, 0, 8192, new ArrayList<>());
+    } while (count > 0); // its hello, and why it refuses
+    return count == 0 || count == -Errno.ECONNRESET;
+  }
+
+  private static final class Node implements BridgeListener {
+    final ShmBridge bridge;
+    final List<LinkDown> downs = new ArrayList<>();
+    @Nullable BridgeEndpoint endpoint;
+    int ups;
+
+    Node(ShmBridge bridge) {
+      this.bridge = bridge;
+      bridge.listener(this);
+    }
+
+    BridgeEndpoint endpoint() {
+      assertThat(endpoint).isNotNull();
+      return Objects.requireNonNull(endpoint);
+    }
+
+    @Override
+    public void linkUp(BridgeEndpoint newborn) {
+      endpoint = newborn;
+      ups++;
+    }
+
+    @Override
+    public void linkDown(LinkDown why) {
+      endpoint = null;
+      downs.add(why);
+    }
+  }
+}

@@ -1,0 +1,191 @@
+package io.twinspan.dma;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Random;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.Test;
+
+class SoftwareEngineTest {
+  private static final int SOURCE = 1;
+  private static final int DESTINATION = 2;
+  private static final int FLAGS = Descriptor.FLAG_COMPLETION_ADDRESS_VALID;
+  private static final int SIZE = 300_000;
+
+  private final MemorySegment source = Arena.ofAuto().allocate(SIZE, 64);
+  private final MemorySegment destination = Arena.ofAuto().allocate(SIZE, 64);
+  private final TwoRegions space = new TwoRegions();
+  private final DescriptorRing ring = new DescriptorRing(4);
+  private final SoftwareEngine engine = new SoftwareEngine(ring, space);
+
+  SoftwareEngineTest() {
+    byte[] bytes = new byte[SIZE];
+    new Random(7).nextBytes(bytes);
+    MemorySegment.copy(bytes, 0, source, JAVA_BYTE, 0, SIZE);
+  }
+
+  @Test
+  void copiesWhatTheDescriptorNamesAndNothingElse() {
+    int slot = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 5), DmaAddress.of(DESTINATION, 11), 200_000);
+
+    assertThat(run()).isEqualTo(1);
+
+    assertThat(ring.record(slot).status()).isEqualTo(DmaStatus.SUCCESS);
+    assertThat(ring.record(slot).bytesCompleted()).isEqualTo(200_000);
+    assertThat(destination.asSlice(11, 200_000).mismatch(source.asSlice(5, 200_000))).isEqualTo(-1);
+    assertThat(destination.get(JAVA_BYTE, 10)).isZero();
+    assertThat(destination.get(JAVA_BYTE, 200_011)).isZero();
+  }
+
+  @Test
+  void computesTheCrcOfWhatItWrote() {
+    int slot =
+        post(Opcode.COPY_CRC, DmaAddress.of(SOURCE, 3), DmaAddress.of(DESTINATION, 0), 70_001);
+    run();
+
+    byte[] written = destination.asSlice(0, 70_001).toArray(JAVA_BYTE);
+    CRC32C expected = new CRC32C();
+    expected.update(written);
+    assertThat(ring.record(slot).crc()).isEqualTo((int) expected.getValue());
+    assertThat(source.asSlice(3, 70_001).toArray(JAVA_BYTE)).isEqualTo(written);
+  }
+
+  @Test
+  void fillsWithAPattern() {
+    int slot = post(Opcode.FILL, 0x1122334455667788L, DmaAddress.of(DESTINATION, 8), 16);
+    run();
+
+    assertThat(ring.record(slot).status()).isEqualTo(DmaStatus.SUCCESS);
+    assertThat(destination.get(JAVA_LONG, 8)).isEqualTo(0x1122334455667788L);
+    assertThat(destination.get(JAVA_LONG, 16)).isEqualTo(0x1122334455667788L);
+    assertThat(destination.get(JAVA_LONG, 24)).isZero();
+  }
+
+  @Test
+  void reportsWhichAddressWasRefused() {
+    int badSource = post(Opcode.MEMMOVE, DmaAddress.of(9, 0), DmaAddress.of(DESTINATION, 0), 8);
+    int badTarget = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(9, 1), 8);
+    int tooLong = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, SIZE - 4), DmaAddress.of(DESTINATION, 0), 8);
+    run();
+
+    assertThat(DmaStatus.isReadFault(ring.record(badSource).status())).isTrue();
+    assertThat(ring.record(badSource).faultAddress()).isEqualTo(DmaAddress.of(9, 0));
+    assertThat(DmaStatus.isWriteFault(ring.record(badTarget).status())).isTrue();
+    assertThat(ring.record(badTarget).faultAddress()).isEqualTo(DmaAddress.of(9, 1));
+    assertThat(DmaStatus.isReadFault(ring.record(tooLong).status())).isTrue();
+    assertThat(destination.get(JAVA_LONG, 0)).isZero();
+  }
+
+  @Test
+  void failsATransferWhoseRightIsTakenWhileItRuns() {
+    space.grantedPieces = 1;
+    int slot = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), SIZE);
+    run();
+
+    assertThat(DmaStatus.isWriteFault(ring.record(slot).status())).isTrue();
+    assertThat(ring.record(slot).bytesCompleted()).isEqualTo(SoftwareEngine.PIECE_BYTES);
+    long untouched = 2L * SoftwareEngine.PIECE_BYTES;
+    assertThat(destination.asSlice(untouched, 1024).mismatch(Arena.ofAuto().allocate(1024)))
+        .as("what lies after the piece in which the right was lost")
+        .isEqualTo(-1);
+  }
+
+  @Test
+  void refusesWhatItDoesNotKnow() {
+    int opcode = post(0x7f, 0, 0, 8);
+    int dualcast = post(Opcode.DUALCAST, 0, 0, 8);
+    int negative = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), -1);
+    run();
+
+    assertThat(ring.record(opcode).status()).isEqualTo(DmaStatus.BAD_OPCODE);
+    assertThat(ring.record(dualcast).status()).isEqualTo(DmaStatus.BAD_OPCODE);
+    assertThat(ring.record(negative).status()).isEqualTo(DmaStatus.INVALID_SIZE);
+  }
+
+  @Test
+  void usesASlotAgainOnlyAfterItsCompletionWasSeen() {
+    for (int i = 0; i < ring.capacity(); i++) {
+      int _ = post(Opcode.NOOP, 0, 0, 0);
+    }
+    assertThat(ring.claim()).isEqualTo(DescriptorRing.FULL);
+    run();
+    assertThat(ring.claim()).as("completed but not released").isEqualTo(DescriptorRing.FULL);
+
+    ring.release();
+
+    int again = ring.claim();
+    assertThat(again).isZero();
+    assertThat(ring.record(again).status()).isEqualTo(DmaStatus.NONE);
+    assertThat(ring.inUse()).isEqualTo(4);
+  }
+
+  @Test
+  void doesNothingUntilTheDoorbell() {
+    int slot = claim(Opcode.NOOP, 0, 0, 0);
+
+    assertThat(engine.doWork()).isZero();
+    assertThat(ring.record(slot).status()).isEqualTo(DmaStatus.NONE);
+    assertThat(run()).isEqualTo(1);
+    assertThat(ring.record(slot).status()).isEqualTo(DmaStatus.SUCCESS);
+  }
+
+  @Test
+  void writesDescriptorsInTheLayoutOfDsa() {
+    int slot = claim(Opcode.MEMMOVE, 0x1111, 0x2222, 0x3333);
+    MemorySegment memory = ring.memory();
+    long at = ring.descriptorOffset(slot);
+
+    assertThat(memory.get(JAVA_BYTE, at + 7)).isEqualTo((byte) Opcode.MEMMOVE);
+    assertThat(memory.get(JAVA_BYTE, at + 4)).isEqualTo((byte) FLAGS);
+    assertThat(memory.get(JAVA_LONG, at + 8)).isEqualTo(ring.completionAddress(slot));
+    assertThat(memory.get(JAVA_LONG, at + 16)).isEqualTo(0x1111);
+    assertThat(memory.get(JAVA_LONG, at + 24)).isEqualTo(0x2222);
+    assertThat(memory.get(JAVA_LONG, at + 32)).isEqualTo(0x3333);
+    assertThat(memory.asSlice(at + 40, 24).mismatch(Arena.ofAuto().allocate(24))).isEqualTo(-1);
+  }
+
+  private int post(int opcode, long from, long to, int size) {
+    return claim(opcode, from, to, size);
+  }
+
+  private int claim(int opcode, long from, long to, int size) {
+    int slot = ring.claim();
+    ring.descriptor(slot).set(opcode, FLAGS, ring.completionAddress(slot), from, to, size);
+    return slot;
+  }
+
+  private int run() {
+    ring.publish();
+    return engine.doWork();
+  }
+
+  private final class TwoRegions implements AddressSpace {
+    int grantedPieces = Integer.MAX_VALUE;
+
+    @Override
+    public boolean resolveSource(long address, int lengthBytes, Translation into) {
+      return resolve(SOURCE, source, address, lengthBytes, into);
+    }
+
+    @Override
+    public boolean resolveDestination(long address, int lengthBytes, Translation into) {
+      return resolve(DESTINATION, destination, address, lengthBytes, into);
+    }
+
+    @Override
+    public boolean stillGranted(Translation unused) {
+      return grantedPieces-- > 0;
+    }
+
+    private static boolean resolve(
+        int handle, MemorySegment memory, long address, int lengthBytes, Translation into) {
+      long offset = DmaAddress.offset(address);
+      into.set(memory, offset, 0, 0);
+      return DmaAddress.handle(address) == handle && offset + lengthBytes <= memory.byteSize();
+    }
+  }
+}

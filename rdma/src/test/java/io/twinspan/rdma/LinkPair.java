@@ -1,0 +1,131 @@
+package io.twinspan.rdma;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.twinspan.bridge.LinkDown;
+import io.twinspan.bridge.ShmBridge;
+import io.twinspan.bridge.ShmOptions;
+import io.twinspan.bridge.Side;
+import io.twinspan.concurrent.Clock;
+import io.twinspan.concurrent.ManualClock;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.function.BooleanSupplier;
+
+/** Both sides of a link in one thread, in a time that moves when it is told to. */
+final class LinkPair implements AutoCloseable {
+  static final long MS = 1_000_000;
+  private static final int MAX_ROUNDS = 2000;
+  private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
+
+  final ManualClock clock = new ManualClock();
+  final Node a;
+  Node b;
+  private final ChannelPlan plan;
+  private final Path socket;
+  private boolean bRuns = true;
+
+  LinkPair(Path directory, ChannelPlan plan) {
+    this.plan = plan;
+    socket = directory.resolve("link.sock");
+    clock.advance(1000 * MS);
+    a = new Node(open(Side.A, socket, plan, clock));
+    b = new Node(open(Side.B, socket, plan, clock));
+    runUntil(() -> a.link.isUp() && b.link.isUp());
+  }
+
+  static Link open(Side side, Path socket, ChannelPlan plan, Clock clock) {
+    ShmOptions options =
+        new ShmOptions(side, socket, new UUID(1, 2), SECRET)
+            .contract(plan.contract())
+            .windowBytes(plan.windowBytes(side))
+            .controlBytes(plan.controlBytes());
+    return new Link(new ShmBridge(options), plan, clock);
+  }
+
+  /** B's process restarts: a new window, no memory of the past. */
+  void restartB() {
+    b.link.close();
+    b = new Node(open(Side.B, socket, plan, clock));
+    runUntil(() -> a.link.isUp() && b.link.isUp());
+  }
+
+  /** As SIGSTOP and SIGCONT would. */
+  void bRuns(boolean runs) {
+    bRuns = runs;
+  }
+
+  void run(int rounds) {
+    for (int i = 0; i < rounds; i++) {
+      clock.advance(MS);
+      a.link.doWork();
+      if (bRuns) {
+        b.link.doWork();
+      }
+    }
+  }
+
+  void runUntil(BooleanSupplier condition) {
+    for (int i = 0; i < MAX_ROUNDS && !condition.getAsBoolean(); i++) {
+      run(1);
+    }
+    assertThat(condition.getAsBoolean()).as("in %d rounds", MAX_ROUNDS).isTrue();
+  }
+
+  @Override
+  public void close() {
+    a.link.close();
+    b.link.close();
+  }
+
+  /** One side, which notes what it is told. */
+  static final class Node implements LinkListener {
+    final Link link;
+    final List<LinkDown> downs = new ArrayList<>();
+    final List<CmEvent> events = new ArrayList<>();
+    private final WorkCompletion completion = new WorkCompletion();
+
+    Node(Link link) {
+      this.link = link;
+      link.listener(this);
+    }
+
+    /** A queue pair of a channel with a completion queue of its own. */
+    End end(int channel) {
+      Channel of = link.channel(channel);
+      ChannelSpec spec = of.spec();
+      CompletionQueue queue =
+          link.createCompletionQueue(spec.sendDepth() + spec.receiveDepth());
+      return new End(of, of.createQueuePair(0, queue, queue), queue, completion);
+    }
+
+    @Override
+    public void linkUp(long generation) {}
+
+    @Override
+    public void linkDown(LinkDown why) {
+      downs.add(why);
+    }
+
+    @Override
+    public void connectionEvent(QueuePair queuePair, CmEvent event) {
+      events.add(event);
+    }
+  }
+
+  /** A queue pair and its completion queue. */
+  record End(Channel channel, QueuePair qp, CompletionQueue cq, WorkCompletion completion) {
+    /** The next completion, which must be there. */
+    WorkCompletion next() {
+      assertThat(cq.poll(completion)).as("there is a completion").isTrue();
+      return completion;
+    }
+
+    boolean isEmpty() {
+      return cq.size() == 0;
+    }
+  }
+}
