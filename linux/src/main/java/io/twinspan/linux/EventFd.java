@@ -50,7 +50,7 @@ public final class EventFd implements AutoCloseable {
   /** Adds 1 to the counter, which wakes whoever polls the descriptor. */
   public void signal() {
     // EAGAIN means that the counter is full: whoever should wake has not yet, and will.
-    long unused = Native.write(fd.number(), ONE, Long.BYTES);
+    var _ = Native.write(fd.number(), ONE, Long.BYTES);
   }
 
   /**

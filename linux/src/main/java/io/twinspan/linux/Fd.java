@@ -281,7 +281,7 @@ public final class Fd implements AutoCloseable {
     int open = (int) NUMBER.getAndSet(this, CLOSED);
     if (open != CLOSED) {
       // The number is free again whatever close returns, and a delayed write error is fdatasync's.
-      int unused = Native.close(open);
+      var _ = Native.close(open);
     }
   }
 

@@ -30,7 +30,6 @@ final class SocketMessage {
   private static final long IOV_LENGTH = 64;
   private static final long CONTROL = 72;
   private static final long CMSG_HEADER_BYTES = 16;
-  private static final long CONTROL_BYTES = CMSG_HEADER_BYTES + UnixSocket.MAX_FDS * Integer.BYTES;
 
   private static final int SOL_SOCKET = 1;
   private static final int SCM_RIGHTS = 1;
@@ -38,9 +37,12 @@ final class SocketMessage {
   private static final int MSG_CMSG_CLOEXEC = 0x40000000;
 
   private final MemorySegment memory;
+  private final long controlBytes;
 
-  SocketMessage() {
-    memory = Arena.ofAuto().allocate(CONTROL + CONTROL_BYTES, Long.BYTES);
+  /** A message with room for so many descriptors. */
+  SocketMessage(int maxFds) {
+    controlBytes = align(CMSG_HEADER_BYTES + (long) maxFds * Integer.BYTES);
+    memory = Arena.ofAuto().allocate(CONTROL + controlBytes, Long.BYTES);
     memory.set(ADDRESS, IOV_POINTER, memory.asSlice(IOV_BASE));
     memory.set(JAVA_LONG, IOV_COUNT, 1);
     memory.set(ADDRESS, CONTROL_POINTER, memory.asSlice(CONTROL));
@@ -64,7 +66,7 @@ final class SocketMessage {
   }
 
   int receive(int socket, MemorySegment bytes, List<Fd> received) {
-    memory.set(JAVA_LONG, CONTROL_LENGTH, CONTROL_BYTES);
+    memory.set(JAVA_LONG, CONTROL_LENGTH, controlBytes);
     memory.set(JAVA_INT, FLAGS, 0);
     point(bytes);
     int count;

@@ -62,7 +62,10 @@ public final class UnixListener implements AutoCloseable {
   public Optional<UnixSocket> accept() {
     MemorySegment none = MemorySegment.NULL;
     int result = Native.accept4(fd.number(), none, none, SocketAddress.CLOSE_ON_EXEC);
-    if (result == -Errno.EAGAIN || result == -Errno.ECONNABORTED || (result < 0 && fd.isClosed())) {
+    boolean nobody = result == -Errno.EAGAIN || result == -Errno.ECONNABORTED;
+    // EINVAL: shut down by close, which has not got to the descriptor yet.
+    boolean closed = result == -Errno.EINVAL || (result < 0 && fd.isClosed());
+    if (nobody || closed) {
       return Optional.empty();
     }
     ErrnoException.check(result, "accept " + path);

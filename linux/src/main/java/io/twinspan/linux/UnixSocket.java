@@ -30,8 +30,8 @@ public final class UnixSocket implements AutoCloseable {
   private static final long RETRY_MS = 5;
 
   private final Fd fd;
-  private final SocketMessage outgoing = new SocketMessage();
-  private final SocketMessage incoming = new SocketMessage();
+  private final SocketMessage outgoing = new SocketMessage(MAX_FDS);
+  private final SocketMessage incoming = new SocketMessage(MAX_FDS);
 
   private UnixSocket(Fd fd) {
     this.fd = fd;
@@ -213,7 +213,7 @@ public final class UnixSocket implements AutoCloseable {
 
   /** Closing alone would leave a thread waiting that is in accept or receive. */
   static void shutDownAndClose(Fd fd) {
-    int unused = Native.shutdown(fd.number(), SHUT_RDWR);
+    var _ = Native.shutdown(fd.number(), SHUT_RDWR);
     fd.close();
   }
 
