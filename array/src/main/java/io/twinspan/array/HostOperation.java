@@ -8,6 +8,8 @@ public enum HostOperation {
   WRITE,
   /** Makes a range read as zeros, and frees its space where whole blocks are covered. */
   ZERO,
-  /** Everything acknowledged before, through either controller, is on the drives and flushed there. */
+  /**
+   * Everything acknowledged before, through either controller, is on the drives and flushed there.
+   */
   FLUSH
 }

@@ -8,7 +8,8 @@ public interface HostPort {
   /**
    * Hands a request to the array.
    *
-   * @return false when the array's queue is full: stop reading from hosts and try again a little later
+   * @return false when the array's queue is full: stop reading from hosts and try again a little
+   *     later
    */
   boolean submit(HostRequest request);
 

@@ -3,8 +3,9 @@ package io.twinspan.array;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A host's request on its way through the array: a reusable, mutable carrier that the front end owns, except between a
- * successful {@link HostPort#submit} and {@link #completed}. Not thread-safe; the queues in between publish it.
+ * A host's request on its way through the array: a reusable, mutable carrier that the front end
+ * owns, except between a successful {@link HostPort#submit} and {@link #completed}. Not
+ * thread-safe; the queues in between publish it.
  */
 public abstract class HostRequest {
   /** Most bytes of one READ or WRITE; front ends split what is longer. ZERO may have any length. */

@@ -12,6 +12,9 @@ public enum HostStatus {
   NO_SUCH_VOLUME,
   /** The data could not be read or written. */
   IO_ERROR,
-  /** This controller can't serve the volume any more: the host should use the other one. The front end closes the connection. */
+  /**
+   * This controller can't serve the volume any more: the host should use the other one. The front
+   * end closes the connection.
+   */
   SHUTDOWN
 }

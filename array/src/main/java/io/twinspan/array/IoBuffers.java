@@ -9,7 +9,8 @@ public interface IoBuffers {
    * Takes a buffer.
    *
    * @param lengthBytes 1 to {@link HostRequest#MAX_BYTES}
-   * @return a buffer of at least that size, 4096-byte aligned, content undefined; null when none is free: slow the host down
+   * @return a buffer of at least that size, 4096-byte aligned, content undefined; null when none is
+   *     free: slow the host down
    */
   @Nullable MemorySegment acquire(int lengthBytes);
 

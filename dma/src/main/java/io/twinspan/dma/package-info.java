@@ -1,4 +1,12 @@
-/** Twinspan: dma. */
+/**
+ * A DMA engine in software: descriptor rings, completion records and who carries them out.
+ *
+ * <p>Here live the layouts, which are those of the Intel Data Streaming Accelerator (DSA), so that
+ * hardware could be handed the same slots, and an engine that copies with the processor. What an
+ * address means, and who may reach it, does not live here: that is asked of an {@link
+ * io.twinspan.dma.AddressSpace}. Nothing here starts a thread: one thread posts to a ring, and one
+ * thread, the same or another one, runs the ring's engine.
+ */
 @NullMarked
 package io.twinspan.dma;
 

@@ -129,6 +129,11 @@ public final class Poller implements AutoCloseable {
     return ready.get(JAVA_INT_UNALIGNED, eventOffset(i));
   }
 
+  /** The set itself, readable while a descriptor in it is ready; still owned by this object. */
+  public Fd fd() {
+    return fd;
+  }
+
   /** Frees the set; the descriptors in it stay open. */
   @Override
   public void close() {

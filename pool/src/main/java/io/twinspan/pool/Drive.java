@@ -3,9 +3,10 @@ package io.twinspan.pool;
 /**
  * One namespace of one drive, as a pool and the failover rules see it.
  *
- * <p>Single-threaded: every call is made on the agent thread that owns the pool, and every completion is delivered on
- * that thread, never from within {@link #submit}. Statuses are NVMe status codes kept verbatim ({@code SCT << 8 | SC},
- * NVM Express 1.4, section 4.6.1); negative values are this library's own.
+ * <p>Single-threaded: every call is made on the agent thread that owns the pool, and every
+ * completion is delivered on that thread, never from within {@link #submit}. Statuses are NVMe
+ * status codes kept verbatim ({@code SCT << 8 | SC}, NVM Express 1.4, section 4.6.1); negative
+ * values are this library's own.
  */
 public interface Drive {
   /** Size of a logical block in bytes. */
@@ -39,7 +40,8 @@ public interface Drive {
   boolean isPresent();
 
   /**
-   * Queues a request. The request, and the memory it names, belong to the drive until its completion is called.
+   * Queues a request. The request, and the memory it names, belong to the drive until its
+   * completion is called.
    *
    * @return false when there is no room now: nothing was queued; try again after some completion
    */

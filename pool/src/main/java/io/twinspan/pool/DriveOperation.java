@@ -12,16 +12,23 @@ public enum DriveOperation {
   RESERVATION_REGISTER,
   /** Removes this host's registration of {@code key}. */
   RESERVATION_UNREGISTER,
-  /** Acquires an Exclusive Access reservation with {@code key}; a conflict when somebody else holds one. */
+  /**
+   * Acquires an Exclusive Access reservation with {@code key}; a conflict when somebody else holds
+   * one.
+   */
   RESERVATION_ACQUIRE,
   /**
-   * With {@code key}, removes the registration {@code otherKey} and takes the reservation if {@code otherKey} held it or nobody
-   * did. Commands of the preempted host fail with {@link Drive#RESERVATION_CONFLICT} from then on. A conflict when
-   * {@code key} itself is not registered (any more).
+   * With {@code key}, removes the registration {@code otherKey} and takes the reservation if {@code
+   * otherKey} held it or nobody did. Commands of the preempted host fail with {@link
+   * Drive#RESERVATION_CONFLICT} from then on. A conflict when {@code key} itself is not registered
+   * (any more).
    */
   RESERVATION_PREEMPT,
   /** Gives back the reservation held with {@code key}; stays registered. */
   RESERVATION_RELEASE,
-  /** Reports the holder's key into {@link DriveRequest#holder} (0: none) and the registered keys' number. */
+  /**
+   * Reports the holder's key into {@link DriveRequest#holder} (0: none) and the registered keys'
+   * number.
+   */
   RESERVATION_REPORT
 }

@@ -3,8 +3,9 @@ package io.twinspan.pool;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A request to a {@link Drive}: a reusable, mutable carrier, so that the data path allocates nothing. Not thread-safe.
- * The submitter owns it except between {@link Drive#submit} and {@link #completed}.
+ * A request to a {@link Drive}: a reusable, mutable carrier, so that the data path allocates
+ * nothing. Not thread-safe. The submitter owns it except between {@link Drive#submit} and {@link
+ * #completed}.
  */
 public abstract class DriveRequest {
   /** What to do. */
@@ -17,8 +18,8 @@ public abstract class DriveRequest {
   public int blockCount;
 
   /**
-   * Where the data is or goes to: {@code blockCount * BLOCK_BYTES} bytes from {@code dataOffset}, at a multiple of 64 bytes, in memory that the drive can
-   * reach (what the pool was given for it).
+   * Where the data is or goes to: {@code blockCount * BLOCK_BYTES} bytes from {@code dataOffset},
+   * at a multiple of 64 bytes, in memory that the drive can reach (what the pool was given for it).
    */
   public MemorySegment data = MemorySegment.NULL;
 

@@ -3,15 +3,17 @@ package io.twinspan.pool;
 import java.util.List;
 
 /**
- * A pool: thin volumes on one namespace of each of several drives, every block on two drives, its CRC32C kept in the map and
- * verified on every read. The unit of ownership: one controller at a time opens it.
+ * A pool: thin volumes on one namespace of each of several drives, every block on two drives, its
+ * CRC32C kept in the map and verified on every read. The unit of ownership: one controller at a
+ * time opens it.
  *
- * <p>A state machine without threads, clock or I/O of its own: the drives and the clock are injected, everything is called on one agent
- * thread, and completions come on that thread from drive completions or {@link #doWork}, never from within the call
- * that asked.
+ * <p>A state machine without threads, clock or I/O of its own: the drives and the clock are
+ * injected, everything is called on one agent thread, and completions come on that thread from
+ * drive completions or {@link #doWork}, never from within the call that asked.
  *
- * <p>Ownership is not decided here: whoever opens a pool has fenced the others at the drives. A reservation conflict on any drive ends in
- * {@link PoolStatus#FENCED} for everything outstanding, and the pool stays {@link State#FENCED} until {@link #abandon}.
+ * <p>Ownership is not decided here: whoever opens a pool has fenced the others at the drives. A
+ * reservation conflict on any drive ends in {@link PoolStatus#FENCED} for everything outstanding,
+ * and the pool stays {@link State#FENCED} until {@link #abandon}.
  */
 public interface Pool {
   /** Most blocks in one READ or WRITE (128 KiB). */
@@ -44,17 +46,23 @@ public interface Pool {
   /** State now. */
   State state();
 
-  /** Writes an empty pool of the given array to all drives, whatever was there. State CLOSED before and after. */
+  /**
+   * Writes an empty pool of the given array to all drives, whatever was there. State CLOSED before
+   * and after.
+   */
   void format(long arrayId, PoolCompletion completion);
 
   /**
-   * Reads the metadata, and persists an epoch higher than both the one found and {@code minimumEpoch - 1} on a majority of the drives.
+   * Reads the metadata, and persists an epoch higher than both the one found and {@code
+   * minimumEpoch - 1} on a majority of the drives.
    *
    * @param arrayId the array whose pool must be found, else NOT_FORMATTED
    * @param minimumEpoch least epoch to open with
-   * @param drivesStayedPowered true when no drive can have lost its volatile cache since the last owner wrote: spares the check of what was not yet flushed
+   * @param drivesStayedPowered true when no drive can have lost its volatile cache since the last
+   *     owner wrote: spares the check of what was not yet flushed
    */
-  void open(long arrayId, long minimumEpoch, boolean drivesStayedPowered, PoolCompletion completion);
+  void open(
+      long arrayId, long minimumEpoch, boolean drivesStayedPowered, PoolCompletion completion);
 
   /** Epoch persisted by the last successful {@link #open} or {@link #advanceEpoch}; 0 before. */
   long epoch();
@@ -62,14 +70,22 @@ public interface Pool {
   /** Persists {@code epoch() + 1} on a majority of the drives. */
   void advanceEpoch(PoolCompletion completion);
 
-  /** Finishes what was accepted, flushes, and forgets everything in memory: state CLOSED, the drives hold it all. */
+  /**
+   * Finishes what was accepted, flushes, and forgets everything in memory: state CLOSED, the drives
+   * hold it all.
+   */
   void close(PoolCompletion completion);
 
-  /** Forgets everything in memory at once, touching no drive; outstanding requests end with CLOSED (their memory may still be in use by a drive until the drive completes; the pool waits for that before it calls them). */
+  /**
+   * Forgets everything in memory at once, touching no drive; outstanding requests end with CLOSED
+   * (their memory may still be in use by a drive until the drive completes; the pool waits for that
+   * before it calls them).
+   */
   void abandon();
 
   /**
-   * Sets aside room for a WRITE of the range, so that a write that was acknowledged can always be destaged.
+   * Sets aside room for a WRITE of the range, so that a write that was acknowledged can always be
+   * destaged.
    *
    * @throws IllegalArgumentException when the range is not in the volume
    */
@@ -79,13 +95,17 @@ public interface Pool {
   void unreserve(int volume, long block, int blockCount);
 
   /**
-   * Accepts a data request. Requests that overlap are carried out in the order of submission. Reads see all writes submitted before.
+   * Accepts a data request. Requests that overlap are carried out in the order of submission. Reads
+   * see all writes submitted before.
    *
    * @return false when there is no room now: nothing was accepted; try again after some completion
    */
   boolean submit(PoolRequest request);
 
-  /** Creates a thin volume; completes when that survives a crash of the controller (and a loss of power). Id in {@link #volumes()} then. */
+  /**
+   * Creates a thin volume; completes when that survives a crash of the controller (and a loss of
+   * power). Id in {@link #volumes()} then.
+   */
   void createVolume(String name, long sizeBytes, PoolCompletion completion);
 
   /** Changes a volume's size; shrinking frees what is cut off. */
@@ -106,7 +126,10 @@ public interface Pool {
   /** Blocks of user data that it holds. */
   long usedBlocks();
 
-  /** Blocks whose checksum did not match in one copy, since the pool was made; each was repaired or reported. */
+  /**
+   * Blocks whose checksum did not match in one copy, since the pool was made; each was repaired or
+   * reported.
+   */
   long checksumErrors();
 
   /** Drives that are missing or failed, by index in the list that the pool was given. */

@@ -14,7 +14,9 @@ public enum PoolStatus {
   NO_QUORUM,
   /** The drives hold no pool of this array (never formatted, or another array's). */
   NOT_FORMATTED,
-  /** No volume with this id, or a volume of this name exists already, or a limit would be passed. */
+  /**
+   * No volume with this id, or a volume of this name exists already, or a limit would be passed.
+   */
   INVALID,
   /** The pool was closed or abandoned before the request was carried out. */
   CLOSED

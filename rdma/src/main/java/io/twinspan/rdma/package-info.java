@@ -1,4 +1,16 @@
-/** Twinspan: rdma. */
+/**
+ * RDMA verbs without an RDMA adapter, in logical channels, over a {@link
+ * io.twinspan.bridge.Bridge}.
+ *
+ * <p>Whoever knows libibverbs finds protection domains, memory regions, queue pairs, completion
+ * queues, work requests and their statuses under those names; and of librdmacm, connect, accept and
+ * reject. A {@link io.twinspan.rdma.Link} cuts the window into the segments of a {@link
+ * io.twinspan.rdma.ChannelPlan}; data is moved by the descriptor ring and engine that each channel
+ * has of its own. How the peer is found, and how its death is noticed, does not live here.
+ *
+ * <p>Passive and single-threaded: one thread calls {@link io.twinspan.rdma.Link#doWork} and
+ * everything else; only {@link io.twinspan.rdma.ChannelCounters} may be read from others.
+ */
 @NullMarked
 package io.twinspan.rdma;
 

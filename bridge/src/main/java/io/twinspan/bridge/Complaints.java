@@ -1,0 +1,43 @@
+package io.twinspan.bridge;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.slf4j.Logger;
+
+/** Logs a complaint once, and again only after a while: whoever knocks all day fills no disk. */
+final class Complaints {
+  private static final long AGAIN_NS = 10_000_000_000L;
+  private static final int MAX_KINDS = 32;
+
+  private record Seen(long atNs, int suppressed) {}
+
+  private final Logger log;
+  private final Map<String, Seen> seen =
+      new LinkedHashMap<>() {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Seen> eldest) {
+          return size() > MAX_KINDS;
+        }
+      };
+
+  Complaints(Logger log) {
+    this.log = log;
+  }
+
+  /** Logs {@code text} as a warning unless that was done in the last seconds. */
+  void warn(long nowNs, String text) {
+    Seen before = seen.get(text);
+    if (before != null && nowNs - before.atNs() < AGAIN_NS) {
+      seen.put(text, new Seen(before.atNs(), before.suppressed() + 1));
+      return;
+    }
+    seen.put(text, new Seen(nowNs, 0));
+    if (before == null || before.suppressed() == 0) {
+      log.warn("{}", text);
+    } else {
+      log.warn("{} ({} times more since it was last said)", text, before.suppressed());
+    }
+  }
+}

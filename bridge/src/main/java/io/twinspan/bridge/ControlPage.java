@@ -1,0 +1,30 @@
+package io.twinspan.bridge;
+
+import io.twinspan.concurrent.SharedMemory;
+
+/**
+ * The bridge's own page at the beginning of a control window, which begins like every {@link
+ * Window}.
+ *
+ * <pre>
+ *    0  window header                                          (writer: owner)
+ *  128  heartbeat: counts up while the peer works              (writer: peer, reader: owner)
+ *  256  armed: 0 while the peer is awake, else the number of
+ *       the sleep for which it wants to be rung                (writer: peer, reader: owner)
+ *  384  8 scratchpads of 8 bytes                               (writer: peer, reader: owner)
+ * </pre>
+ */
+final class ControlPage {
+  static final long HEARTBEAT = SharedMemory.PADDING_BYTES;
+  static final long ARMED = 2L * SharedMemory.PADDING_BYTES;
+  static final long SCRATCHPADS = 3L * SharedMemory.PADDING_BYTES;
+
+  private ControlPage() {}
+
+  static long scratchpad(int index) {
+    if (index < 0 || index >= BridgeEndpoint.SCRATCHPADS) {
+      throw new IndexOutOfBoundsException("scratchpad " + index);
+    }
+    return SCRATCHPADS + (long) index * Long.BYTES;
+  }
+}

@@ -1,0 +1,513 @@
+package io.twinspan.bridge;
+
+import io.twinspan.concurrent.WakeSource;
+import io.twinspan.linux.Errno;
+import io.twinspan.linux.ErrnoException;
+import io.twinspan.linux.Fd;
+import io.twinspan.linux.Mapping;
+import io.twinspan.linux.Memfd;
+import io.twinspan.linux.Poller;
+import io.twinspan.linux.Processes;
+import io.twinspan.linux.UnixListener;
+import io.twinspan.linux.UnixSocket;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A bridge between two processes of one machine: windows are memfds, doorbells are eventfds, and
+ * both travel over a Unix socket whose end is the quickest sign of death.
+ *
+ * <p>Side A listens and side B connects, again and again, in whichever order they start. Strangers,
+ * garbage, and connections that say nothing are refused with a line in the log and never hold up an
+ * established link. The socket is looked at at the beginning of {@link #doWork}, at most every
+ * {@value #SOCKET_CHECK_NS} ns: whoever was paused notices there that the peer has given it up.
+ */
+public final class ShmBridge implements Bridge {
+  private static final Logger LOG = LoggerFactory.getLogger(ShmBridge.class);
+
+  private static final long SOCKET_CHECK_NS = 50_000;
+  private static final long REFUSED_RETRY_NS = 1_000_000_000;
+  private static final int MAX_CANDIDATES = 8;
+  private static final int TOKEN_LISTENER = 0;
+  private static final int TOKEN_DOORBELL = 1;
+  private static final int TOKEN_CONNECTION = 2;
+  private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+
+  private final Side side;
+  private final Path path;
+  private final UUID arrayId;
+  private final UUID bootId = bootId();
+  private final Proof proof;
+  private final String nodeName;
+  private final Contract contract;
+  private final long controlBytes;
+  private final long heartbeatNs;
+  private final long silenceNs;
+  private final long retryNs;
+  private final long helloNs;
+
+  private final Fd windowFd;
+  private final Mapping windowMapping;
+  private final Window window;
+  private final Poller poller = new Poller();
+  private final @Nullable UnixListener listener;
+  private final SecureRandom random = new SecureRandom();
+  private final Complaints complaints = new Complaints(LOG);
+  private final List<Handshake> candidates = new ArrayList<>();
+  private final Handshake.Host host = new HandshakeHost();
+  private final WakeSource wakeSource = new BridgeWakeSource();
+
+  private @Nullable BridgeListener owner;
+  private LinkState state = LinkState.DOWN;
+  private @Nullable ShmEndpoint endpoint;
+  private @Nullable Connection connection;
+  private long generation;
+
+  private boolean lookAtSockets = true;
+  private long lastLookNs;
+  private long nowNs;
+  private long nextAttemptNs = Long.MIN_VALUE;
+  private long nextBeatNs;
+  private long peerHeartbeat;
+  private long lastSignNs;
+  private long silentSinceNs;
+
+  /**
+   * Makes the window, and on side A the socket.
+   *
+   * @throws io.twinspan.linux.TwinspanException if the path is too long, somebody alive listens
+   *     there, or there is no memory
+   */
+  public ShmBridge(ShmOptions options) {
+    side = options.side;
+    path = options.socket;
+    arrayId = options.arrayId;
+    proof = new Proof(options.secret);
+    nodeName = options.nodeName;
+    contract = options.contract;
+    controlBytes = options.controlBytes;
+    heartbeatNs = options.heartbeat.toNanos();
+    silenceNs = options.silence.toNanos();
+    retryNs = options.retry.toNanos();
+    helloNs = options.hello.toNanos();
+    listener = side == Side.A ? UnixListener.bind(path, 0600) : null;
+    windowFd = Memfd.create("twinspan-window", options.windowBytes);
+    windowMapping = Mapping.shared(windowFd, 0, options.windowBytes, Mapping.Protection.READ_WRITE);
+    window = new Window(windowMapping.segment());
+    window.initialise();
+    if (listener != null) {
+      listener.setNonBlocking(true);
+      poller.add(listener.fd(), TOKEN_LISTENER);
+    }
+  }
+
+  @Override
+  public Side side() {
+    return side;
+  }
+
+  @Override
+  public Window local() {
+    return window;
+  }
+
+  /** The memfd behind {@link #local()}, for whoever maps it for a device; owned by the bridge. */
+  public Fd windowFd() {
+    return windowFd;
+  }
+
+  @Override
+  public LinkState state() {
+    return state;
+  }
+
+  @Override
+  public long generation() {
+    return generation;
+  }
+
+  @Override
+  public void listener(BridgeListener listener) {
+    if (owner != null) {
+      throw new IllegalStateException("the bridge has a listener");
+    }
+    owner = listener;
+  }
+
+  @Override
+  public WakeSource wakeSource() {
+    return wakeSource;
+  }
+
+  @Override
+  public int doWork(long now) {
+    if (state == LinkState.CLOSED) {
+      return 0;
+    }
+    boolean paused = now - nowNs > silenceNs / 2;
+    nowNs = now;
+    int work = 0;
+    if (lookAtSockets || paused || now - lastLookNs >= SOCKET_CHECK_NS) {
+      work += lookAtSockets();
+    }
+    if (endpoint != null) {
+      checkHeartbeat(endpoint, paused);
+    } else if (side == Side.B && candidates.isEmpty() && now >= nextAttemptNs) {
+      work += connect();
+    }
+    expireCandidates();
+    return work;
+  }
+
+  @Override
+  public long nextDeadlineNs() {
+    long deadline = Long.MAX_VALUE;
+    for (Handshake candidate : candidates) {
+      deadline = Math.min(deadline, candidate.deadlineNs());
+    }
+    if (endpoint != null) {
+      return Math.min(deadline, Math.min(nextBeatNs, silentSinceNs + silenceNs));
+    }
+    return side == Side.B && candidates.isEmpty() ? Math.min(deadline, nextAttemptNs) : deadline;
+  }
+
+  @Override
+  public void fail(LinkDown.Kind kind, String detail) {
+    if (endpoint != null) {
+      down(kind, detail);
+    }
+  }
+
+  @Override
+  public void close() {
+    if (state == LinkState.CLOSED) {
+      return;
+    }
+    if (connection != null) {
+      boolean _ = connection.send(Connection.Type.GOODBYE, ByteBuffer.allocate(0));
+      down(LinkDown.Kind.GOODBYE, "this side has closed the link");
+    }
+    state = state.transition(LinkState.CLOSED);
+    candidates.forEach(Handshake::close);
+    candidates.clear();
+    if (listener != null) {
+      listener.close();
+    }
+    poller.close();
+    windowMapping.close();
+    windowFd.close();
+  }
+
+  // --- sockets
+
+  private int lookAtSockets() {
+    lookAtSockets = false;
+    lastLookNs = nowNs;
+    int events = poller.await(0);
+    boolean knock = false;
+    boolean connectionReady = false;
+    int work = 0;
+    for (int i = 0; i < events; i++) {
+      switch (poller.token(i)) {
+        case TOKEN_LISTENER -> knock = true;
+        case TOKEN_DOORBELL -> work += drainDoorbell();
+        default -> connectionReady = true;
+      }
+    }
+    // The peer's death comes before everything else.
+    if (connectionReady) {
+      work += receiveFromPeer() + receiveFromCandidates();
+    }
+    return knock ? work + accept() : work;
+  }
+
+  private int drainDoorbell() {
+    return endpoint != null && endpoint.doorbell().drain() ? 1 : 0;
+  }
+
+  private int receiveFromPeer() {
+    if (connection == null) {
+      return 0;
+    }
+    try {
+      Connection.Outcome outcome = connection.receive(ShmBridge::frameFromPeer);
+      if (outcome == Connection.Outcome.ENDED) {
+        down(LinkDown.Kind.EOF, "the peer's process has ended or closed the link");
+      }
+      return outcome == Connection.Outcome.NOTHING ? 0 : 1;
+    } catch (Refusal e) {
+      down(e.passing() ? LinkDown.Kind.GOODBYE : LinkDown.Kind.PROTOCOL, e.reason());
+      return 1;
+    }
+  }
+
+  private static void frameFromPeer(Connection.Type type, ByteBuffer payload) throws Refusal {
+    switch (type) {
+      case GOODBYE -> throw new Refusal("the peer has closed the link", true);
+      case REFUSE -> throw Connection.decodeRefusal(payload);
+      case HELLO, PROOF, WINDOWS ->
+          throw new Refusal("the peer sent a " + type + " in the middle of the link's life");
+    }
+  }
+
+  private int receiveFromCandidates() {
+    int work = 0;
+    for (Handshake candidate : List.copyOf(candidates)) {
+      try {
+        Connection.Outcome outcome = candidate.receive();
+        if (outcome == Connection.Outcome.ENDED) {
+          throw new Refusal("it closed the connection", true);
+        }
+        if (candidate.isDone()) {
+          up(candidate);
+        }
+        work += outcome == Connection.Outcome.NOTHING ? 0 : 1;
+      } catch (Refusal refusal) {
+        refuse(candidate, refusal);
+        work++;
+      }
+    }
+    return work;
+  }
+
+  private int accept() {
+    if (listener == null) {
+      return 0;
+    }
+    Optional<UnixSocket> accepted = listener.accept();
+    if (accepted.isEmpty()) {
+      return 0;
+    }
+    if (candidates.size() >= MAX_CANDIDATES) {
+      complaints.warn(nowNs, "link: too many connections at once; the last ones are closed");
+      accepted.get().close();
+    } else {
+      begin(new Connection(accepted.get()));
+    }
+    return 1;
+  }
+
+  private int connect() {
+    nextAttemptNs = nowNs + retryNs;
+    try {
+      begin(new Connection(UnixSocket.connect(path, Duration.ZERO)));
+      return 1;
+    } catch (ErrnoException e) {
+      if (e.errno() != Errno.ENOENT && e.errno() != Errno.ECONNREFUSED) {
+        complaints.warn(nowNs, "link: " + e.getMessage());
+      }
+      return 0; // nobody listens yet
+    }
+  }
+
+  private void begin(Connection newcomer) {
+    if (state == LinkState.DOWN) {
+      state = state.transition(LinkState.CONNECTING);
+    }
+    Handshake candidate = new Handshake(newcomer, host, proof, nowNs + helloNs);
+    candidates.add(candidate);
+    poller.add(newcomer.fd(), TOKEN_CONNECTION);
+    if (!candidate.begin()) {
+      refuse(candidate, new Refusal("it closed the connection at once", true));
+    }
+  }
+
+  private void expireCandidates() {
+    for (int i = candidates.size() - 1; i >= 0; i--) {
+      Handshake candidate = candidates.get(i);
+      if (nowNs >= candidate.deadlineNs()) {
+        refuse(candidate, new Refusal("it did not introduce itself in time", true));
+      }
+    }
+  }
+
+  private void refuse(Handshake candidate, Refusal refusal) {
+    boolean _ = candidate.connection().sendRefusal(refusal);
+    String whom = side == Side.A ? "a connection to " : "the connection to ";
+    complaints.warn(nowNs, "link: gave up " + whom + path + ": " + refusal.reason());
+    if (!refusal.passing()) {
+      nextAttemptNs = nowNs + REFUSED_RETRY_NS;
+    }
+    drop(candidate);
+    candidate.close();
+    if (candidates.isEmpty() && state == LinkState.CONNECTING) {
+      state = state.transition(LinkState.DOWN);
+    }
+  }
+
+  private void drop(Handshake candidate) {
+    candidates.remove(candidate);
+    poller.remove(candidate.connection().fd());
+  }
+
+  // --- lives
+
+  private void up(Handshake candidate) throws Refusal {
+    if (endpoint != null) {
+      throw busy();
+    }
+    ShmEndpoint newborn = candidate.endpoint(window);
+    candidates.remove(candidate);
+    state = state.transition(LinkState.UP);
+    endpoint = newborn;
+    connection = candidate.connection();
+    generation = newborn.generation();
+    window.generation(generation);
+    poller.add(newborn.doorbell().fd(), TOKEN_DOORBELL);
+    peerHeartbeat = newborn.peerHeartbeat();
+    lastSignNs = nowNs;
+    silentSinceNs = nowNs;
+    nextBeatNs = nowNs;
+    LOG.info(
+        "link: up with {} (pid {}), generation {}",
+        newborn.peerName(),
+        newborn.peerPid(),
+        generation);
+    owner().linkUp(newborn);
+  }
+
+  private void down(LinkDown.Kind kind, String detail) {
+    ShmEndpoint dead = endpoint;
+    Connection ended = connection;
+    if (dead == null || ended == null) {
+      return;
+    }
+    endpoint = null; // so that a failure reported from the callback does not come here again
+    connection = null;
+    state = state.transition(LinkState.DOWN);
+    nextAttemptNs = nowNs + retryNs;
+    LOG.warn("link: down, generation {}: {} ({})", generation, detail, kind);
+    // The socket stays open until all rights are taken back: a peer that wakes finds it ended.
+    owner().linkDown(new LinkDown(generation, kind, detail, lastSignNs, nowNs));
+    poller.remove(ended.fd());
+    poller.remove(dead.doorbell().fd());
+    ended.close();
+    dead.close();
+    if (!candidates.isEmpty()) {
+      state = state.transition(LinkState.CONNECTING);
+    }
+  }
+
+  private void checkHeartbeat(ShmEndpoint alive, boolean paused) {
+    if (nowNs >= nextBeatNs) {
+      nextBeatNs = nowNs + heartbeatNs;
+      alive.beat();
+    }
+    long beat = alive.peerHeartbeat();
+    if (beat != peerHeartbeat) {
+      peerHeartbeat = beat;
+      lastSignNs = nowNs;
+      silentSinceNs = nowNs;
+    } else if (paused) {
+      // This side did not look for a while, so it has no evidence: both may have been paused.
+      silentSinceNs = Math.max(silentSinceNs, nowNs - silenceNs / 2);
+    }
+    if (nowNs - silentSinceNs >= silenceNs) {
+      down(LinkDown.Kind.HEARTBEAT, "no heartbeat for " + (nowNs - lastSignNs) / 1_000_000 + " ms");
+    }
+  }
+
+  private BridgeListener owner() {
+    if (owner == null) {
+      throw new IllegalStateException("the bridge has no listener");
+    }
+    return owner;
+  }
+
+  private Refusal busy() {
+    int pid = endpoint == null ? 0 : endpoint.peerPid();
+    return new Refusal("the link is up with pid " + pid, true);
+  }
+
+  private static UUID bootId() {
+    try {
+      return UUID.fromString(Files.readString(BOOT_ID).strip());
+    } catch (IOException | IllegalArgumentException e) {
+      return new UUID(0, 0); // only for people who read logs
+    }
+  }
+
+  /** This side, as far as a handshake needs it. */
+  private final class HandshakeHost implements Handshake.Host {
+    @Override
+    public Hello newHello() {
+      byte[] nonce = new byte[Hello.NONCE_BYTES];
+      random.nextBytes(nonce);
+      return Hello.of(
+          arrayId,
+          bootId,
+          nonce,
+          generation,
+          window.lengthBytes(),
+          controlBytes,
+          Processes.pid(),
+          side,
+          nodeName,
+          contract.encoded());
+    }
+
+    @Override
+    public void examine(Hello peer) throws Refusal {
+      if (!peer.arrayId().equals(arrayId)) {
+        throw new Refusal("it belongs to array %s, not %s".formatted(peer.arrayId(), arrayId));
+      }
+      if (peer.side() != side.peer()) {
+        throw new Refusal("it is side " + peer.side() + " too");
+      }
+      if (peer.controlBytes() != controlBytes || !isWindowSize(peer.windowBytes())) {
+        throw new Refusal(
+            "its windows have %d and %d bytes".formatted(peer.windowBytes(), peer.controlBytes()));
+      }
+      Optional<String> objection = contract.objection(peer.contractBytes());
+      if (objection.isPresent()) {
+        throw new Refusal(objection.get());
+      }
+      if (endpoint != null) {
+        throw busy();
+      }
+    }
+
+    @Override
+    public Fd window() {
+      return windowFd;
+    }
+
+    private boolean isWindowSize(long bytes) {
+      return bytes >= Window.HEADER_BYTES && bytes <= 1L << 40;
+    }
+  }
+
+  /** All descriptors of the bridge behind one, and the doorbell's armed word. */
+  private final class BridgeWakeSource implements WakeSource {
+    @Override
+    public void arm() {
+      if (endpoint != null) {
+        endpoint.arm();
+      }
+    }
+
+    @Override
+    public void disarm() {
+      if (endpoint != null) {
+        endpoint.disarm();
+      }
+      lookAtSockets = true; // something may have ended the sleep
+    }
+
+    @Override
+    public Fd fd() {
+      return poller.fd();
+    }
+  }
+}

@@ -1,0 +1,99 @@
+package io.twinspan.bridge;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.UUID;
+
+/**
+ * What a {@link ShmBridge} needs to know. Not thread-safe; the bridge takes a copy of what it uses.
+ *
+ * <p>Required: side, socket, array and secret. The sizes come from the layer above.
+ */
+public final class ShmOptions {
+  final Side side;
+  final Path socket;
+  final UUID arrayId;
+  final byte[] secret;
+  String nodeName;
+  Contract contract = Contract.equal(new byte[0]);
+  long windowBytes = 1 << 20;
+  long controlBytes = 1 << 16;
+  Duration heartbeat = Duration.ofMillis(50);
+  Duration silence = Duration.ofMillis(500);
+  Duration retry = Duration.ofMillis(70);
+  Duration hello = Duration.ofSeconds(1);
+
+  /**
+   * Options with defaults for the rest.
+   *
+   * @param side A listens, B connects
+   * @param socket path of the Unix socket, at most 107 bytes, in a directory only the user enters
+   * @param arrayId the same at both sides
+   * @param secret the same at both sides, at least 16 bytes; never sent
+   */
+  public ShmOptions(Side side, Path socket, UUID arrayId, byte[] secret) {
+    if (secret.length < 16) {
+      throw new IllegalArgumentException("the secret has " + secret.length + " bytes, needs 16");
+    }
+    this.side = side;
+    this.socket = socket;
+    this.arrayId = arrayId;
+    this.secret = secret.clone();
+    nodeName = "controller-" + side;
+  }
+
+  /** What this side calls itself in the peer's log; at most 64 bytes. */
+  public ShmOptions nodeName(String name) {
+    nodeName = name;
+    return this;
+  }
+
+  /** What both sides must agree on; nothing by default. */
+  public ShmOptions contract(Contract agreed) {
+    contract = agreed;
+    return this;
+  }
+
+  /** Size of this side's data window with its header, in bytes; 1 MiB by default. */
+  public ShmOptions windowBytes(long bytes) {
+    windowBytes = pages(bytes);
+    return this;
+  }
+
+  /** Size of this side's control window with the bridge's page, in bytes; 64 KiB by default. */
+  public ShmOptions controlBytes(long bytes) {
+    controlBytes = pages(bytes);
+    return this;
+  }
+
+  /** How often this side shows that it works; 50 ms by default. */
+  public ShmOptions heartbeat(Duration interval) {
+    heartbeat = interval;
+    return this;
+  }
+
+  /** How long the peer's heartbeat may stand still before it counts as hung; 500 ms by default. */
+  public ShmOptions silence(Duration limit) {
+    silence = limit;
+    return this;
+  }
+
+  /** How long B waits between two attempts to connect; 70 ms by default. */
+  public ShmOptions retry(Duration interval) {
+    retry = interval;
+    return this;
+  }
+
+  /** How long somebody who connects may take to prove who he is; 1 s by default. */
+  public ShmOptions hello(Duration limit) {
+    hello = limit;
+    return this;
+  }
+
+  private static long pages(long bytes) {
+    if (bytes < Window.HEADER_BYTES || bytes > 1L << 40) {
+      throw new IllegalArgumentException("a window of " + bytes + " bytes");
+    }
+    return (bytes + 4095) & -4096L;
+  }
+}

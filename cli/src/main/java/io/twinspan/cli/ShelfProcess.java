@@ -1,0 +1,111 @@
+package io.twinspan.cli;
+
+import io.twinspan.controller.ArrayDirectory;
+import io.twinspan.controller.ArrayIdentity;
+import io.twinspan.controller.ControlServer;
+import io.twinspan.controller.ProcessLock;
+import io.twinspan.controller.Settings;
+import io.twinspan.linux.Processes;
+import io.twinspan.linux.TwinspanException;
+import io.twinspan.shelf.Shelf;
+import io.twinspan.shelf.ShelfOptions;
+import io.twinspan.shelf.ShelfStatus;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** The process that serves an array's drives. */
+public final class ShelfProcess {
+  private static final Logger LOG = LoggerFactory.getLogger(ShelfProcess.class);
+
+  private ShelfProcess() {}
+
+  /**
+   * Serves the drives until the process is asked to end.
+   *
+   * @param args the array's directory
+   */
+  @SuppressWarnings("SystemExitOutsideMain") // this is main
+  public static void main(String[] args) throws InterruptedException {
+    try {
+      run(ArrayDirectory.at(Path.of(args[0])));
+    } catch (RuntimeException e) {
+      LOG.error("the shelf stops: {}", e.getMessage(), e);
+      System.err.println("shelf: " + e.getMessage());
+      System.exit(1);
+    }
+  }
+
+  private static void run(ArrayDirectory directory) throws InterruptedException {
+    Processes.setSid(); // the terminal that started it may go
+    CountDownLatch end = new CountDownLatch(1);
+    Settings settings = Settings.read(directory.settingsFile());
+    ArrayIdentity identity = ArrayIdentity.read(directory.identityFile());
+    Thread main = Thread.currentThread();
+    try (ProcessLock lock = ProcessLock.take(directory.lockFile(ArrayProcesses.SHELF));
+        Shelf shelf = new Shelf(options(directory, settings, identity)).start();
+        ControlServer control =
+            ControlServer.start(
+                directory.controlSocket(ArrayProcesses.SHELF), (c, request) -> answer(shelf, c))) {
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> endAndWait(end, main), "shutdown"));
+      LOG.info("serving {} drives of {}", shelf.drives().size(), identity);
+      end.await();
+      LOG.info("ending");
+    }
+  }
+
+  private static void endAndWait(CountDownLatch end, Thread main) {
+    end.countDown();
+    try {
+      main.join(); // leaves the try above: the drives are flushed and closed
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static ShelfOptions options(ArrayDirectory directory, Settings settings, ArrayIdentity identity) {
+    return new ShelfOptions(
+        directory.shelf(),
+        directory.run(),
+        settings.count(Settings.Key.SHELF_DRIVES),
+        settings.number(Settings.Key.SHELF_DRIVE_SIZE),
+        ArrayProcesses.CONTROLLERS,
+        Long.toHexString(identity.arrayId()).toUpperCase(java.util.Locale.ROOT));
+  }
+
+  private static JsonNode answer(Shelf shelf, String command) {
+    if (!command.equals("status")) {
+      throw new TwinspanException("the shelf knows no command \"" + command + "\", only status");
+    }
+    ObjectNode status = JsonNodeFactory.instance.objectNode();
+    status.put("ready", true).put("state", "SERVING").put("pid", Processes.pid());
+    status.put("residentBytes", Processes.residentBytes());
+    ArrayNode drives = status.putArray("drives");
+    for (ShelfStatus.Drive drive : shelf.status().drives()) {
+      ObjectNode d = drives.addObject();
+      d.put("name", "drive" + drive.number()).put("state", drive.state());
+      d.put("model", drive.model()).put("serial", drive.serial()).put("sizeBytes", drive.sizeBytes());
+      ArrayNode queues = d.putArray("queues");
+      for (ShelfStatus.Port port : drive.ports()) {
+        for (ShelfStatus.Queue queue : port.queues()) {
+          if (queue.id() > 0) { // queue 0 is the driver's, not private
+            queues
+                .addObject()
+                .put("port", port.name())
+                .put("queue", queue.id())
+                .put("depth", queue.depth())
+                .put("commands", queue.commands())
+                .put("bytes", queue.bytes())
+                .put("errors", queue.errors());
+          }
+        }
+      }
+    }
+    return status;
+  }
+}

@@ -1,0 +1,30 @@
+package io.twinspan.nvme;
+
+/**
+ * Takes the completions of a queue pair, on the thread that polls it, never from within a
+ * submitting call. It may submit further requests, but not close the queue pair.
+ *
+ * @param <R> what the submitter hands over with a command and gets back
+ */
+@FunctionalInterface
+public interface CompletionHandler<R> {
+  /**
+   * A command has been answered; called exactly once for each that was submitted.
+   *
+   * @param request what was handed over with it
+   * @param status {@code SCT << 8 | SC}, or {@link Status#GONE}
+   */
+  void completed(R request, int status);
+
+  /**
+   * A reservation report has succeeded; called instead of {@link #completed}.
+   *
+   * @param request what was handed over with the command
+   * @param report a private copy, valid during the call
+   * @param registrantCount registrants in it that were received, at most {@link
+   *     QueuePair#MAX_REGISTRANTS}
+   */
+  default void reported(R request, ReservationReport report, int registrantCount) {
+    completed(request, Status.SUCCESS);
+  }
+}

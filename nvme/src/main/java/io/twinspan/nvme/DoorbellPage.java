@@ -1,0 +1,141 @@
+package io.twinspan.nvme;
+
+import static io.twinspan.nvme.LittleEndian.INT;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+
+/**
+ * The doorbell page of one queue pair when the doorbell stride is {@value #DSTRD}: 4 KiB of BAR0,
+ * mapped by drive and client, at {@code 0x1000 + 4096 * qid}.
+ *
+ * <pre>
+ *   +0x000  SQ tail doorbell   u32   writer client, reader drive    (NVM Express 1.4, section 3.1.24)
+ *   +0x040  sleeping           u32   writer drive,  reader client   (ours: reserved by the standard)
+ *   +0x080  interrupt armed    u32   writer client, reader drive    (ours: reserved by the standard)
+ *   +0x800  CQ head doorbell   u32   writer client, reader drive    (NVM Express 1.4, section 3.1.25)
+ * </pre>
+ *
+ * <p>The two words of ours spare system calls, and are used only with a client that has fetched the
+ * page's eventfd by DEVICE_GET_REGION_IO_FDS. <b>Sleeping</b>: the drive sets it, fences fully,
+ * looks at the tail once more and only then sleeps; the client stores the tail with release, fences
+ * fully, and signals the eventfd if it reads non-zero. The drive clears it when it wakes.
+ * <b>Interrupt armed</b>: the client sets it, fences fully, looks at the completion queue once more
+ * and only then sleeps on the MSI-X eventfd; the drive publishes completions, fences fully, and
+ * signals only if it reads non-zero. For clients that never fetched the eventfds (Linux under QEMU)
+ * the drive polls the tails with backoff and always signals.
+ */
+public final class DoorbellPage {
+  /**
+   * CAP.DSTRD with which every pair of doorbells has a page of its own: 4 {@code <<} 9 = 2 KiB per
+   * doorbell.
+   */
+  public static final int DSTRD = 9;
+
+  /** Size of a page. */
+  public static final int BYTES = 4096;
+
+  /** Offset of the submission queue's tail doorbell. */
+  public static final int SQ_TAIL_OFFSET = 0;
+
+  /** Offset of the word that says that the drive sleeps. */
+  public static final int SLEEPING_OFFSET = 0x40;
+
+  /** Offset of the word that says that the client sleeps or is about to. */
+  public static final int INTERRUPT_ARMED_OFFSET = 0x80;
+
+  /** Offset of the completion queue's head doorbell. */
+  public static final int CQ_HEAD_OFFSET = 0x800;
+
+  private static final VarHandle WORD = INT.varHandle().withInvokeExactBehavior();
+
+  private final MemorySegment segment;
+
+  /**
+   * The page of one queue pair.
+   *
+   * @param memory where the page is mapped
+   * @param pageOffset offset of the page in it, a multiple of 4
+   */
+  public DoorbellPage(MemorySegment memory, long pageOffset) {
+    segment = memory.asSlice(pageOffset, BYTES);
+  }
+
+  /**
+   * {@return the offset of a queue pair's page in BAR0}
+   *
+   * @param queueId 0 for the admin queues
+   */
+  public static long barOffset(int queueId) {
+    return ControllerRegisters.DOORBELLS + (long) BYTES * queueId;
+  }
+
+  /** {@return the submission queue's tail, read with acquire; untrusted} */
+  public int sqTail() {
+    return (int) WORD.getAcquire(segment, (long) SQ_TAIL_OFFSET);
+  }
+
+  /**
+   * Rings the submission queue's tail doorbell, with release.
+   *
+   * @param tail new tail
+   */
+  public void sqTail(int tail) {
+    WORD.setRelease(segment, (long) SQ_TAIL_OFFSET, tail);
+  }
+
+  /** {@return the completion queue's head, read with acquire; untrusted} */
+  public int cqHead() {
+    return (int) WORD.getAcquire(segment, (long) CQ_HEAD_OFFSET);
+  }
+
+  /**
+   * Rings the completion queue's head doorbell, with release.
+   *
+   * @param head new head
+   */
+  public void cqHead(int head) {
+    WORD.setRelease(segment, (long) CQ_HEAD_OFFSET, head);
+  }
+
+  /** {@return whether the drive sleeps; meaningful after a full fence that follows the ringing} */
+  public boolean sleeping() {
+    return (int) WORD.getAcquire(segment, (long) SLEEPING_OFFSET) != 0;
+  }
+
+  /**
+   * Says that the drive is about to sleep, or is awake. A full fence follows.
+   *
+   * @param sleeping whether it is about to sleep
+   */
+  public void sleeping(boolean sleeping) {
+    WORD.setVolatile(segment, (long) SLEEPING_OFFSET, sleeping ? 1 : 0);
+    VarHandle.fullFence();
+  }
+
+  /**
+   * {@return whether the client wants an interrupt; meaningful after a full fence that follows the
+   * completion}
+   */
+  public boolean interruptArmed() {
+    return (int) WORD.getAcquire(segment, (long) INTERRUPT_ARMED_OFFSET) != 0;
+  }
+
+  /**
+   * Says whether the client wants an interrupt. A full fence follows.
+   *
+   * @param armed whether it does
+   */
+  public void interruptArmed(boolean armed) {
+    WORD.setVolatile(segment, (long) INTERRUPT_ARMED_OFFSET, armed ? 1 : 0);
+    VarHandle.fullFence();
+  }
+
+  /** Zeroes the four words: what a reset does. */
+  public void clear() {
+    WORD.setVolatile(segment, (long) SQ_TAIL_OFFSET, 0);
+    WORD.setVolatile(segment, (long) SLEEPING_OFFSET, 0);
+    WORD.setVolatile(segment, (long) INTERRUPT_ARMED_OFFSET, 0);
+    WORD.setVolatile(segment, (long) CQ_HEAD_OFFSET, 0);
+  }
+}

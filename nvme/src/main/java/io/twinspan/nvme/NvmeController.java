@@ -1,0 +1,695 @@
+package io.twinspan.nvme;
+
+import io.twinspan.concurrent.WakeSource;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One NVMe controller, driven by this process: brings it up, owns its admin queue, hands out
+ * private I/O queue pairs.
+ *
+ * <p>Control plane: safe for several threads, blocking, each wait with a deadline. When the
+ * controller fails or goes, every command in flight is answered with {@link Status#GONE}, and calls
+ * throw {@link NvmeException}. The states are {@link ControllerState}.
+ */
+public final class NvmeController implements AutoCloseable {
+  /** Namespaces with a higher identifier are not used. */
+  public static final int MAX_NSID = 1024;
+
+  private static final Logger LOG = LoggerFactory.getLogger(NvmeController.class);
+  private static final Duration LEAST_READY_TIMEOUT = Duration.ofMillis(500);
+  private static final Duration QUENCH_TIMEOUT = Duration.ofMillis(200);
+  private static final int INTERRUPTS_ENABLED = 1 << 1;
+  private static final int PHYSICALLY_CONTIGUOUS = 1;
+
+  private final PciDevice device;
+  private final NvmeOptions options;
+  private final Object stateLock = new Object();
+  private final CopyOnWriteArrayList<QueuePair<?>> queuePairs = new CopyOnWriteArrayList<>();
+  private final BitSet queueIds = new BitSet();
+  private final long cap;
+  private final AdminQueue admin;
+
+  /** Index is the NSID; log2 of the block size in bytes, 0 where there is no namespace. */
+  private volatile byte[] blockShifts = new byte[MAX_NSID + 1];
+
+  private volatile DmaWindows windows = DmaWindows.NONE;
+  private volatile ControllerState state = ControllerState.ATTACHED;
+  private volatile String failure = "";
+  private volatile int maxTransferBytes = Prp.MAX_TRANSFER_BYTES;
+  private volatile int maxQueuePairs;
+
+  private NvmeController(PciDevice device, NvmeOptions options) {
+    this.device = device;
+    this.options = options;
+    cap = device.read64(ControllerRegisters.CAP);
+    if (cap == ControllerRegisters.ALL_ONES) {
+      throw new DeviceGoneException(device.name() + " reads as all ones: it is not there");
+    }
+    if (!ControllerRegisters.hasNvmCommandSet(cap) || ControllerRegisters.minPageShift(cap) > 12) {
+      throw new NvmeException(
+          "%s has no NVM command set or no 4 KiB pages: CAP 0x%016x".formatted(device.name(), cap));
+    }
+    int stride = ControllerRegisters.doorbellStride(cap);
+    admin = new AdminQueue(this, device, stride, options.adminTimeout());
+  }
+
+  /**
+   * Brings a controller up, whatever state it is in.
+   *
+   * @param device closed with the controller, and if this fails
+   * @param options how to behave
+   * @return a controller in state READY
+   * @throws NvmeException if it does not come up
+   */
+  public static NvmeController open(PciDevice device, NvmeOptions options) {
+    try {
+      NvmeController controller = new NvmeController(device, options);
+      controller.bringUp();
+      return controller;
+    } catch (RuntimeException e) {
+      device.close();
+      throw e;
+    }
+  }
+
+  /** {@return the device's name} */
+  public String name() {
+    return device.name();
+  }
+
+  /** {@return the state that the controller is in} */
+  public ControllerState state() {
+    return state;
+  }
+
+  /** {@return why the controller failed or is gone, empty if it has not and is not} */
+  public String failure() {
+    return failure;
+  }
+
+  /** {@return the longest transfer of one command in bytes: the smaller of MDTS and 1 MiB} */
+  public int maxTransferBytes() {
+    return maxTransferBytes;
+  }
+
+  /** {@return how many I/O queue pairs there may be} */
+  public int maxQueuePairs() {
+    return maxQueuePairs;
+  }
+
+  /** {@return the I/O queue pairs that there are} */
+  public List<QueuePair<?>> queuePairs() {
+    return List.copyOf(queuePairs);
+  }
+
+  /** {@return what becomes readable when the device goes; then call {@link #checkPresence}} */
+  public WakeSource removalSource() {
+    return device.removalSource();
+  }
+
+  /** {@return whether the controller is READY} */
+  public boolean isReady() {
+    return state == ControllerState.READY;
+  }
+
+  /**
+   * Looks, without asking the device, whether it is still there. Any thread; takes less than a
+   * microsecond.
+   *
+   * @return whether the controller still answers; if not, polling its queue pairs gives GONE for
+   *     each command
+   */
+  public boolean checkPresence() {
+    if (isAlive() && !device.isPresent()) {
+      fail(ControllerState.GONE, "the device is gone");
+    }
+    return isAlive();
+  }
+
+  /**
+   * Reads CSTS, which tells a fatal status and a removal.
+   *
+   * @return whether the controller still answers
+   */
+  public boolean checkHealth() {
+    try {
+      if (checkPresence()) {
+        int csts = device.read32(ControllerRegisters.CSTS);
+        if (csts == ControllerRegisters.ALL_ONES) {
+          fail(ControllerState.GONE, "CSTS reads as all ones");
+        } else if (state == ControllerState.READY && (csts & ControllerRegisters.CSTS_FATAL) != 0) {
+          fail(ControllerState.FAILED, "fatal status, CSTS 0x%x".formatted(csts));
+        }
+      }
+    } catch (DeviceGoneException e) {
+      fail(ControllerState.GONE, String.valueOf(e.getMessage()));
+    }
+    return isAlive();
+  }
+
+  /**
+   * Gives the controller access to memory of this process. Queue pairs can use it from then on.
+   *
+   * @param memory closed by the caller, after it was unmapped or the controller closed
+   */
+  public synchronized void map(DmaMemory memory) {
+    requireAlive();
+    DmaRegion region = device.map(memory.memfd(), memory.offset(), memory.lengthBytes());
+    windows = windows.with(memory.segment(), region);
+  }
+
+  /**
+   * Takes the access back. No command may be in flight that names the memory.
+   *
+   * @param memory that was mapped
+   */
+  public synchronized void unmap(DmaMemory memory) {
+    DmaRegion region = windows.regionOf(memory.segment());
+    windows = windows.without(memory.segment());
+    if (isAlive()) {
+      device.unmap(region);
+    }
+  }
+
+  /**
+   * {@return the DMA address of a part of a segment, or -1 if the controller cannot reach it}
+   *
+   * @param segment memory
+   * @param offset of the part, in bytes
+   * @param lengthBytes its size
+   */
+  public long iovaOf(MemorySegment segment, long offset, long lengthBytes) {
+    return windows.iovaOf(segment, offset, lengthBytes);
+  }
+
+  /**
+   * Creates an I/O queue pair in memory of its own.
+   *
+   * @param depth most commands in flight, 1 to {@link QueuePair#MAX_DEPTH} and less than CAP.MQES
+   *     allows
+   * @param handler takes the completions
+   * @param <R> what the submitter hands over with a command
+   * @return the queue pair, for one thread
+   * @throws NvmeException if there are no more, or the controller refuses
+   */
+  public synchronized <R> QueuePair<R> createQueuePair(
+      int depth, CompletionHandler<? super R> handler) {
+    requireState(ControllerState.READY);
+    int most = Math.min(QueuePair.MAX_DEPTH, ControllerRegisters.maxQueueEntries(cap) - 1);
+    if (depth < 1 || depth > most) {
+      throw new IllegalArgumentException("queue depth %d is not 1 to %d".formatted(depth, most));
+    }
+    int id = queueIds.nextClearBit(1);
+    if (id > maxQueuePairs) {
+      throw new NvmeException(
+          "all %d I/O queue pairs of %s are in use".formatted(maxQueuePairs, name()));
+    }
+    int stride = ControllerRegisters.doorbellStride(cap);
+    QueuePair<R> pair = new QueuePair<>(this, device, id, depth, stride, handler);
+    try {
+      createQueues(pair);
+    } catch (RuntimeException e) {
+      pair.discard();
+      throw e;
+    }
+    queueIds.set(id);
+    queuePairs.add(pair);
+    if (!isAlive()) {
+      pair.lose();
+    }
+    return pair;
+  }
+
+  /** {@return a copy of the Identify Controller data structure} */
+  public IdentifyController identifyController() {
+    MemorySegment data = identify(IdentifyCns.CONTROLLER, 0);
+    return new IdentifyController().wrap(data, 0);
+  }
+
+  /**
+   * {@return a copy of the Identify Namespace data structure}
+   *
+   * @param nsid namespace, from 1
+   */
+  public synchronized IdentifyNamespace identifyNamespace(int nsid) {
+    MemorySegment data = identify(IdentifyCns.NAMESPACE, nsid);
+    IdentifyNamespace namespace = new IdentifyNamespace().wrap(data, 0);
+    if (nsid >= 1 && nsid <= MAX_NSID) {
+      int blockBytes = namespace.sizeBlocks() == 0 ? 0 : namespace.blockBytes();
+      byte[] shifts = blockShifts.clone();
+      shifts[nsid] = (byte) (blockBytes == 0 ? 0 : Integer.numberOfTrailingZeros(blockBytes));
+      blockShifts = shifts;
+    }
+    return namespace;
+  }
+
+  /** {@return the identifiers of the active namespaces, ascending, at most 1024} */
+  public int[] activeNamespaces() {
+    MemorySegment data = identify(IdentifyCns.ACTIVE_NAMESPACES, 0);
+    int[] list = data.toArray(LittleEndian.ANY_INT);
+    int count = 0;
+    while (count < list.length && list[count] != 0) {
+      count++;
+    }
+    return Arrays.copyOf(list, count);
+  }
+
+  /** {@return a copy of the SMART / Health Information log page} */
+  public SmartLog smartLog() {
+    return new SmartLog().wrap(logPage(LogPage.SMART, SmartLog.BYTES), 0);
+  }
+
+  /**
+   * {@return copies of the newest entries of the Error Information log page, newest first}
+   *
+   * @param limit most entries, 1 to 64
+   */
+  public List<ErrorLogEntry> errorLog(int limit) {
+    MemorySegment data = logPage(LogPage.ERROR, Math.clamp(limit, 1, 64) * ErrorLogEntry.BYTES);
+    List<ErrorLogEntry> entries = new ArrayList<>();
+    for (long at = 0; at < data.byteSize(); at += ErrorLogEntry.BYTES) {
+      ErrorLogEntry entry = new ErrorLogEntry().wrap(data, at);
+      if (entry.errorCount() != 0) {
+        entries.add(entry);
+      }
+    }
+    return entries;
+  }
+
+  /**
+   * {@return a log page}
+   *
+   * @param page one of {@link LogPage}
+   * @param lengthBytes how much of it, a multiple of 4, at most 8192
+   */
+  public MemorySegment logPage(int page, int lengthBytes) {
+    MemorySegment data = buffer(lengthBytes);
+    SubmissionEntry command =
+        AdminQueue.command(AdminOpcode.GET_LOG_PAGE, SubmissionEntry.NSID_ALL);
+    command.cdw(10, page | (lengthBytes / 4 - 1) << 16);
+    admin(command, data).orThrow("Get Log Page 0x%02x of %s".formatted(page, name()));
+    return data;
+  }
+
+  /**
+   * {@return the value of a feature that has no data}
+   *
+   * @param feature one of {@link Feature}
+   */
+  public int feature(int feature) {
+    SubmissionEntry command = AdminQueue.command(AdminOpcode.GET_FEATURES, 0).cdw(10, feature);
+    return admin(command).orThrow("Get Features %s".formatted(Feature.name(feature))).result();
+  }
+
+  /**
+   * Sets a feature that has no data.
+   *
+   * @param feature one of {@link Feature}
+   * @param value CDW11
+   * @return the command specific result
+   */
+  public int setFeature(int feature, int value) {
+    SubmissionEntry command = AdminQueue.command(AdminOpcode.SET_FEATURES, 0);
+    command.cdw(10, feature).cdw(11, value);
+    return admin(command).orThrow("Set Features %s".formatted(Feature.name(feature))).result();
+  }
+
+  /**
+   * Sets the 128-bit host identifier, by which the drive tells hosts apart for reservations. To be
+   * repeated after a reset.
+   *
+   * @param low first eight bytes, little-endian
+   * @param high last eight bytes, little-endian; not both 0
+   */
+  public void setHostIdentifier(long low, long high) {
+    MemorySegment data = buffer(16);
+    data.set(LittleEndian.ANY_LONG, 0, low);
+    data.set(LittleEndian.ANY_LONG, 8, high);
+    SubmissionEntry command = AdminQueue.command(AdminOpcode.SET_FEATURES, 0);
+    command.cdw(10, Feature.HOST_IDENTIFIER).cdw(11, 1);
+    admin(command, data).orThrow("Set Features Host Identifier of " + name());
+  }
+
+  /** {@return the 128-bit host identifier: lower, upper eight bytes} */
+  public long[] hostIdentifier() {
+    MemorySegment data = buffer(16);
+    SubmissionEntry command = AdminQueue.command(AdminOpcode.GET_FEATURES, 0);
+    command.cdw(10, Feature.HOST_IDENTIFIER).cdw(11, 1);
+    admin(command, data).orThrow("Get Features Host Identifier of " + name());
+    return data.toArray(LittleEndian.ANY_LONG);
+  }
+
+  /** {@return whether the volatile write cache is on; false if there is none} */
+  public boolean writeCacheEnabled() {
+    return (identifyController().volatileWriteCache() & IdentifyController.VWC_PRESENT) != 0
+        && (feature(Feature.VOLATILE_WRITE_CACHE) & 1) != 0;
+  }
+
+  /**
+   * Switches the volatile write cache.
+   *
+   * @param enabled whether writes may be answered before they are durable
+   */
+  public void setWriteCacheEnabled(boolean enabled) {
+    setFeature(Feature.VOLATILE_WRITE_CACHE, enabled ? 1 : 0);
+  }
+
+  /**
+   * Sends an administrative command without data, or with data whose PRPs the caller has set; waits
+   * for its completion.
+   *
+   * @param command its CID is set here
+   * @return the completion, whatever its status
+   * @throws NvmeException if there is no answer
+   */
+  public synchronized Completion admin(SubmissionEntry command) {
+    requireAlive();
+    return admin.execute(command);
+  }
+
+  /**
+   * Sends an administrative command with data, and waits for its completion.
+   *
+   * @param command its CID and PRPs are set here
+   * @param data at most 8192 bytes: goes to the controller, and takes what it wrote
+   * @return the completion, whatever its status
+   * @throws NvmeException if there is no answer
+   */
+  public synchronized Completion admin(SubmissionEntry command, MemorySegment data) {
+    requireAlive();
+    return admin.execute(command, data);
+  }
+
+  /**
+   * Resets the controller and brings it up again. All queue pairs are lost: their commands are
+   * answered with GONE, and they must be closed and created anew. Features fall back to their
+   * defaults.
+   */
+  public synchronized void reset() {
+    bringUp();
+  }
+
+  /**
+   * Shuts the controller down in order, so that its caches reach its media, and lets go of the
+   * device. Close queue pairs first, or stop polling them; those left are lost. Bounded by the
+   * shutdown timeout; never throws for a device that does not co-operate.
+   */
+  @Override
+  public synchronized void close() {
+    if (state == ControllerState.CLOSED) {
+      return;
+    }
+    if (state == ControllerState.READY) {
+      try {
+        shutDown();
+      } catch (NvmeException e) {
+        LOG.warn("{} was not shut down in order: {}", name(), e.getMessage());
+      }
+    }
+    transition(ControllerState.CLOSED);
+    queuePairs.forEach(QueuePair::lose);
+    device.close();
+    admin.close();
+  }
+
+  @Override
+  public String toString() {
+    return name() + " " + state;
+  }
+
+  NvmeOptions options() {
+    return options;
+  }
+
+  /** Log2 of the size of a block in bytes, 0 for a namespace that is not there. */
+  int blockShift(int nsid) {
+    byte[] shifts = blockShifts;
+    return nsid >= 1 && nsid < shifts.length ? shifts[nsid] : 0;
+  }
+
+  /** Deletes a queue pair's queues, if the controller still knows them. */
+  synchronized void delete(QueuePair<?> pair) {
+    if (!queuePairs.remove(pair)) {
+      return; // forgotten by a reset or at the shutdown
+    }
+    if (state == ControllerState.READY && pair.isAlive()) {
+      try {
+        deleteQueue(AdminOpcode.DELETE_IO_SQ, pair.id());
+        deleteQueue(AdminOpcode.DELETE_IO_CQ, pair.id());
+        device.unmap(pair.region());
+      } catch (NvmeException e) {
+        LOG.warn("{}: queue pair {} was not deleted: {}", name(), pair.id(), e.getMessage());
+        return; // its identifier stays taken
+      }
+    }
+    queueIds.clear(pair.id());
+  }
+
+  /** Marks the controller as failed. Returns the exception for the caller to throw. */
+  NvmeException failed(String reason) {
+    fail(ControllerState.FAILED, reason);
+    return new NvmeException(name() + ": " + reason);
+  }
+
+  /**
+   * The controller is FAILED or GONE: stops it if that can still be done, and loses all queue
+   * pairs. Any thread, the first one counts.
+   */
+  void fail(ControllerState next, String reason) {
+    synchronized (stateLock) {
+      if (!state.mayBecome(next)) {
+        return;
+      }
+      state = next;
+      failure = reason;
+    }
+    LOG.warn("{} is {}: {}", name(), next, reason);
+    if (next == ControllerState.FAILED) {
+      quench();
+    }
+    queuePairs.forEach(QueuePair::lose);
+  }
+
+  void requireAlive() {
+    ControllerState now = state;
+    switch (now) {
+      case GONE -> throw new DeviceGoneException(name() + " is gone: " + failure);
+      case FAILED -> throw new NvmeException(name() + " has failed: " + failure);
+      case CLOSED -> throw new IllegalStateException(name() + " is closed");
+      case ATTACHED,
+          DISABLING,
+          DISABLED,
+          ENABLING,
+          IDENTIFYING,
+          READY,
+          SHUTTING_DOWN,
+          SHUT_DOWN -> {}
+    }
+  }
+
+  private boolean isAlive() {
+    ControllerState now = state;
+    return now != ControllerState.GONE
+        && now != ControllerState.FAILED
+        && now != ControllerState.CLOSED;
+  }
+
+  private void requireState(ControllerState needed) {
+    requireAlive();
+    if (state != needed) {
+      throw new IllegalStateException("%s is %s, not %s".formatted(name(), state, needed));
+    }
+  }
+
+  private void transition(ControllerState next) {
+    synchronized (stateLock) {
+      if (!state.mayBecome(next)) {
+        requireAlive();
+        throw new IllegalStateException("%s: %s can't become %s".formatted(name(), state, next));
+      }
+      LOG.debug("{}: {} -> {}", name(), state, next);
+      state = next;
+    }
+  }
+
+  private synchronized void bringUp() {
+    try {
+      disable();
+      admin.clear();
+      device.write32(
+          ControllerRegisters.AQA, ControllerRegisters.aqa(AdminQueue.ENTRIES, AdminQueue.ENTRIES));
+      device.write64(ControllerRegisters.ASQ, admin.sqIova());
+      device.write64(ControllerRegisters.ACQ, admin.cqIova());
+      transition(ControllerState.ENABLING);
+      int enable = ControllerRegisters.CC_ENABLE | ControllerRegisters.CC_ENTRY_SIZES;
+      device.write32(ControllerRegisters.CC, enable);
+      awaitReady(true);
+      transition(ControllerState.IDENTIFYING);
+      learn();
+      transition(ControllerState.READY);
+    } catch (DeviceGoneException e) {
+      fail(ControllerState.GONE, String.valueOf(e.getMessage()));
+      throw e;
+    }
+  }
+
+  private void disable() {
+    boolean again = state != ControllerState.ATTACHED;
+    transition(ControllerState.DISABLING);
+    failure = "";
+    int cc = device.read32(ControllerRegisters.CC);
+    int csts = device.read32(ControllerRegisters.CSTS);
+    boolean starting =
+        (cc & ControllerRegisters.CC_ENABLE) != 0
+            && (csts & (ControllerRegisters.CSTS_READY | ControllerRegisters.CSTS_FATAL)) == 0;
+    if (starting && csts != ControllerRegisters.ALL_ONES) {
+      awaitReady(true); // CC.EN must not change before CSTS.RDY has followed it
+    }
+    device.write32(ControllerRegisters.CC, 0);
+    awaitReady(false);
+    transition(ControllerState.DISABLED);
+    if (again) {
+      forgetQueuePairs();
+    }
+  }
+
+  /** After a reset the controller knows of no queues. */
+  private void forgetQueuePairs() {
+    for (QueuePair<?> pair : queuePairs) {
+      pair.lose();
+      device.unmap(pair.region());
+    }
+    queuePairs.clear();
+    queueIds.clear();
+  }
+
+  private void awaitReady(boolean ready) {
+    Duration timeout = Duration.ofMillis(ControllerRegisters.timeoutMs(cap));
+    if (timeout.compareTo(LEAST_READY_TIMEOUT) < 0) {
+      timeout = LEAST_READY_TIMEOUT;
+    }
+    BoundedWait wait = new BoundedWait(options.clock(), timeout);
+    while (true) {
+      int csts = device.read32(ControllerRegisters.CSTS);
+      if (csts == ControllerRegisters.ALL_ONES) {
+        throw new DeviceGoneException(name() + ": CSTS reads as all ones");
+      }
+      if (((csts & ControllerRegisters.CSTS_READY) != 0) == ready) {
+        return;
+      }
+      if (ready && (csts & ControllerRegisters.CSTS_FATAL) != 0) {
+        throw failed("fatal status while it was enabled, CSTS 0x%x".formatted(csts));
+      }
+      if (!wait.pause()) {
+        throw failed(
+            "CSTS.RDY did not become %d within %s, CSTS 0x%x"
+                .formatted(ready ? 1 : 0, timeout, csts));
+      }
+    }
+  }
+
+  private void learn() {
+    IdentifyController identity = identifyController();
+    int mdts = identity.maxDataTransferSize();
+    int pageShift = ControllerRegisters.minPageShift(cap);
+    maxTransferBytes =
+        mdts == 0 || mdts + pageShift >= 20 ? Prp.MAX_TRANSFER_BYTES : 1 << (mdts + pageShift);
+    int wanted = options.maxQueuePairs() - 1;
+    int granted = setFeature(Feature.NUMBER_OF_QUEUES, wanted | wanted << 16);
+    maxQueuePairs =
+        Math.min(options.maxQueuePairs(), Math.min(granted & 0xffff, granted >>> 16 & 0xffff) + 1);
+    blockShifts = new byte[MAX_NSID + 1];
+    for (int nsid : activeNamespaces()) {
+      if (nsid >= 1 && nsid <= MAX_NSID) {
+        var _ = identifyNamespace(nsid);
+      }
+    }
+  }
+
+  private void shutDown() {
+    for (QueuePair<?> pair : queuePairs) {
+      delete(pair);
+      pair.lose();
+    }
+    transition(ControllerState.SHUTTING_DOWN);
+    int cc = device.read32(ControllerRegisters.CC);
+    device.write32(
+        ControllerRegisters.CC,
+        (cc & ~ControllerRegisters.CC_SHUTDOWN_MASK) | ControllerRegisters.CC_SHUTDOWN_NORMAL);
+    BoundedWait wait = new BoundedWait(options.clock(), options.shutdownTimeout());
+    while (true) {
+      int csts = device.read32(ControllerRegisters.CSTS);
+      if (csts == ControllerRegisters.ALL_ONES) {
+        throw new DeviceGoneException("CSTS reads as all ones");
+      }
+      if ((csts & ControllerRegisters.CSTS_SHUTDOWN_MASK)
+          == ControllerRegisters.CSTS_SHUTDOWN_COMPLETE) {
+        break;
+      }
+      if (!wait.pause()) {
+        throw new NvmeException("CSTS.SHST did not become 10b within " + options.shutdownTimeout());
+      }
+    }
+    transition(ControllerState.SHUT_DOWN);
+    device.write32(ControllerRegisters.CC, 0);
+  }
+
+  /**
+   * Makes a failed controller stop, so that it does not touch memory that is about to be used for
+   * something else.
+   */
+  private void quench() {
+    try {
+      device.write32(ControllerRegisters.CC, 0);
+      BoundedWait wait = new BoundedWait(options.clock(), QUENCH_TIMEOUT);
+      while ((device.read32(ControllerRegisters.CSTS) & ControllerRegisters.CSTS_READY) != 0) {
+        if (!wait.pause()) {
+          LOG.warn("{} does not stop; it may still write to memory it was given", name());
+          return;
+        }
+      }
+    } catch (NvmeException e) {
+      LOG.debug("{} could not be stopped", name(), e);
+    }
+  }
+
+  private void createQueues(QueuePair<?> pair) {
+    int sizeAndId = pair.id() | (pair.entries() - 1) << 16;
+    int interrupt = pair.hasInterrupt() ? INTERRUPTS_ENABLED | pair.id() << 16 : 0;
+    SubmissionEntry command = AdminQueue.command(AdminOpcode.CREATE_IO_CQ, 0);
+    command.prp(pair.cqIova(), 0).cdw(10, sizeAndId).cdw(11, PHYSICALLY_CONTIGUOUS | interrupt);
+    admin(command).orThrow("Create I/O Completion Queue %d of %s".formatted(pair.id(), name()));
+    command = AdminQueue.command(AdminOpcode.CREATE_IO_SQ, 0);
+    command.prp(pair.sqIova(), 0).cdw(10, sizeAndId);
+    command.cdw(11, PHYSICALLY_CONTIGUOUS | pair.id() << 16);
+    Completion completion = admin(command);
+    if (!completion.isSuccess()) {
+      deleteQueue(AdminOpcode.DELETE_IO_CQ, pair.id());
+    }
+    completion.orThrow("Create I/O Submission Queue %d of %s".formatted(pair.id(), name()));
+  }
+
+  private void deleteQueue(int opcode, int id) {
+    admin(AdminQueue.command(opcode, 0).cdw(10, id))
+        .orThrow("%s %d of %s".formatted(AdminOpcode.name(opcode), id, name()));
+  }
+
+  private MemorySegment identify(int cns, int nsid) {
+    MemorySegment data = buffer(IdentifyController.BYTES);
+    SubmissionEntry command = AdminQueue.command(AdminOpcode.IDENTIFY, nsid).cdw(10, cns);
+    admin(command, data).orThrow("Identify CNS 0x%02x of %s".formatted(cns, name()));
+    return data;
+  }
+
+  private static MemorySegment buffer(int lengthBytes) {
+    return MemorySegment.ofArray(new byte[lengthBytes]);
+  }
+}

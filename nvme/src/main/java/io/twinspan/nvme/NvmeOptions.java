@@ -1,0 +1,38 @@
+package io.twinspan.nvme;
+
+import io.twinspan.concurrent.Clock;
+import io.twinspan.concurrent.SystemClock;
+import java.time.Duration;
+
+/**
+ * How a driver behaves.
+ *
+ * @param clock time for deadlines
+ * @param adminTimeout longest wait for an administrative command; then the controller counts as
+ *     failed
+ * @param ioTimeout longest time that an I/O command may take; then the controller counts as failed
+ * @param shutdownTimeout longest wait for CSTS.SHST at a shutdown
+ * @param maxQueuePairs I/O queue pairs to ask for, 1 to 64
+ */
+public record NvmeOptions(
+    Clock clock,
+    Duration adminTimeout,
+    Duration ioTimeout,
+    Duration shutdownTimeout,
+    int maxQueuePairs) {
+  /** 5 s for administrative commands and shutdown, 30 s for I/O, 8 queue pairs. */
+  public static final NvmeOptions DEFAULTS =
+      new NvmeOptions(
+          SystemClock.INSTANCE,
+          Duration.ofSeconds(5),
+          Duration.ofSeconds(30),
+          Duration.ofSeconds(5),
+          8);
+
+  /** Checks the limits. */
+  public NvmeOptions {
+    if (maxQueuePairs < 1 || maxQueuePairs > 64) {
+      throw new IllegalArgumentException("maxQueuePairs " + maxQueuePairs + " is not 1 to 64");
+    }
+  }
+}

@@ -1,0 +1,107 @@
+package io.twinspan.nvme;
+
+import io.twinspan.concurrent.WakeSource;
+import io.twinspan.linux.EventFd;
+import io.twinspan.linux.Fd;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+
+/**
+ * A PCI function that this process drives: what the NVMe driver needs of VFIO, vfio-user, or a
+ * fake.
+ *
+ * <p>Safe for several threads. Every call ends within the provider's deadline; a device that is
+ * gone makes it throw {@link DeviceGoneException}, except {@link #isPresent} and {@link #close}.
+ */
+public interface PciDevice extends AutoCloseable {
+  /** {@return a name for people and logs} */
+  String name();
+
+  /**
+   * {@return a register of BAR0, all ones where a removed device reads so}
+   *
+   * @param offset in bytes, a multiple of 4
+   */
+  int read32(long offset);
+
+  /**
+   * {@return a register of BAR0, all ones where a removed device reads so}
+   *
+   * @param offset in bytes, a multiple of 8
+   */
+  long read64(long offset);
+
+  /**
+   * Writes a register of BAR0.
+   *
+   * @param offset in bytes, a multiple of 4
+   * @param value the value
+   */
+  void write32(long offset, int value);
+
+  /**
+   * Writes a register of BAR0.
+   *
+   * @param offset in bytes, a multiple of 8
+   * @param value the value
+   */
+  void write64(long offset, long value);
+
+  /**
+   * {@return a part of BAR0 as memory, which stays mapped until {@link #close}}
+   *
+   * @param offset in bytes
+   * @param lengthBytes size of the part
+   * @throws NvmeException if the device does not let that part be mapped
+   */
+  MemorySegment mapBar(long offset, long lengthBytes);
+
+  /**
+   * Lets the device read and write a part of a memfd of this process.
+   *
+   * @param memory the memfd; it may be closed afterwards
+   * @param offset of the part, in bytes, a multiple of 4096
+   * @param lengthBytes its size, a multiple of 4096
+   * @return where the device finds it
+   */
+  DmaRegion map(Fd memory, long offset, long lengthBytes);
+
+  /**
+   * Takes a region back: when this returns, the device does not touch it any more.
+   *
+   * @param region what {@link #map} returned
+   */
+  void unmap(DmaRegion region);
+
+  /** {@return the number of MSI-X vectors, 0 if there are no interrupts} */
+  int interruptCount();
+
+  /**
+   * {@return an eventfd that the device signals for an MSI-X vector; the same one for each call;
+   * closed with the device}
+   *
+   * @param vector from 0 to {@link #interruptCount} less one
+   */
+  EventFd interrupt(int vector);
+
+  /**
+   * {@return the eventfd that wakes a sleeping device after a doorbell was rung, where there is
+   * one; see {@link DoorbellPage}; closed with the device}
+   *
+   * @param barOffset offset of the submission queue's tail doorbell in BAR0
+   */
+  Optional<EventFd> doorbellEvent(long barOffset);
+
+  /** {@return whether the device is still there, as far as can be told without asking it} */
+  boolean isPresent();
+
+  /** {@return what becomes readable when the device goes; spurious wake-ups happen} */
+  WakeSource removalSource();
+
+  /** Resets the function. */
+  void reset();
+
+  /** Lets go of the device: it has no access to this process's memory any more. */
+  @Override
+  void close();
+}

@@ -1,0 +1,308 @@
+package io.twinspan.pool;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+
+/**
+ * The medium of one simulated namespace: sparse content, a volatile write cache, and the
+ * reservation state, shared by every port ({@link SimulatedDrive}) that looks at it.
+ *
+ * <p>What was written is in the cache until a FLUSH covers it. {@link #powerCut} keeps, for each
+ * block that is in the cache, any one of its versions or a mix of two of them, as the seed says.
+ * All calls on one thread.
+ */
+public final class SimulatedMedium {
+  private static final int SECTOR_BYTES = 512;
+
+  private final String name;
+  private final long blockCount;
+  private final Random random;
+  private final Map<Long, byte[]> stable = new HashMap<>();
+  private final TreeMap<Long, List<Version>> cached = new TreeMap<>();
+  private final Map<Long, Long> keys = new TreeMap<>();
+  private final List<SimulatedDrive> ports = new ArrayList<>();
+  private long holderHost;
+  private boolean held;
+  private long stamp;
+  private long capacityBlocks = Long.MAX_VALUE;
+  private boolean tearsBlocks = true;
+  private boolean keepsReservations;
+
+  /**
+   * One unflushed state of a block; {@code completedStamp} says when its write was reported as
+   * done.
+   */
+  private static final class Version {
+    final byte[] data;
+    long completedStamp = Long.MAX_VALUE;
+
+    Version(byte[] data) {
+      this.data = data;
+    }
+  }
+
+  /**
+   * Creates an empty medium of zeros; the seed decides what a power cut keeps, and how ports order
+   * their work.
+   */
+  public SimulatedMedium(String name, long blockCount, long seed) {
+    this.name = name;
+    this.blockCount = blockCount;
+    this.random = new Random(seed);
+  }
+
+  /** Opens a port: what one host (one controller) sees of this medium. */
+  public SimulatedDrive port(long hostId) {
+    SimulatedDrive port = new SimulatedDrive(this, hostId, random.nextLong());
+    ports.add(port);
+    return port;
+  }
+
+  /** Name, as the ports report it. */
+  public String name() {
+    return name;
+  }
+
+  /** Size in blocks. */
+  public long blockCount() {
+    return blockCount;
+  }
+
+  /**
+   * Thin provisioning: writes that would make more than this many blocks non-empty end with
+   * CAPACITY_EXCEEDED.
+   */
+  public SimulatedMedium capacityBlocks(long blocks) {
+    capacityBlocks = blocks;
+    return this;
+  }
+
+  /** Whether a power cut may leave a block half old, half new (default), or blocks are atomic. */
+  public SimulatedMedium tearsBlocks(boolean tears) {
+    tearsBlocks = tears;
+    return this;
+  }
+
+  /** Whether reservations survive a power cut ("persist through power loss"; default no). */
+  public SimulatedMedium keepsReservations(boolean keeps) {
+    keepsReservations = keeps;
+    return this;
+  }
+
+  /** Number of blocks that a power cut now could lose. */
+  public int unflushedBlocks() {
+    return cached.size();
+  }
+
+  /** What a read of the block gives now, as a copy. */
+  public byte[] content(long block) {
+    return newest(block).clone();
+  }
+
+  /** Bit rot: flips one bit in whatever the block holds now. */
+  public void flipBit(long block, int bit) {
+    byte[] data = newest(block).clone();
+    data[bit >> 3] ^= (byte) (1 << (bit & 7));
+    cached.remove(block);
+    stable.put(block, data);
+  }
+
+  /**
+   * Loses power: commands under way are carried out in part or not at all, unflushed blocks
+   * survive, get lost or are torn; all ports are gone after it, open new ones.
+   */
+  public void powerCut() {
+    for (SimulatedDrive port : ports) {
+      port.powerLost();
+    }
+    ports.clear();
+    double keep = new double[] {0, 0.5, 0.9, 0.98, 1}[random.nextInt(5)];
+    for (Map.Entry<Long, List<Version>> entry : cached.entrySet()) {
+      byte[] kept = stable.get(entry.getKey());
+      for (Version version : entry.getValue()) {
+        if (random.nextDouble() < keep) {
+          kept = version.data;
+        } else if (tearsBlocks && random.nextInt(8) == 0) {
+          kept = torn(kept, version.data);
+        }
+      }
+      if (kept != null) {
+        stable.put(entry.getKey(), kept);
+      }
+    }
+    cached.clear();
+    if (!keepsReservations) {
+      keys.clear();
+      held = false;
+    }
+  }
+
+  private byte[] torn(byte[] before, byte[] after) {
+    byte[] mixed = before == null ? new byte[Drive.BLOCK_BYTES] : before.clone();
+    for (int offset = 0; offset < mixed.length; offset += SECTOR_BYTES) {
+      if (random.nextBoolean()) {
+        System.arraycopy(after, offset, mixed, offset, SECTOR_BYTES);
+      }
+    }
+    return mixed;
+  }
+
+  private byte[] newest(long block) {
+    List<Version> versions = cached.get(block);
+    if (versions != null) {
+      return versions.getLast().data;
+    }
+    byte[] data = stable.get(block);
+    return data == null ? new byte[Drive.BLOCK_BYTES] : data;
+  }
+
+  // ---- what ports call ----
+
+  int read(long block, int count, MemorySegment to, long offset) {
+    for (int i = 0; i < count; i++) {
+      MemorySegment.copy(
+          newest(block + i),
+          0,
+          to,
+          ValueLayout.JAVA_BYTE,
+          offset + (long) i * Drive.BLOCK_BYTES,
+          Drive.BLOCK_BYTES);
+    }
+    return Drive.OK;
+  }
+
+  int write(long block, int count, MemorySegment from, long offset) {
+    long fresh = 0;
+    for (int i = 0; i < count; i++) {
+      fresh += stable.containsKey(block + i) || cached.containsKey(block + i) ? 0 : 1;
+    }
+    if (fresh > 0 && capacityBlocks != Long.MAX_VALUE && filledBlocks() + fresh > capacityBlocks) {
+      return Drive.CAPACITY_EXCEEDED;
+    }
+    for (int i = 0; i < count; i++) {
+      writeBlock(block + i, from, offset + (long) i * Drive.BLOCK_BYTES);
+    }
+    return Drive.OK;
+  }
+
+  void writeBlock(long block, MemorySegment from, long offset) {
+    byte[] data = new byte[Drive.BLOCK_BYTES];
+    MemorySegment.copy(from, ValueLayout.JAVA_BYTE, offset, data, 0, Drive.BLOCK_BYTES);
+    cached.computeIfAbsent(block, _ -> new ArrayList<>(2)).add(new Version(data));
+  }
+
+  /** The write of these blocks has been reported as done. */
+  void writeCompleted(long block, int count) {
+    stamp++;
+    for (int i = 0; i < count; i++) {
+      List<Version> versions = cached.get(block + i);
+      if (versions != null) {
+        for (Version version : versions) {
+          version.completedStamp = Math.min(version.completedStamp, stamp);
+        }
+      }
+    }
+  }
+
+  /** What a FLUSH that is submitted now has to cover. */
+  long stamp() {
+    return stamp;
+  }
+
+  int flush(long coveredStamp) {
+    cached
+        .entrySet()
+        .removeIf(entry -> {
+          List<Version> versions = entry.getValue();
+          while (!versions.isEmpty() && versions.getFirst().completedStamp <= coveredStamp) {
+            stable.put(entry.getKey(), versions.removeFirst().data);
+          }
+          return versions.isEmpty();
+        });
+    return Drive.OK;
+  }
+
+  private long filledBlocks() {
+    long filled = stable.size();
+    for (Long block : cached.keySet()) {
+      filled += stable.containsKey(block) ? 0 : 1;
+    }
+    return filled;
+  }
+
+  // ---- reservations: type Exclusive Access ----
+
+  boolean mayAccess(long hostId) {
+    return !held || holderHost == hostId;
+  }
+
+  int reservation(long hostId, DriveRequest request) {
+    boolean registered = keys.containsKey(hostId) && keys.get(hostId) == request.key;
+    return switch (request.operation) {
+      case RESERVATION_REGISTER -> {
+        keys.put(hostId, request.key);
+        yield Drive.OK;
+      }
+      case RESERVATION_REPORT -> report(request);
+      case RESERVATION_UNREGISTER -> {
+        if (registered) {
+          keys.remove(hostId);
+          held &= holderHost != hostId;
+        }
+        yield registered ? Drive.OK : Drive.RESERVATION_CONFLICT;
+      }
+      case RESERVATION_ACQUIRE ->
+          registered && mayAccess(hostId) ? hold(hostId) : Drive.RESERVATION_CONFLICT;
+      case RESERVATION_PREEMPT ->
+          registered ? preempt(hostId, request.otherKey) : Drive.RESERVATION_CONFLICT;
+      case RESERVATION_RELEASE -> {
+        held &= !registered || holderHost != hostId;
+        yield registered ? Drive.OK : Drive.RESERVATION_CONFLICT;
+      }
+      case READ, WRITE, FLUSH ->
+          throw new IllegalArgumentException("no reservation: " + request.operation);
+    };
+  }
+
+  private int hold(long hostId) {
+    held = true;
+    holderHost = hostId;
+    return Drive.OK;
+  }
+
+  private int preempt(long hostId, long otherKey) {
+    boolean takes = !held || holderHost == hostId || keys.getOrDefault(holderHost, 0L) == otherKey;
+    keys.entrySet().removeIf(entry -> entry.getValue() == otherKey && entry.getKey() != hostId);
+    if (takes) {
+      return hold(hostId);
+    }
+    return Drive.RESERVATION_CONFLICT;
+  }
+
+  private int report(DriveRequest request) {
+    request.holder = held ? keys.getOrDefault(holderHost, 0L) : 0;
+    request.registrantCount = Math.min(keys.size(), request.registrants.length);
+    int index = 0;
+    for (Long key : keys.values()) {
+      if (index < request.registrantCount) {
+        request.registrants[index++] = key;
+      }
+    }
+    return Drive.OK;
+  }
+
+  /** Carries out what dead hosts left in the drive's queues. */
+  int workOnOrphans() {
+    int work = 0;
+    for (SimulatedDrive port : ports) {
+      work += port.workAsOrphan();
+    }
+    return work;
+  }
+}

@@ -1,0 +1,342 @@
+package io.twinspan.rdma;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.twinspan.bridge.BridgeEndpoint;
+import io.twinspan.bridge.Side;
+import io.twinspan.concurrent.SharedMemory;
+import io.twinspan.dma.Descriptor;
+import io.twinspan.dma.DescriptorRing;
+import io.twinspan.dma.DmaStatus;
+import io.twinspan.dma.Opcode;
+import io.twinspan.dma.SoftwareEngine;
+import io.twinspan.linux.TwinspanException;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One logical channel of a link: a segment of the window, regions in it, queue pairs, and a
+ * descriptor ring with its engine, none of which another channel touches.
+ */
+public final class Channel {
+  /** How many regions a side may have registered in a channel's segment. */
+  public static final int REGION_SLOTS = ChannelLayout.REGIONS;
+
+  private static final int RING_SLOTS = 256;
+  private static final int DESCRIPTOR_FLAGS =
+      Descriptor.FLAG_COMPLETION_ADDRESS_VALID | Descriptor.FLAG_REQUEST_COMPLETION;
+
+  private final Link link;
+  private final ChannelSpec spec;
+  private final Side side;
+  private final MemorySegment segment;
+  private final long peerSegmentOffset;
+  private final long controlOffset;
+  private final ChannelCounters counters = new ChannelCounters();
+  private final RegionTable table;
+  private final RemoteRegion[] remoteRegions = new RemoteRegion[REGION_SLOTS];
+  private final @Nullable MemoryRegion[] regions = new @Nullable MemoryRegion[REGION_SLOTS];
+  private final int[] versions = new int[REGION_SLOTS];
+  private final @Nullable QueuePair[] queuePairs;
+
+  private final DescriptorRing ring = new DescriptorRing(RING_SLOTS);
+  private final SoftwareEngine engine;
+  private final @Nullable QueuePair[] ringOwners = new @Nullable QueuePair[RING_SLOTS];
+  private final long[] ringIndices = new long[RING_SLOTS];
+
+  private @Nullable BridgeEndpoint endpoint;
+  private MemorySegment localControl = MemorySegment.NULL;
+  private MemorySegment remoteControl = MemorySegment.NULL;
+  private long allocated;
+  private long sentBytes;
+  private long sentOperations;
+  private long receivedBytesBefore;
+  private long receivedOperationsBefore;
+  private boolean countsChanged;
+
+  Channel(Link link, ChannelPlan plan, ChannelSpec spec, Side side, MemorySegment window) {
+    this.link = link;
+    this.spec = spec;
+    this.side = side;
+    segment = window.asSlice(plan.segmentOffset(spec.id(), side), spec.segmentBytes(side));
+    peerSegmentOffset = plan.segmentOffset(spec.id(), side.peer());
+    controlOffset = plan.controlOffset(spec.id());
+    table = new RegionTable(link.protectionDomain());
+    engine = new SoftwareEngine(ring, table);
+    queuePairs = new @Nullable QueuePair[spec.queuePairs()];
+    for (int slot = 0; slot < REGION_SLOTS; slot++) {
+      remoteRegions[slot] = new RemoteRegion(table, slot);
+    }
+  }
+
+  /** Its number in the plan. */
+  public int id() {
+    return spec.id();
+  }
+
+  /** What the plan says about it. */
+  public ChannelSpec spec() {
+    return spec;
+  }
+
+  /** What has gone over it. Any thread may read them. */
+  public ChannelCounters counters() {
+    return counters;
+  }
+
+  /** Whether this side may send on it. */
+  public boolean maySend() {
+    return spec.direction().maySend(side);
+  }
+
+  /** This side's segment: the same memory for as long as the link object lives. */
+  public MemorySegment segment() {
+    return segment;
+  }
+
+  /**
+   * Takes a part of this side's segment, for as long as the link object lives.
+   *
+   * @param lengthBytes how much; rounded up to 4096
+   * @throws TwinspanException if the segment has not so much left
+   */
+  public MemorySegment allocate(long lengthBytes) {
+    long length = (lengthBytes + 4095) & -4096L;
+    if (lengthBytes <= 0 || length > segment.byteSize() - allocated) {
+      throw new TwinspanException(
+          "channel %s has %d of %d bytes left, not %d; give it more in the channel plan"
+              .formatted(spec.name(), segment.byteSize() - allocated, segment.byteSize(), length));
+    }
+    MemorySegment part = segment.asSlice(allocated, lengthBytes);
+    allocated += length;
+    return part;
+  }
+
+  /**
+   * Registers a part of this side's segment for the peer, until it is closed or the link goes down
+   * ({@code ibv_reg_mr}). The peer finds it by {@code remoteRegion(slot)} before this returns.
+   *
+   * @param slot where in the channel's table, from 0, less than {@link #REGION_SLOTS}; free
+   * @param part of {@link #segment()}
+   * @param access what for; {@link Access#LOCAL_WRITE} for receives
+   * @throws TwinspanException if the link is down, or the slot is in use
+   */
+  public MemoryRegion register(int slot, MemorySegment part, Access... access) {
+    MemoryRegion before = regions[slot];
+    if (endpoint == null || before != null) {
+      throw new TwinspanException(
+          "channel %s can't register slot %d: %s"
+              .formatted(
+                  spec.name(), slot, before == null ? "the link is down" : "the slot is in use"));
+    }
+    long offset = part.address() - segment.address();
+    if (offset < 0 || offset > segment.byteSize() - part.byteSize()) {
+      throw new IllegalArgumentException(part + " is not in the segment of " + spec.name());
+    }
+    ProtectionDomain domain = link.protectionDomain();
+    versions[slot] = versions[slot] % RegionTable.VERSION_MASK + 1;
+    int rkey = versions[slot] << RegionTable.VERSION_SHIFT | slot;
+    int bits = Access.bits(access);
+    MemoryRegion region = new MemoryRegion(domain, domain.add(part), part, this, slot, rkey, bits);
+    regions[slot] = region;
+    long entry = ChannelLayout.region(slot);
+    remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_OFFSET, offset);
+    remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_LENGTH, part.byteSize());
+    remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_ACCESS, bits);
+    SharedMemory.setLongRelease(
+        remoteControl,
+        entry + ChannelLayout.REGION_KEY,
+        RegionTable.keyWord(endpoint.generation(), rkey));
+    link.ringLater();
+    return region;
+  }
+
+  /**
+   * What the peer has registered.
+   *
+   * @param slot where in the channel's table, from 0, less than {@link #REGION_SLOTS}
+   */
+  public RemoteRegion remoteRegion(int slot) {
+    return remoteRegions[slot];
+  }
+
+  /**
+   * Creates one of the channel's queue pairs, which is connected to the peer's one of the same
+   * index. It lasts as long as the link object, over all lives of the link.
+   *
+   * @param index from 0, less than the plan's number of queue pairs; not created before
+   * @param sendQueue takes the completions of sends
+   * @param receiveQueue takes the completions of receives; may be the same
+   */
+  public QueuePair createQueuePair(
+      int index, CompletionQueue sendQueue, CompletionQueue receiveQueue) {
+    if (queuePairs[index] != null) {
+      throw new IllegalArgumentException("queue pair " + index + " of " + spec.name() + " exists");
+    }
+    QueuePair queuePair = new QueuePair(this, index, sendQueue, receiveQueue);
+    queuePairs[index] = queuePair;
+    if (endpoint != null) {
+      queuePair.up();
+    }
+    return queuePair;
+  }
+
+  // --- for the link
+
+  void up(BridgeEndpoint newborn) {
+    endpoint = newborn;
+    long length = ChannelLayout.bytes(spec);
+    localControl = newborn.localControl().asSlice(controlOffset, length);
+    remoteControl = newborn.remoteControl().asSlice(controlOffset, length);
+    MemorySegment peers =
+        newborn.remote().segment().asSlice(peerSegmentOffset, spec.segmentBytes(side.peer()));
+    table.up(localControl, peers, newborn.generation());
+    sentBytes = 0;
+    sentOperations = 0;
+    for (QueuePair queuePair : queuePairs) {
+      if (queuePair != null) {
+        queuePair.up();
+      }
+    }
+  }
+
+  /** First step of going down: takes all rights back where the peer would look for them. */
+  void revokeAll() {
+    for (int slot = 0; slot < REGION_SLOTS; slot++) {
+      MemoryRegion region = regions[slot];
+      if (region != null) {
+        region.invalidate();
+        revoke(region, slot);
+      }
+    }
+  }
+
+  /** Second step: fails what is outstanding, and forgets the memory. */
+  void down() {
+    for (QueuePair queuePair : queuePairs) {
+      if (queuePair != null) {
+        queuePair.linkDown();
+      }
+    }
+    readPeerCounts();
+    receivedBytesBefore = counters.receivedBytes();
+    receivedOperationsBefore = counters.receivedOperations();
+    table.down();
+    endpoint = null;
+    localControl = MemorySegment.NULL;
+    remoteControl = MemorySegment.NULL;
+  }
+
+  int doWork() {
+    int work = 0;
+    for (QueuePair queuePair : queuePairs) {
+      if (queuePair != null) {
+        work += queuePair.doWork();
+      }
+    }
+    if (countsChanged) {
+      countsChanged = false;
+      SharedMemory.setLongRelease(remoteControl, ChannelLayout.SENT_BYTES, sentBytes);
+      SharedMemory.setLongRelease(remoteControl, ChannelLayout.SENT_OPERATIONS, sentOperations);
+    }
+    readPeerCounts();
+    return work;
+  }
+
+  long nextDeadlineNs() {
+    long deadline = Long.MAX_VALUE;
+    for (QueuePair queuePair : queuePairs) {
+      if (queuePair != null) {
+        deadline = Math.min(deadline, queuePair.nextDeadlineNs());
+      }
+    }
+    return deadline;
+  }
+
+  // --- for regions and queue pairs
+
+  void revoke(MemoryRegion region, int slot) {
+    if (regions[slot] != region || endpoint == null) {
+      return;
+    }
+    regions[slot] = null;
+    SharedMemory.setLongRelease(remoteControl, ChannelLayout.region(slot), 0);
+    SharedMemory.fullFence(); // what this side loads from now on, it loads after the right was gone
+  }
+
+  Link link() {
+    return link;
+  }
+
+  RegionTable table() {
+    return table;
+  }
+
+  boolean isUp() {
+    return endpoint != null;
+  }
+
+  MemorySegment localControl() {
+    return localControl;
+  }
+
+  MemorySegment remoteControl() {
+    return remoteControl;
+  }
+
+  void countSent(int lengthBytes) {
+    counters.sent(lengthBytes);
+    sentBytes += lengthBytes;
+    sentOperations++;
+    countsChanged = true;
+  }
+
+  /**
+   * Puts a transfer into the descriptor ring.
+   *
+   * @return false if the ring is full
+   */
+  boolean insert(QueuePair owner, long index, long source, long destination, int lengthBytes) {
+    int slot = ring.claim();
+    if (slot == DescriptorRing.FULL) {
+      return false;
+    }
+    ringOwners[slot] = owner;
+    ringIndices[slot] = index;
+    int opcode = lengthBytes == 0 ? Opcode.NOOP : Opcode.MEMMOVE;
+    ring.descriptor(slot)
+        .set(
+            opcode,
+            DESCRIPTOR_FLAGS,
+            ring.completionAddress(slot),
+            source,
+            destination,
+            lengthBytes);
+    return true;
+  }
+
+  /** Rings the engine, which here runs at once, and hands out what it has completed. */
+  void transfer() {
+    ring.publish();
+    int _ = engine.doWork();
+    while (ring.inUse() > 0) {
+      int slot = ring.next();
+      int status = ring.record(slot).status();
+      if (status == DmaStatus.NONE) {
+        return;
+      }
+      QueuePair owner = ringOwners[slot];
+      long index = ringIndices[slot];
+      ring.release();
+      if (owner != null) {
+        owner.transferred(index, status);
+      }
+    }
+  }
+
+  private void readPeerCounts() {
+    long bytes = SharedMemory.getLongAcquire(localControl, ChannelLayout.SENT_BYTES);
+    long operations = SharedMemory.getLongAcquire(localControl, ChannelLayout.SENT_OPERATIONS);
+    counters.received(receivedBytesBefore + bytes, receivedOperationsBefore + operations);
+  }
+}

@@ -1,0 +1,76 @@
+package io.twinspan.rdma;
+
+import java.util.concurrent.atomic.AtomicLongArray;
+
+/**
+ * What has gone over a channel since this process began, by direction. The link's thread counts;
+ * any thread may read.
+ *
+ * <p>What came in is the peer's count of what it sent, since nobody else sees its writes.
+ */
+public final class ChannelCounters {
+  private static final int SENT_BYTES = 0;
+  private static final int SENT_OPERATIONS = 1;
+  private static final int SEND_ERRORS = 2;
+  private static final int RECEIVED_BYTES = 3;
+  private static final int RECEIVED_OPERATIONS = 4;
+  private static final int RECEIVE_ERRORS = 5;
+  private static final int COUNT = 6;
+
+  private final AtomicLongArray values = new AtomicLongArray(COUNT);
+
+  ChannelCounters() {}
+
+  /** Bytes of payload that were sent or written successfully. */
+  public long sentBytes() {
+    return values.get(SENT_BYTES);
+  }
+
+  /** Sends and writes that succeeded. */
+  public long sentOperations() {
+    return values.get(SENT_OPERATIONS);
+  }
+
+  /** Sends and writes that failed, without those that were only flushed. */
+  public long sendErrors() {
+    return values.get(SEND_ERRORS);
+  }
+
+  /** Bytes of payload that the peer sent or wrote successfully, by its own account. */
+  public long receivedBytes() {
+    return values.get(RECEIVED_BYTES);
+  }
+
+  /** Sends and writes of the peer that succeeded, by its own account. */
+  public long receivedOperations() {
+    return values.get(RECEIVED_OPERATIONS);
+  }
+
+  /** What the peer announced and made no sense. */
+  public long receiveErrors() {
+    return values.get(RECEIVE_ERRORS);
+  }
+
+  void sent(int bytes) {
+    add(SENT_BYTES, bytes);
+    add(SENT_OPERATIONS, 1);
+  }
+
+  void sendError() {
+    add(SEND_ERRORS, 1);
+  }
+
+  void receiveError() {
+    add(RECEIVE_ERRORS, 1);
+  }
+
+  void received(long bytes, long operations) {
+    values.lazySet(RECEIVED_BYTES, bytes);
+    values.lazySet(RECEIVED_OPERATIONS, operations);
+  }
+
+  /** There is one writer, so no atomic addition is needed. */
+  private void add(int index, long delta) {
+    values.lazySet(index, values.getPlain(index) + delta);
+  }
+}

@@ -1,0 +1,97 @@
+package io.twinspan.rdma;
+
+import io.twinspan.bridge.Side;
+
+/**
+ * What one logical channel gets.
+ *
+ * @param id from 0, less than {@value ChannelPlan#MAX_CHANNELS}
+ * @param name for people; at most 16 ASCII characters
+ * @param direction who may send
+ * @param segmentBytesA its share of A's window, into which B writes; a multiple of 4096
+ * @param segmentBytesB its share of B's window, into which A writes; a multiple of 4096
+ * @param queuePairs how many, 1 to 16
+ * @param sendDepth how many sends a queue pair holds, a power of two up to 4096
+ * @param receiveDepth how many receives a queue pair holds, a power of two up to 4096
+ * @param maxInlineBytes how long an inline message may be, up to 65536; each send holds so much
+ */
+public record ChannelSpec(
+    int id,
+    String name,
+    Direction direction,
+    long segmentBytesA,
+    long segmentBytesB,
+    int queuePairs,
+    int sendDepth,
+    int receiveDepth,
+    int maxInlineBytes) {
+  /** Who may send on a channel. */
+  public enum Direction {
+    /** Both sides. */
+    BOTH,
+    /** A sends, B receives. */
+    A_TO_B,
+    /** B sends, A receives. */
+    B_TO_A;
+
+    /** Whether this side may send. */
+    public boolean maySend(Side side) {
+      return switch (this) {
+        case BOTH -> true;
+        case A_TO_B -> side == Side.A;
+        case B_TO_A -> side == Side.B;
+      };
+    }
+  }
+
+  private static final int PAGE_BYTES = 4096;
+
+  /** Checks the values. */
+  public ChannelSpec {
+    boolean sound =
+        id >= 0
+            && id < ChannelPlan.MAX_CHANNELS
+            && name.length() <= 16
+            && isSegment(segmentBytesA)
+            && isSegment(segmentBytesB)
+            && queuePairs >= 1
+            && queuePairs <= 16
+            && isDepth(sendDepth)
+            && isDepth(receiveDepth)
+            && maxInlineBytes >= 0
+            && maxInlineBytes <= 1 << 16;
+    if (!sound) {
+      throw new IllegalArgumentException(
+          "channel %d %s: %s, segments %d and %d, %d queue pairs of %d and %d, inline %d"
+              .formatted(
+                  id,
+                  name,
+                  direction,
+                  segmentBytesA,
+                  segmentBytesB,
+                  queuePairs,
+                  sendDepth,
+                  receiveDepth,
+                  maxInlineBytes));
+    }
+  }
+
+  /** The same channel with other segments. */
+  public ChannelSpec withSegments(long bytesA, long bytesB) {
+    return new ChannelSpec(
+        id, name, direction, bytesA, bytesB, queuePairs, sendDepth, receiveDepth, maxInlineBytes);
+  }
+
+  /** Its share of a side's window in bytes. */
+  public long segmentBytes(Side side) {
+    return side == Side.A ? segmentBytesA : segmentBytesB;
+  }
+
+  private static boolean isSegment(long bytes) {
+    return bytes >= 0 && bytes <= 1L << 36 && bytes % PAGE_BYTES == 0;
+  }
+
+  private static boolean isDepth(int depth) {
+    return depth >= 1 && depth <= 4096 && Integer.bitCount(depth) == 1;
+  }
+}

@@ -1,0 +1,231 @@
+package io.twinspan.rdma;
+
+import io.twinspan.bridge.Bridge;
+import io.twinspan.bridge.BridgeEndpoint;
+import io.twinspan.bridge.BridgeListener;
+import io.twinspan.bridge.LinkDown;
+import io.twinspan.bridge.Side;
+import io.twinspan.concurrent.Clock;
+import io.twinspan.concurrent.WakeSource;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The RDMA link of one controller with the other, over all its lives.
+ *
+ * <p>Everything is for one thread, which calls {@link #doWork} again and again, and may sleep on
+ * {@link #wakeSources} until {@link #nextDeadlineNs} when that returned 0.
+ */
+public final class Link implements AutoCloseable {
+  private final Bridge bridge;
+  private final ChannelPlan plan;
+  private final Clock clock;
+  private final ProtectionDomain domain = new ProtectionDomain();
+  private final List<Channel> channels = new ArrayList<>();
+  private @Nullable LinkListener listener;
+  private @Nullable BridgeEndpoint endpoint;
+  private @Nullable LinkDown pendingFailure;
+  private boolean working;
+  private boolean ringPending;
+  private long nowNs;
+
+  /**
+   * A link that is down.
+   *
+   * @param bridge owned by the link from now on; made with the plan's {@link ChannelPlan#contract},
+   *     {@link ChannelPlan#windowBytes} and {@link ChannelPlan#controlBytes}
+   * @param plan the same at both sides
+   * @param clock the time
+   */
+  public Link(Bridge bridge, ChannelPlan plan, Clock clock) {
+    Side side = bridge.side();
+    if (bridge.local().lengthBytes() != plan.windowBytes(side)) {
+      throw new IllegalArgumentException(
+          "the window has %d bytes, the channel plan needs %d"
+              .formatted(bridge.local().lengthBytes(), plan.windowBytes(side)));
+    }
+    this.bridge = bridge;
+    this.plan = plan;
+    this.clock = clock;
+    nowNs = clock.nanoTime();
+    for (ChannelSpec spec : plan.channels()) {
+      channels.add(new Channel(this, plan, spec, side, bridge.local().segment()));
+    }
+    bridge.listener(new Lives());
+  }
+
+  /** Decides who is told about the link; once, before the first {@link #doWork}. */
+  public void listener(LinkListener told) {
+    listener = told;
+  }
+
+  /** Which side this is. */
+  public Side side() {
+    return bridge.side();
+  }
+
+  /** Whether the peer is there. */
+  public boolean isUp() {
+    return endpoint != null;
+  }
+
+  /** The present life, or the latest if the link is down; 0 before the first. */
+  public long generation() {
+    return bridge.generation();
+  }
+
+  /** What the peer calls itself, for people; empty while the link is down. */
+  public String peerName() {
+    return endpoint == null ? "" : endpoint.peerName();
+  }
+
+  /** How the windows are cut. */
+  public ChannelPlan plan() {
+    return plan;
+  }
+
+  /**
+   * A channel.
+   *
+   * @param id its number in the plan
+   */
+  public Channel channel(int id) {
+    return channels.get(id);
+  }
+
+  /** Where memory outside of the window is registered. */
+  public ProtectionDomain protectionDomain() {
+    return domain;
+  }
+
+  /**
+   * Creates a completion queue.
+   *
+   * @param capacity at least the depths of all queues that complete into it, added up
+   */
+  public CompletionQueue createCompletionQueue(int capacity) {
+    return new CompletionQueue(capacity);
+  }
+
+  /**
+   * Looks for the peer's death first, then moves everything that can move, then wakes the peer if
+   * there is something for it.
+   *
+   * @return how much was done
+   */
+  public int doWork() {
+    nowNs = clock.nanoTime();
+    int work = bridge.doWork(nowNs);
+    working = true;
+    try {
+      if (endpoint != null) {
+        for (int i = 0; i < channels.size(); i++) {
+          work += channels.get(i).doWork();
+        }
+      }
+    } finally {
+      working = false;
+    }
+    if (pendingFailure != null) {
+      fail(pendingFailure.kind(), pendingFailure.detail());
+    }
+    ring();
+    return work;
+  }
+
+  /** When {@link #doWork} must run again though nothing wakes it, in the clock's time. */
+  public long nextDeadlineNs() {
+    long deadline = bridge.nextDeadlineNs();
+    if (endpoint != null) {
+      for (int i = 0; i < channels.size(); i++) {
+        deadline = Math.min(deadline, channels.get(i).nextDeadlineNs());
+      }
+    }
+    return deadline;
+  }
+
+  /** What ends the sleep of the thread that calls {@link #doWork}. */
+  public List<WakeSource> wakeSources() {
+    return List.of(bridge.wakeSource());
+  }
+
+  /** Wakes the peer, if it sleeps, for everything that was posted since; {@link #doWork} does. */
+  public void ring() {
+    if (ringPending && endpoint != null) {
+      ringPending = false;
+      endpoint.ring();
+    }
+  }
+
+  /**
+   * Ends this life of the link. {@link LinkListener#linkDown} follows, at the latest at the end of
+   * the {@link #doWork} that is running. The peer may come back at once.
+   *
+   * @param kind what it comes under
+   * @param detail a sentence for people
+   */
+  public void fail(LinkDown.Kind kind, String detail) {
+    if (working) {
+      pendingFailure = new LinkDown(generation(), kind, detail, nowNs, nowNs);
+    } else {
+      pendingFailure = null;
+      bridge.fail(kind, detail);
+    }
+  }
+
+  /** Says goodbye to the peer and gives the windows back; the link is of no use afterwards. */
+  @Override
+  public void close() {
+    bridge.close();
+  }
+
+  // --- for channels and queue pairs
+
+  long nowNs() {
+    return nowNs;
+  }
+
+  void ringLater() {
+    ringPending = true;
+  }
+
+  void connectionEvent(QueuePair queuePair, CmEvent event) {
+    if (listener != null) {
+      listener.connectionEvent(queuePair, event);
+    }
+  }
+
+  /** Turns the bridge's lives into the link's. */
+  private final class Lives implements BridgeListener {
+    @Override
+    public void linkUp(BridgeEndpoint newborn) {
+      if (newborn.remote().lengthBytes() != plan.windowBytes(side().peer())) {
+        bridge.fail(LinkDown.Kind.PROTOCOL, "the peer's window does not fit the channel plan");
+        return;
+      }
+      endpoint = newborn;
+      for (Channel channel : channels) {
+        channel.up(newborn);
+      }
+      if (listener != null) {
+        listener.linkUp(newborn.generation());
+      }
+    }
+
+    @Override
+    public void linkDown(LinkDown why) {
+      if (endpoint == null) {
+        return; // it was refused in linkUp
+      }
+      // All rights are gone before anything else: a peer that only slept must not succeed.
+      channels.forEach(Channel::revokeAll);
+      channels.forEach(Channel::down);
+      endpoint = null;
+      pendingFailure = null;
+      if (listener != null) {
+        listener.linkDown(why);
+      }
+    }
+  }
+}

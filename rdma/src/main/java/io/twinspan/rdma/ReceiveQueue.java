@@ -1,0 +1,137 @@
+package io.twinspan.rdma;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.twinspan.concurrent.SharedMemory;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The receive side of a queue pair: receives are mirrored to the peer as they are posted, and the
+ * peer fills them in order.
+ *
+ * <p>Counts go on over connections and lives of the link; what a connection begins with is agreed
+ * when it is made. So a count of a former connection is never mistaken for one of the present.
+ */
+final class ReceiveQueue {
+  private final QueuePair queuePair;
+  private final Channel channel;
+  private final CompletionQueue completions;
+  private final long control;
+  private final int depth;
+  private final int mask;
+  private final long[] ids;
+  private final int[] lengths;
+  private long posted;
+  private long completed;
+  private int unpolled;
+
+  ReceiveQueue(QueuePair queuePair, Channel channel, int index, CompletionQueue completions) {
+    this.queuePair = queuePair;
+    this.channel = channel;
+    this.completions = completions;
+    control = ChannelLayout.queuePair(channel.spec(), index);
+    depth = channel.spec().receiveDepth();
+    mask = depth - 1;
+    ids = new long[depth];
+    lengths = new int[depth];
+    completions.reserve(depth);
+  }
+
+  /** Which receive would be the first of a connection made now. */
+  long first() {
+    return completed;
+  }
+
+  int post(long id, MemoryRegion region, long offset, int lengthBytes) {
+    if (posted - completed + unpolled >= depth) {
+      return QueuePair.FULL;
+    }
+    if (!region.isReceivable(channel, offset, lengthBytes)) {
+      return QueuePair.INVALID;
+    }
+    int i = (int) posted & mask;
+    ids[i] = id;
+    lengths[i] = lengthBytes;
+    MemorySegment peer = channel.remoteControl();
+    long entry = control + ChannelLayout.RECEIVES + i * ChannelLayout.RECEIVE_BYTES;
+    peer.set(JAVA_INT, entry + ChannelLayout.RECEIVE_RKEY, region.rkey());
+    peer.set(JAVA_INT, entry + ChannelLayout.RECEIVE_LENGTH, lengthBytes);
+    peer.set(JAVA_LONG, entry + ChannelLayout.RECEIVE_OFFSET, offset);
+    posted++;
+    publish();
+    channel.link().ringLater(); // the peer may wait for just this
+    return QueuePair.OK;
+  }
+
+  /** A receive of a queue pair that has failed already. */
+  int postFlushed(long id) {
+    if (posted - completed + unpolled >= depth) {
+      return QueuePair.FULL;
+    }
+    complete(id, WcStatus.WR_FLUSH_ERR, WcOpcode.RECV, 0, 0);
+    return QueuePair.OK;
+  }
+
+  /** Tells the peer how many receives there have been; the memory of a new life is zero. */
+  void publish() {
+    SharedMemory.setLongRelease(channel.remoteControl(), control + ChannelLayout.POSTED, posted);
+  }
+
+  /** Takes what the peer has filled. */
+  int poll() {
+    MemorySegment own = channel.localControl();
+    long count = SharedMemory.getLongAcquire(own, control + ChannelLayout.RECEIVED);
+    if (count <= completed) {
+      return 0; // also a count of a former connection
+    }
+    if (count > posted) {
+      breach("it filled " + count + " of " + posted + " receives");
+      return 1;
+    }
+    int work = 0;
+    for (; completed < count; work++) {
+      int i = (int) completed & mask;
+      long entry = control + ChannelLayout.fills(channel.spec()) + i * ChannelLayout.FILL_BYTES;
+      int opcode = own.get(JAVA_INT, entry + ChannelLayout.FILL_OPCODE);
+      int length = own.get(JAVA_INT, entry + ChannelLayout.FILL_LENGTH);
+      int immediate = own.get(JAVA_INT, entry + ChannelLayout.FILL_IMMEDIATE);
+      boolean isSend = opcode == ChannelLayout.OPCODE_SEND;
+      if (length < 0
+          || (isSend && length > lengths[i])
+          || (!isSend && opcode != ChannelLayout.OPCODE_WRITE)) {
+        breach(
+            "it filled a receive of %d with %d, opcode %d".formatted(lengths[i], length, opcode));
+        return work + 1;
+      }
+      WcOpcode what = isSend ? WcOpcode.RECV : WcOpcode.RECV_RDMA_WITH_IMM;
+      complete(ids[i], WcStatus.SUCCESS, what, length, immediate);
+      completed++;
+    }
+    return work;
+  }
+
+  /** Completes everything outstanding without success. */
+  void flush() {
+    for (; completed < posted; completed++) {
+      complete(ids[(int) completed & mask], WcStatus.WR_FLUSH_ERR, WcOpcode.RECV, 0, 0);
+    }
+  }
+
+  void polled() {
+    unpolled--;
+  }
+
+  private void breach(String what) {
+    channel.counters().receiveError();
+    queuePair.breach(what);
+  }
+
+  private void complete(long id, WcStatus status, WcOpcode opcode, int byteLength, int immediate) {
+    unpolled++;
+    boolean withImmediate = opcode == WcOpcode.RECV_RDMA_WITH_IMM;
+    completions
+        .add(queuePair)
+        .set(id, status, opcode, byteLength, withImmediate, immediate, queuePair.number());
+  }
+}

@@ -1,0 +1,124 @@
+package io.twinspan.rdma;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.twinspan.concurrent.SharedMemory;
+import io.twinspan.dma.AddressSpace;
+import io.twinspan.dma.DmaAddress;
+import io.twinspan.dma.Translation;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+
+/**
+ * The peer's regions of one channel, as the peer mirrors them into this side's control window, and
+ * the meaning of addresses on that channel: sources are local keys, destinations remote keys.
+ *
+ * <p>A remote key has 24 bits: 8 for the place in the table, 16 that change with every
+ * registration. The key word adds the generation of the link.
+ */
+final class RegionTable implements AddressSpace {
+  static final int SLOT_MASK = 0xff;
+  static final int VERSION_SHIFT = 8;
+  static final int VERSION_MASK = 0xffff;
+
+  private final ProtectionDomain domain;
+  private final Translation check = new Translation();
+  private MemorySegment control = MemorySegment.NULL;
+  private MemorySegment remote = MemorySegment.NULL;
+  private long generation;
+
+  RegionTable(ProtectionDomain domain) {
+    this.domain = domain;
+  }
+
+  /** A life of the link begins: {@code remote} is the peer's segment of the channel. */
+  void up(MemorySegment control, MemorySegment remote, long generation) {
+    this.control = control;
+    this.remote = remote;
+    this.generation = generation;
+  }
+
+  void down() {
+    control = MemorySegment.NULL;
+    remote = MemorySegment.NULL;
+  }
+
+  static long keyWord(long generation, int rkey) {
+    return generation << Integer.SIZE | rkey;
+  }
+
+  int rkey(int slot) {
+    if (generation == 0 || control.byteSize() == 0) {
+      return 0;
+    }
+    long word = SharedMemory.getLongAcquire(control, ChannelLayout.region(slot));
+    return word >>> Integer.SIZE == generation ? (int) word & DmaAddress.MAX_HANDLE : 0;
+  }
+
+  long lengthBytes(int slot) {
+    if (rkey(slot) == 0) {
+      return 0;
+    }
+    return control.get(JAVA_LONG, ChannelLayout.region(slot) + ChannelLayout.REGION_LENGTH);
+  }
+
+  /** Whether the peer lets this side write a range for this purpose. */
+  boolean allows(int rkey, long offset, int lengthBytes, Access purpose) {
+    return find(rkey, offset, lengthBytes, purpose.bit(), check);
+  }
+
+  @Override
+  public boolean resolveSource(long address, int lengthBytes, Translation into) {
+    int lkey = DmaAddress.handle(address);
+    long offset = DmaAddress.offset(address);
+    if (!domain.covers(lkey, offset, lengthBytes)) {
+      return false;
+    }
+    into.set(domain.segment(lkey), offset, 0, 0);
+    return true;
+  }
+
+  /** The purpose was checked by the poster; a key never changes its rights. */
+  @Override
+  public boolean resolveDestination(long address, int lengthBytes, Translation into) {
+    return find(DmaAddress.handle(address), DmaAddress.offset(address), lengthBytes, 0, into);
+  }
+
+  @Override
+  public boolean stillGranted(Translation destination) {
+    long word = SharedMemory.getLongAcquire(control, destination.slot());
+    return word == destination.witness();
+  }
+
+  private boolean find(int rkey, long offset, int lengthBytes, int accessBits, Translation into) {
+    int slot = rkey & SLOT_MASK;
+    if (rkey <= 0 || slot >= ChannelLayout.REGIONS || control.byteSize() == 0) {
+      return false;
+    }
+    long entry = ChannelLayout.region(slot);
+    long expected = keyWord(generation, rkey);
+    if (SharedMemory.getLongAcquire(control, entry + ChannelLayout.REGION_KEY) != expected) {
+      return false;
+    }
+    long start = control.get(JAVA_LONG, entry + ChannelLayout.REGION_OFFSET);
+    long length = control.get(JAVA_LONG, entry + ChannelLayout.REGION_LENGTH);
+    long access = control.get(JAVA_LONG, entry + ChannelLayout.REGION_ACCESS);
+    VarHandle.loadLoadFence(); // the fields belong to this key if it is still the same after them
+    if (SharedMemory.getLongAcquire(control, entry + ChannelLayout.REGION_KEY) != expected) {
+      return false;
+    }
+    // The peer may say what it likes, but nothing outside of the channel's segment is reached.
+    boolean regionFits =
+        start >= 0
+            && length >= 0
+            && start <= remote.byteSize()
+            && length <= remote.byteSize() - start;
+    boolean rangeFits =
+        offset >= 0 && lengthBytes >= 0 && offset <= length && lengthBytes <= length - offset;
+    if (!regionFits || !rangeFits || (access & accessBits) != accessBits) {
+      return false;
+    }
+    into.set(remote, start + offset, entry + ChannelLayout.REGION_KEY, expected);
+    return true;
+  }
+}
