@@ -162,7 +162,10 @@ final class Sources {
           @Override
           public FileVisitResult preVisitDirectory(Path folder, BasicFileAttributes attributes) {
             String name = folder.getFileName().toString();
-            return Set.of("target", ".git", ".build").contains(name)
+            // A module's build output lies beside its pom.xml; io.twinspan.target is a package.
+            boolean output =
+                name.equals("target") && Files.exists(folder.resolveSibling("pom.xml"));
+            return output || name.equals(".git") || name.equals(".build")
                 ? FileVisitResult.SKIP_SUBTREE
                 : FileVisitResult.CONTINUE;
           }

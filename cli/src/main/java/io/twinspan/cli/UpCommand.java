@@ -2,6 +2,7 @@ package io.twinspan.cli;
 
 import io.twinspan.controller.ArrayDirectory;
 import io.twinspan.controller.Settings;
+import io.twinspan.linux.TwinspanException;
 import java.io.PrintWriter;
 import java.util.EnumMap;
 import java.util.Map;
@@ -50,6 +51,7 @@ final class UpCommand implements Callable<Integer> {
     if (driveSize != null) {
       changes.put(Settings.Key.SHELF_DRIVE_SIZE, driveSize);
     }
+    refuseWrongUsage(changes);
     ArrayDirectory directory = array.directory();
     ArrayProcesses processes = new ArrayProcesses(directory);
     new ArrayStarter(
@@ -71,5 +73,17 @@ final class UpCommand implements Callable<Integer> {
       }
     }
     return CommandLine.ExitCode.OK;
+  }
+
+  /** A value that no array could have is a mistake on the command line: nothing is made then. */
+  private void refuseWrongUsage(Map<Settings.Key, String> changes) {
+    try {
+      for (var change : changes.entrySet()) {
+        Settings.defaults().with(change.getKey(), change.getValue());
+      }
+    } catch (TwinspanException e) {
+      throw new CommandLine.ParameterException(
+          spec.commandLine(), String.valueOf(e.getMessage()), e);
+    }
   }
 }

@@ -1,9 +1,12 @@
 package io.twinspan.cli;
 
 import io.twinspan.controller.Sizes;
+import io.twinspan.linux.TwinspanException;
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -30,6 +33,8 @@ import tools.jackson.databind.JsonNode;
     })
 final class VolumeCommand {
   private static final Duration DEADLINE = Duration.ofSeconds(30);
+  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,63}");
+  private static final List<String> POOLS = List.of("A", "B");
 
   private VolumeCommand() {}
 
@@ -54,8 +59,12 @@ final class VolumeCommand {
     @Override
     public Long convert(String value) {
       try {
-        return Sizes.parse(value);
-      } catch (RuntimeException e) {
+        long bytes = Sizes.parse(value);
+        if (bytes == 0) {
+          throw new TwinspanException("a volume has at least 1 byte");
+        }
+        return bytes;
+      } catch (TwinspanException e) {
         throw new TypeConversionException(String.valueOf(e.getMessage()));
       }
     }
@@ -90,11 +99,24 @@ final class VolumeCommand {
 
     @Override
     public Integer call() {
+      refuseWrongUsage();
       var request = ArrayProcesses.request("volume-create").put("name", name).put("sizeBytes", size);
       if (pool != null) {
         request.put("pool", pool);
       }
       return show(spec, json, array.existing().askAnyController(request, DEADLINE));
+    }
+
+    private void refuseWrongUsage() {
+      if (!NAME.matcher(name).matches()) {
+        throw new CommandLine.ParameterException(
+            spec.commandLine(),
+            "\"" + name + "\" is no name of a volume: 1 to 63 of A-Z a-z 0-9 . _ -");
+      }
+      if (pool != null && !POOLS.contains(pool)) {
+        throw new CommandLine.ParameterException(
+            spec.commandLine(), "there is no pool \"" + pool + "\", only A and B");
+      }
     }
   }
 

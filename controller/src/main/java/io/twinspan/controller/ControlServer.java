@@ -65,25 +65,32 @@ public final class ControlServer implements AutoCloseable {
   private final Path path;
   private final Handler handler;
   private final ServerSocketChannel server;
+  private final Duration readDeadline;
   private final Set<SocketChannel> connections = ConcurrentHashMap.newKeySet();
   private final ScheduledExecutorService deadlines =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("control-deadlines").factory());
 
-  private ControlServer(Path path, Handler handler, ServerSocketChannel server) {
+  private ControlServer(
+      Path path, Handler handler, ServerSocketChannel server, Duration readDeadline) {
     this.path = path;
     this.handler = handler;
     this.server = server;
+    this.readDeadline = readDeadline;
   }
 
   /** Opens the socket at a path, in place of one that a dead process left there, and answers from now on. */
   public static ControlServer start(Path path, Handler handler) {
+    return start(path, handler, READ_DEADLINE);
+  }
+
+  static ControlServer start(Path path, Handler handler, Duration readDeadline) {
     try {
       Files.deleteIfExists(path); // the process lock says that nobody else uses it
       ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
       server.bind(UnixDomainSocketAddress.of(path), MAX_CONNECTIONS);
       Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
-      ControlServer started = new ControlServer(path, handler, server);
+      ControlServer started = new ControlServer(path, handler, server, readDeadline);
       Thread.ofPlatform().daemon().name("control").start(started::accept);
       return started;
     } catch (IOException e) {
@@ -112,7 +119,7 @@ public final class ControlServer implements AutoCloseable {
 
   private void serve(SocketChannel channel) {
     ScheduledFuture<?> deadline =
-        deadlines.schedule(() -> close(channel), READ_DEADLINE.toMillis(), TimeUnit.MILLISECONDS);
+        deadlines.schedule(() -> tooSlow(channel), readDeadline.toMillis(), TimeUnit.MILLISECONDS);
     try (channel) {
       byte[] line = readLine(channel);
       deadline.cancel(false);
@@ -168,6 +175,13 @@ public final class ControlServer implements AutoCloseable {
       LOG.warn("control: refused {} bytes without a line end", buffer.position());
     }
     return new byte[0];
+  }
+
+  private void tooSlow(SocketChannel channel) {
+    LOG.warn(
+        "control: closed a connection that sent no whole question within {} ms",
+        readDeadline.toMillis());
+    close(channel);
   }
 
   private static void close(SocketChannel channel) {

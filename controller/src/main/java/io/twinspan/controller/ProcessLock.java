@@ -11,15 +11,30 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A lock that a process holds on a file as long as it lives: the kernel lets go of it however the process ends, so a pid in the file is never taken for
  * that of a process which has got the number since.
+ *
+ * <p>Thread-safe. What this process holds it also remembers: POSIX lets go of a process's locks when it closes any descriptor of the file, so a file whose
+ * lock is held here is not opened a second time.
  */
 public final class ProcessLock implements AutoCloseable {
+  /** Those who ask hold a shared lock for a moment: longer than this it is another process's own. */
+  private static final long TAKE_DEADLINE_NS = TimeUnit.MILLISECONDS.toNanos(500);
+
+  private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(1);
+  private static final Set<Path> HELD_HERE = ConcurrentHashMap.newKeySet();
+
+  private final Path file;
   private final FileChannel channel;
 
-  private ProcessLock(FileChannel channel) {
+  private ProcessLock(Path file, FileChannel channel) {
+    this.file = file;
     this.channel = channel;
   }
 
@@ -29,30 +44,54 @@ public final class ProcessLock implements AutoCloseable {
    * @throws TwinspanException when another process holds it
    */
   public static ProcessLock take(Path file) {
-    try {
-      FileChannel channel =
-          FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
-      if (!tryLock(channel)) {
-        channel.close();
-        throw new TwinspanException(
-            file + " is held by process " + pidIn(file) + ": it is running already");
-      }
-      channel.truncate(0);
-      byte[] pid = Long.toString(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII);
-      channel.write(ByteBuffer.wrap(pid), 0);
-      return new ProcessLock(channel);
-    } catch (IOException e) {
-      throw new TwinspanException("can't lock " + file + ": " + e.getMessage(), e);
+    Path absolute = file.toAbsolutePath().normalize();
+    if (!HELD_HERE.add(absolute)) {
+      throw heldBy(file, Long.toString(ProcessHandle.current().pid()));
     }
+    try {
+      return new ProcessLock(absolute, lock(file));
+    } catch (IOException e) {
+      HELD_HERE.remove(absolute);
+      throw new TwinspanException("can't lock " + file + ": " + e.getMessage(), e);
+    } catch (TwinspanException e) {
+      HELD_HERE.remove(absolute);
+      throw e;
+    }
+  }
+
+  private static FileChannel lock(Path file) throws IOException {
+    FileChannel channel =
+        FileChannel.open(
+            file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    long deadline = System.nanoTime() + TAKE_DEADLINE_NS;
+    while (channel.tryLock() == null) {
+      if (System.nanoTime() > deadline) {
+        channel.close();
+        throw heldBy(file, pidIn(file));
+      }
+      LockSupport.parkNanos(RETRY_NS);
+    }
+    channel.truncate(0);
+    byte[] pid = Long.toString(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII);
+    channel.write(ByteBuffer.wrap(pid), 0);
+    return channel;
+  }
+
+  private static TwinspanException heldBy(Path file, String pid) {
+    return new TwinspanException(
+        file + " is held by process " + pid + ": it is running already");
   }
 
   /** Pid of the process that holds the lock; empty when nobody does. */
   public static OptionalInt holder(Path file) {
+    if (HELD_HERE.contains(file.toAbsolutePath().normalize())) {
+      return OptionalInt.of(Math.toIntExact(ProcessHandle.current().pid()));
+    }
     if (!Files.exists(file)) {
       return OptionalInt.empty();
     }
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
-      if (tryLock(channel)) {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      if (isFree(channel)) {
         return OptionalInt.empty();
       }
       String pid = pidIn(file);
@@ -62,12 +101,12 @@ public final class ProcessLock implements AutoCloseable {
     }
   }
 
-  private static boolean tryLock(FileChannel channel) throws IOException {
-    try {
-      FileLock lock = channel.tryLock();
+  /** A shared lock, so that those who ask do not take each other for the holder. */
+  private static boolean isFree(FileChannel channel) throws IOException {
+    try (FileLock lock = channel.tryLock(0, Long.MAX_VALUE, true)) {
       return lock != null;
     } catch (OverlappingFileLockException e) {
-      return false; // this very process holds it
+      return true; // another thread of this process asks, too
     }
   }
 
@@ -79,6 +118,7 @@ public final class ProcessLock implements AutoCloseable {
   public void close() {
     try {
       channel.close();
+      HELD_HERE.remove(file);
     } catch (IOException e) {
       throw new TwinspanException("can't let go of a lock", e);
     }
