@@ -88,8 +88,7 @@ final class ArrayProcesses {
             "-Dtwinspan.log=" + directory.logFile(process)));
     String archive = System.getProperty("twinspan.cds", "");
     if (!archive.isEmpty()) {
-      command.add("-XX:SharedArchiveFile=" + archive);
-      command.add("-Xlog:disable");
+      command.addAll(List.of("-XX:AOTCache=" + archive, "-Xlog:aot=off", "-Xlog:cds=off"));
     }
     command.addAll(
         List.of(

@@ -47,9 +47,9 @@ public final class ShelfProcess {
     Settings settings = Settings.read(directory.settingsFile());
     ArrayIdentity identity = ArrayIdentity.read(directory.identityFile());
     Thread main = Thread.currentThread();
-    try (ProcessLock lock = ProcessLock.take(directory.lockFile(ArrayProcesses.SHELF));
+    try (var _ = ProcessLock.take(directory.lockFile(ArrayProcesses.SHELF));
         Shelf shelf = new Shelf(options(directory, settings, identity)).start();
-        ControlServer control =
+        var _ =
             ControlServer.start(
                 directory.controlSocket(ArrayProcesses.SHELF), (c, request) -> answer(shelf, c))) {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> endAndWait(end, main), "shutdown"));

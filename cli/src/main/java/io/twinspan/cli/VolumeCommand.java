@@ -92,7 +92,7 @@ final class VolumeCommand {
     @Option(
         names = "--pool",
         paramLabel = "POOL",
-        description = "A or B, at home in controller a or b. Default: the one with more free space.")
+        description = "A or B, at home in controller a or b. Default: the one with fewer bytes in volumes.")
     private @Nullable String pool;
 
     Create() {}
@@ -130,8 +130,7 @@ final class VolumeCommand {
 
     @Override
     public Integer call() {
-      ArrayProcesses processes = array.existing();
-      JsonNode volumes = processes.askAnyController(ArrayProcesses.request("volume-list"), DEADLINE);
+      JsonNode volumes = ArrayStatus.of(array.existing()).path("volumes");
       if (json.isOn()) {
         JsonOption.print(spec.commandLine().getOut(), volumes);
       } else {

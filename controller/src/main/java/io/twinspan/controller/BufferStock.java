@@ -122,7 +122,7 @@ final class BufferStock implements IoBuffers {
     }
 
     private static long pack(int tag, int index) {
-      return (long) tag << 32 | index & 0xffffffffL;
+      return ((long) tag << 32) | (index & 0xffffffffL);
     }
   }
 }

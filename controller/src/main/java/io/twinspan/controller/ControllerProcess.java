@@ -114,7 +114,7 @@ public final class ControllerProcess implements ArrayListener, HostPort {
       String name = args[1];
       Settings settings = Settings.read(directory.settingsFile());
       ArrayIdentity identity = ArrayIdentity.read(directory.identityFile());
-      try (ProcessLock lock = ProcessLock.take(directory.lockFile("controller-" + name))) {
+      try (var _ = ProcessLock.take(directory.lockFile("controller-" + name))) {
         new ControllerProcess(directory, name, settings, identity).run(settings);
       }
     } catch (RuntimeException e) {
@@ -130,7 +130,7 @@ public final class ControllerProcess implements ArrayListener, HostPort {
     runner.start();
     ControllerStatus status = new ControllerStatus(name, drives, link, POOLS);
     ControlRequests requests = new ControlRequests(core, node, drives, status, POOLS);
-    try (ControlServer control =
+    try (var _ =
         ControlServer.start(
             directory.controlSocket("controller-" + name),
             (command, request) -> answer(requests, command, request))) {

@@ -205,7 +205,7 @@ final class RdmaPeerLink implements PeerLink {
 
   private Traffic receiver(Lane lane) {
     for (Traffic traffic : all) {
-      if (traffic.lane == lane && traffic.landing != MemorySegment.NULL) {
+      if (traffic.lane == lane && traffic.landing.byteSize() > 0) {
         return traffic;
       }
     }
@@ -264,7 +264,7 @@ final class RdmaPeerLink implements PeerLink {
     /** Sets the queue pair up for a new life of the link; both sides ask to connect. */
     void begin() {
       queuePair.reset().init();
-      if (receives != MemorySegment.NULL) {
+      if (receives.byteSize() > 0) {
         MemoryRegion region = channel.register(RECEIVE_SLOT, receives, Access.LOCAL_WRITE);
         receiveRegion = region;
         for (int i = 0; i < channel.spec().receiveDepth(); i++) {
