@@ -268,7 +268,10 @@ public final class QueuePair {
 
   /** The peer's memory says what can't be. */
   void breach(String what) {
-    fail("the peer broke the protocol: " + what);
+    if (state == QpState.RTS) {
+      channel.counters().receiveError();
+      fail("the peer broke the protocol: " + what);
+    }
   }
 
   private int look() {

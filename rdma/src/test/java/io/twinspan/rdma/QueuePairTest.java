@@ -346,7 +346,7 @@ class QueuePairTest {
     toA.set(JAVA_LONG, base + ChannelLayout.RECEIVED, Long.MAX_VALUE);
     pair.run(1);
     assertThat(a.qp().state()).isEqualTo(QpState.ERR);
-    assertThat(a.channel().counters().receiveErrors()).isEqualTo(1);
+    assertThat(a.channel().counters().receiveErrors()).isEqualTo(2);
     assertThat(pair.a.link.isUp()).isTrue();
   }
 
@@ -357,7 +357,7 @@ class QueuePairTest {
     MemorySegment toA = b.channel().remoteControl();
     for (int round = 0; round < 300; round++) {
       for (int i = 0; i < 200; i++) {
-        long offset = (random.nextInt((int) toA.byteSize() / 8)) * 8L;
+        long offset = random.nextInt((int) toA.byteSize() / 8) * 8L;
         toA.set(JAVA_LONG, offset, random.nextBoolean() ? random.nextLong() : random.nextInt(64));
       }
       assertThat(a.qp().postSend(request.send(1).sge(source.lkey(), 0, 8)))
