@@ -101,8 +101,7 @@ final class LinkPair implements AutoCloseable {
     End end(int channel) {
       Channel of = link.channel(channel);
       ChannelSpec spec = of.spec();
-      CompletionQueue queue =
-          link.createCompletionQueue(spec.sendDepth() + spec.receiveDepth());
+      CompletionQueue queue = link.createCompletionQueue(spec.sendDepth() + spec.receiveDepth());
       return new End(of, of.createQueuePair(0, queue, queue), queue, completion);
     }
 

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Side B in a process of its own: echoes messages on the management channel, and, as long as there
- * is a region to write to, stamps it with 1, 2, 3… on the mirror channel. When the
- * region is taken back it reports the last stamp that was successful.
+ * is a region to write to, stamps it with 1, 2, 3… on the mirror channel. When the region is taken
+ * back it reports the last stamp that was successful.
  */
 final class PeerMain implements Agent, LinkListener {
   static final int LANDING_SLOT = 3;
@@ -73,8 +73,7 @@ final class PeerMain implements Agent, LinkListener {
     int work = link.doWork();
     while (messages.cq().poll(messages.completion())) {
       work++;
-      if (messages.completion().isSuccess()
-          && messages.completion().opcode() == WcOpcode.RECV) {
+      if (messages.completion().isSuccess() && messages.completion().opcode() == WcOpcode.RECV) {
         echo(messages.completion().wrId());
       }
     }
@@ -82,8 +81,7 @@ final class PeerMain implements Agent, LinkListener {
     if (reportPending && messages.qp().state() == QpState.RTS) {
       report.set(JAVA_LONG, 0, REPORT);
       report.set(JAVA_LONG, 8, lastSuccess);
-      int result =
-          messages.qp().postSend(request.send(100).inline(report, 0, MESSAGE_BYTES));
+      int result = messages.qp().postSend(request.send(100).inline(report, 0, MESSAGE_BYTES));
       reportPending = result != QueuePair.OK;
     }
     return work;
