@@ -4,10 +4,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.slf4j.Logger;
 
-/** Logs a complaint once, and again only after a while: whoever knocks all day fills no disk. */
+/** Logs a complaint once, and again only after seconds: whoever knocks all day fills no disk. */
 final class Complaints {
   private static final long AGAIN_NS = 10_000_000_000L;
   private static final int MAX_KINDS = 32;
+  private static final int MAX_LINES = 50;
 
   private record Seen(long atNs, int suppressed) {}
 
@@ -22,6 +23,9 @@ final class Complaints {
         }
       };
 
+  private long windowStartNs;
+  private int lines;
+
   Complaints(Logger log) {
     this.log = log;
   }
@@ -34,6 +38,13 @@ final class Complaints {
       return;
     }
     seen.put(text, new Seen(nowNs, 0));
+    if (nowNs - windowStartNs >= AGAIN_NS) {
+      windowStartNs = nowNs;
+      lines = 0;
+    }
+    if (++lines > MAX_LINES) {
+      return; // whoever finds ever new ways to be refused is not worth more
+    }
     if (before == null || before.suppressed() == 0) {
       log.warn("{}", text);
     } else {

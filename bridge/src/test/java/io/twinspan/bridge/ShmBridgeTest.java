@@ -10,12 +10,16 @@ import io.twinspan.linux.Poller;
 import io.twinspan.linux.UnixSocket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Random;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
 import java.util.function.UnaryOperator;
@@ -190,6 +194,36 @@ class ShmBridgeTest {
       assertThat(a.downs).isEmpty();
       assertThat(a.endpoint().generation()).isEqualTo(1);
     }
+  }
+
+  @Test
+  void mutilatedHellosAreRefusedWithoutHarm() {
+    Node a = node(Side.A);
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    Hello hello =
+        Hello.of(ARRAY, ARRAY, new byte[32], 0, 1 << 20, 1 << 16, 1, Side.B, "name", new byte[20]);
+    byte[] good = new byte[16 + hello.encoded().remaining()];
+    ByteBuffer frame = ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN);
+    frame.putInt(0x4B4E_4C54).putShort((short) 1).putShort((short) 1).putInt(good.length);
+    frame.putInt(0).put(hello.encoded().duplicate());
+    for (int i = 0; i < 300; i++) {
+      byte[] bad = Arrays.copyOf(good, 1 + random.nextInt(good.length + 40));
+      for (int j = random.nextInt(6); j > 0; j--) {
+        int at = 4 + random.nextInt(Math.max(1, bad.length - 4));
+        if (at < bad.length) {
+          bad[at] = (byte) random.nextInt(256);
+        }
+      }
+      try (UnixSocket socket = connect()) {
+        sendBytes(socket, bad);
+        run(2);
+      }
+      assertThat(a.ups).as("seed %d", seed).isZero();
+    }
+    beatFor(1_100);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
   }
 
   @Test

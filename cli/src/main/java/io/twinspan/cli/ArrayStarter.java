@@ -43,8 +43,10 @@ final class ArrayStarter {
               + directory.settingsFile());
     }
     directory.create();
-    if (isNew || !Files.exists(directory.settingsFile())) {
-      Settings settings = Settings.defaults();
+    boolean hasSettings = Files.exists(directory.settingsFile()); // even before there is an array
+    if (!hasSettings || !changes.isEmpty()) {
+      Settings settings =
+          hasSettings ? Settings.read(directory.settingsFile()) : Settings.defaults();
       for (var change : changes.entrySet()) {
         settings = settings.with(change.getKey(), change.getValue());
       }

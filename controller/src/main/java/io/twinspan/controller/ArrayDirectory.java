@@ -30,6 +30,9 @@ public final class ArrayDirectory {
   /** Longest name of a socket in {@code run/}. */
   private static final String LONGEST_SOCKET = "run/controller-a.sock";
 
+  /** What a new array writes before it holds anything: metadata of the pools, logs. */
+  private static final long MIN_FREE_BYTES = 64L << 20;
+
   private final Path root;
 
   private ArrayDirectory(Path root) {
@@ -89,6 +92,12 @@ public final class ArrayDirectory {
         Files.write(probe, new byte[4096]);
       } finally {
         Files.deleteIfExists(probe);
+      }
+      long free = Files.getFileStore(root).getUsableSpace();
+      if (!exists() && free < MIN_FREE_BYTES) {
+        throw new TwinspanException(
+            "there is too little space for an array in " + root + ": " + Sizes.rough(free)
+                + " are free, it needs at least " + Sizes.format(MIN_FREE_BYTES));
       }
     } catch (FileAlreadyExistsException e) {
       throw new TwinspanException(e.getFile() + " is in the way: it is no directory", e);

@@ -30,7 +30,8 @@ class SoftwareEngineTest {
 
   @Test
   void copiesWhatTheDescriptorNamesAndNothingElse() {
-    int slot = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 5), DmaAddress.of(DESTINATION, 11), 200_000);
+    int slot =
+        post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 5), DmaAddress.of(DESTINATION, 11), 200_000);
 
     assertThat(run()).isEqualTo(1);
 
@@ -69,7 +70,8 @@ class SoftwareEngineTest {
   void reportsWhichAddressWasRefused() {
     int badSource = post(Opcode.MEMMOVE, DmaAddress.of(9, 0), DmaAddress.of(DESTINATION, 0), 8);
     int badTarget = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(9, 1), 8);
-    int tooLong = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, SIZE - 4), DmaAddress.of(DESTINATION, 0), 8);
+    int tooLong =
+        post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, SIZE - 4), DmaAddress.of(DESTINATION, 0), 8);
     run();
 
     assertThat(DmaStatus.isReadFault(ring.record(badSource).status())).isTrue();
@@ -98,7 +100,8 @@ class SoftwareEngineTest {
   void refusesWhatItDoesNotKnow() {
     int opcode = post(0x7f, 0, 0, 8);
     int dualcast = post(Opcode.DUALCAST, 0, 0, 8);
-    int negative = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), -1);
+    int negative =
+        post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), -1);
     run();
 
     assertThat(ring.record(opcode).status()).isEqualTo(DmaStatus.BAD_OPCODE);

@@ -135,14 +135,13 @@ final class Recovery implements DriveIo.Listener {
 
   private void chooseRoot() {
     Superblock best = null;
-    Superblock[] found = new Superblock[drives.count()];
+    @Nullable Superblock[] found = new Superblock[drives.count()];
     int answered = 0;
     for (int i = 0; i < drives.count(); i++) {
       if (drives.isLive(i) && readStatus[i] == Drive.OK) {
         answered++;
         Superblock newest = newestOf(i);
-        found[i] = newest == null ? new Superblock(new Layout(0, 0, 0, 0, 0, 0)) : newest;
-        usable[i] = newest != null;
+        found[i] = newest;
         best = newest != null && (best == null || newest.isNewerThan(best)) ? newest : best;
       }
     }
@@ -153,7 +152,8 @@ final class Recovery implements DriveIo.Listener {
     }
     int members = 0;
     for (int i = 0; i < drives.count(); i++) {
-      usable[i] &= best.isMember(i) && found[i].pool == best.pool;
+      Superblock own = found[i];
+      usable[i] = own != null && best.isMember(i) && own.pool == best.pool;
       members += usable[i] ? 1 : 0;
     }
     if (2 * members <= best.memberCount()) {

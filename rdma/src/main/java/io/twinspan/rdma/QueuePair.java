@@ -220,12 +220,14 @@ public final class QueuePair {
   }
 
   int doWork() {
-    int work = 0;
+    int work = deliverEvent(); // of a post that failed since
     if (state == QpState.RTS) {
       // Fills first: what came before the connection ended is delivered.
       work += receiveQueue.poll();
     }
-    work += look();
+    if (pendingEvent == null) {
+      work += look();
+    }
     if (state == QpState.RTS) {
       work += sendQueue.progress();
     }
@@ -268,7 +270,10 @@ public final class QueuePair {
 
   /** The peer's memory says what can't be. */
   void breach(String what) {
-    fail("the peer broke the protocol: " + what);
+    if (state == QpState.RTS) {
+      channel.counters().receiveError();
+      fail("the peer broke the protocol: " + what);
+    }
   }
 
   private int look() {

@@ -86,7 +86,7 @@ final class ReceiveQueue {
       return 0; // also a count of a former connection
     }
     if (count > posted) {
-      breach("it filled " + count + " of " + posted + " receives");
+      queuePair.breach("it filled " + count + " of " + posted + " receives");
       return 1;
     }
     int work = 0;
@@ -100,7 +100,7 @@ final class ReceiveQueue {
       if (length < 0
           || (isSend && length > lengths[i])
           || (!isSend && opcode != ChannelLayout.OPCODE_WRITE)) {
-        breach(
+        queuePair.breach(
             "it filled a receive of %d with %d, opcode %d".formatted(lengths[i], length, opcode));
         return work + 1;
       }
@@ -120,11 +120,6 @@ final class ReceiveQueue {
 
   void polled() {
     unpolled--;
-  }
-
-  private void breach(String what) {
-    channel.counters().receiveError();
-    queuePair.breach(what);
   }
 
   private void complete(long id, WcStatus status, WcOpcode opcode, int byteLength, int immediate) {

@@ -131,11 +131,10 @@ final class SendQueue {
       if (verdict == Verdict.FAILED) {
         return (int) (completed - before); // the queue was flushed
       }
-      if (issued == completed) {
-        return 0; // waits for the peer
-      }
+      // What waits for room in the ring, or for those before it, may go on when they are done.
+      long done = completed;
       channel.transfer();
-      if (waitsSinceNs != NEVER) {
+      if (completed == done || waitsSinceNs != NEVER) {
         break;
       }
     }
@@ -152,7 +151,7 @@ final class SendQueue {
 
   /** The engine is done with a request. */
   void transferred(long index, int dmaStatus) {
-    if (index != completed || index >= issued + 1) {
+    if (index != completed) {
       return; // of a connection that has failed since
     }
     int i = (int) index & mask;

@@ -32,8 +32,8 @@ final class LinkPair implements AutoCloseable {
     this.plan = plan;
     socket = directory.resolve("link.sock");
     clock.advance(1000 * MS);
-    a = new Node(open(Side.A, socket, plan, clock));
-    b = new Node(open(Side.B, socket, plan, clock));
+    a = new Node(open(Side.A, socket, plan, clock)).listen();
+    b = new Node(open(Side.B, socket, plan, clock)).listen();
     runUntil(() -> a.link.isUp() && b.link.isUp());
   }
 
@@ -49,7 +49,7 @@ final class LinkPair implements AutoCloseable {
   /** B's process restarts: a new window, no memory of the past. */
   void restartB() {
     b.link.close();
-    b = new Node(open(Side.B, socket, plan, clock));
+    b = new Node(open(Side.B, socket, plan, clock)).listen();
     runUntil(() -> a.link.isUp() && b.link.isUp());
   }
 
@@ -90,15 +90,18 @@ final class LinkPair implements AutoCloseable {
 
     Node(Link link) {
       this.link = link;
+    }
+
+    Node listen() {
       link.listener(this);
+      return this;
     }
 
     /** A queue pair of a channel with a completion queue of its own. */
     End end(int channel) {
       Channel of = link.channel(channel);
       ChannelSpec spec = of.spec();
-      CompletionQueue queue =
-          link.createCompletionQueue(spec.sendDepth() + spec.receiveDepth());
+      CompletionQueue queue = link.createCompletionQueue(spec.sendDepth() + spec.receiveDepth());
       return new End(of, of.createQueuePair(0, queue, queue), queue, completion);
     }
 

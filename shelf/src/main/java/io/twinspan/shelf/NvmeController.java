@@ -50,6 +50,9 @@ final class NvmeController {
   /** How many commands of one queue are run before the others have their turn. */
   private static final int BURST = 32;
 
+  /** And how much data they may move, but for the last one: the other port must not wait long. */
+  private static final long BURST_BYTES = 1 << 20;
+
   private static final long CAP =
       ControllerRegisters.cap(MAX_QUEUE_ENTRIES, READY_TIMEOUT_MS, DoorbellPage.DSTRD);
 
@@ -427,7 +430,8 @@ final class NvmeController {
     }
     int done = 0;
     int end = Math.min(pending, limit);
-    while (done < end && state == State.READY) {
+    long bytesEnd = sq.bytes() + BURST_BYTES;
+    while (done < end && sq.bytes() < bytesEnd && state == State.READY) {
       if (!subsystem.deferrals().hasRoom()) {
         break; // flushes that end make room, and wake the agent
       }

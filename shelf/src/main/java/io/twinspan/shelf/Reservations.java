@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
  * Registrants and the reservation of one namespace (NVM Express 1.4, section 8.8).
  *
  * <p>State lives as long as the drive: it survives resets of a controller and the death of a host,
- * but not the shelf's own end (no persistence through power loss: RESCAP bit 0 is 0).
+ * but not the shelf's own end, which to hosts is a loss of the drive's power (no persistence
+ * through power loss: RESCAP bit 0 is 0).
  *
  * <p>Not thread-safe: the drive's agent thread owns it. {@link #permits} allocates nothing.
  */

@@ -30,6 +30,10 @@ final class VfioUserPort implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(VfioUserPort.class);
 
+  /** The JVM's answer to SIGBUS: the client has cut a file that it had mapped here. */
+  private static final String MEMORY_GONE =
+      "{}: the client is disconnected, memory that it had mapped has gone: {}";
+
   /** While the drive is busy, sockets are looked at once in that many rounds. */
   private static final int ROUNDS_BETWEEN_LOOKS = 128;
 
@@ -113,8 +117,10 @@ final class VfioUserPort implements AutoCloseable {
     }
     try {
       work += controller.poll();
-    } catch (RuntimeException | InternalError e) {
-      // InternalError: the client has cut a file that it had mapped here.
+    } catch (InternalError e) {
+      LOG.warn(MEMORY_GONE, name, e.getMessage());
+      disconnect();
+    } catch (RuntimeException e) {
       LOG.error("{}: commands can't be carried out, the client is disconnected", name, e);
       disconnect();
     }
@@ -193,7 +199,9 @@ final class VfioUserPort implements AutoCloseable {
       LOG.info("{}: the client has gone", name);
     } catch (VfioUserConnection.ProtocolException e) {
       LOG.warn("{}: the client is disconnected: {}", name, e.getMessage());
-    } catch (RuntimeException | InternalError e) {
+    } catch (InternalError e) {
+      LOG.warn(MEMORY_GONE, name, e.getMessage());
+    } catch (RuntimeException e) {
       LOG.error("{}: the client is disconnected", name, e);
     }
     disconnect();

@@ -207,6 +207,26 @@ class ShelfTest {
     }
   }
 
+  @Test
+  void clientThatCutsItsMappedFileHarmsOnlyItself() {
+    try (VfioUserClient bystander = new VfioUserClient(options.socket(0, "b")).negotiate();
+        VfioUserClient client = new VfioUserClient(options.socket(0, "a")).negotiate();
+        Fd file = Fd.open(directory.resolve("cut"), Fd.READ_WRITE | Fd.CREATE, 0600)) {
+      file.truncate(1 << 20);
+      assertThat(client.mapDma(0, 1 << 20, file)).isZero();
+      assertThat(client.writeRegister(ControllerRegisters.AQA, 0x1f001f)).isZero();
+      assertThat(client.writeRegister(ControllerRegisters.ACQ, 0x1000)).isZero();
+      int enable = ControllerRegisters.CC_ENTRY_SIZES | ControllerRegisters.CC_ENABLE;
+      assertThat(client.writeRegister(ControllerRegisters.CC, enable)).isZero();
+      assertThat(client.readRegister(ControllerRegisters.CSTS)).isEqualTo(1);
+      file.truncate(0);
+      assertThat(client.writeRegister(ControllerRegisters.DOORBELLS, 4)).isZero();
+      assertThat(client.isClosedByServer()).isTrue();
+      assertThat(bystander.readRegister(ControllerRegisters.VS))
+          .isEqualTo(ControllerRegisters.VERSION_1_4);
+    }
+  }
+
   private void useAndLeave(Fd memfd) {
     try (VfioUserClient client = new VfioUserClient(options.socket(0, "a")).negotiate()) {
       assertThat(client.mapDma(0, 1 << 20, memfd)).isZero();

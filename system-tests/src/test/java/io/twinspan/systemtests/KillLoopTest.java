@@ -1,0 +1,173 @@
+package io.twinspan.systemtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.twinspan.linux.Processes.Signal;
+import io.twinspan.target.nbd.NbdClient;
+import io.twinspan.target.nbd.NbdDisconnectedException;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * Controllers die and stand still at random moments while hosts write and read through both. {@code -Dtwinspan.seed=N}
+ * takes the same decisions again (their moments are the machine's), {@code -Dtwinspan.kills=N} as many kills.
+ */
+class KillLoopTest {
+  @RegisterExtension static final TestArray ARRAY = TestArray.with();
+
+  private static final List<String> VOLUMES = List.of("alpha", "beta");
+  private static final long USED_BYTES = 8 << 20;
+
+  private final long seed = Long.getLong("twinspan.seed", System.nanoTime());
+  private final Random random = new Random(seed);
+
+  @BeforeAll
+  static void createVolumes() {
+    ARRAY.createVolume("alpha", "A", "64MiB");
+    ARRAY.createVolume("beta", "B", "64MiB");
+  }
+
+  @Test
+  @Timeout(300)
+  void noAcknowledgedWriteIsLostByKills() {
+    killInALoop(Integer.getInteger("twinspan.kills", 5));
+  }
+
+  @Test
+  @Tag("long")
+  @Timeout(1800)
+  void noAcknowledgedWriteIsLostByManyKills() {
+    killInALoop(50);
+  }
+
+  private void killInALoop(int kills) {
+    System.out.println("KillLoopTest: " + kills + " kills, seed " + seed);
+    prepare();
+    try (HostLoad load = new HostLoad(ARRAY, VOLUMES, USED_BYTES, seed).start()) {
+      load.awaitProgress();
+      CompletableFuture<?> starting = CompletableFuture.completedFuture("both run");
+      for (int kill = 1; kill <= kills; kill++) {
+        boolean calm = random.nextInt(10) < 6;
+        if (calm) {
+          starting.join();
+          startWhatIsDown();
+          ARRAY.awaitInStep();
+        }
+        TestArray.pause(random.nextInt(calm ? 800 : 2500));
+        String victim = victim();
+        load.takeLongestStallMs();
+        ARRAY.kill("controller-" + victim);
+        starting.join();
+        if (calm) {
+          load.awaitProgress();
+        }
+        starting = CompletableFuture.runAsync(KillLoopTest::startWhatIsDown);
+        if (!calm) {
+          starting.join();
+          load.awaitProgress();
+        }
+        System.out.printf(
+            "KillLoopTest: kill %d, controller %s, %s: longest write %d ms%n",
+            kill, victim, calm ? "in step" : "at any moment", load.takeLongestStallMs());
+      }
+      starting.join();
+      startWhatIsDown();
+      ARRAY.awaitInStep();
+      load.awaitProgress();
+      load.stop();
+      System.out.println("KillLoopTest: " + load);
+      load.verifyAll(0);
+      load.verifyAll(1);
+    }
+  }
+
+  /** One that runs while the other one runs, too, if only just. */
+  private String victim() {
+    boolean a = Os.isAlive(ARRAY.pid("controller-a"));
+    boolean b = Os.isAlive(ARRAY.pid("controller-b"));
+    if (a && b) {
+      return TestArray.CONTROLLERS.get(random.nextInt(2));
+    }
+    return a ? "a" : "b";
+  }
+
+  private static void startWhatIsDown() {
+    for (String controller : TestArray.CONTROLLERS) {
+      if (!Os.isAlive(ARRAY.pid("controller-" + controller))) {
+        Program start = ARRAY.cli("controller", "start", controller);
+        if (start.status() != 0 && Os.isAlive(ARRAY.pid("controller-" + controller))) {
+          throw new AssertionError(start.err());
+        }
+      }
+    }
+  }
+
+  /** Makes all blocks zero, as the hosts expect them. */
+  private static void prepare() {
+    ARRAY.awaitInStep();
+    for (String volume : VOLUMES) {
+      try (NbdClient client = ARRAY.open("a", volume)) {
+        client.zero(0, USED_BYTES);
+      }
+    }
+  }
+
+  @Test
+  @Timeout(300)
+  void aControllerThatStoodStillServesNothingOldAndRejoins() {
+    System.out.println("KillLoopTest: standstill, seed " + seed);
+    prepare();
+    try (HostLoad load = new HostLoad(ARRAY, VOLUMES, USED_BYTES, seed).start()) {
+      load.awaitProgress();
+      for (String victim : TestArray.CONTROLLERS) {
+        ARRAY.awaitInStep();
+        TestArray.pause(random.nextInt(500));
+        try (NbdClient alpha = ARRAY.open(victim, "alpha");
+            NbdClient beta = ARRAY.open(victim, "beta")) {
+          load.readAndCheck(alpha, 0, random);
+          load.readAndCheck(beta, 1, random);
+          load.takeLongestStallMs();
+          ARRAY.signal("controller-" + victim, Signal.STOP);
+          try {
+            load.awaitProgress();
+            assertThat(ARRAY.controllerStatus(victim.equals("a") ? "b" : "a").path("pools"))
+                .as("all pools are the peer's")
+                .allMatch(pool -> pool.path("owner").asBoolean());
+            System.out.printf(
+                "KillLoopTest: controller %s stands still: longest write %d ms%n",
+                victim, load.takeLongestStallMs());
+            TestArray.pause(random.nextInt(1500));
+          } finally {
+            ARRAY.signal("controller-" + victim, Signal.CONT);
+          }
+          readUntilRefusedOrFresh(load, alpha, 0);
+          readUntilRefusedOrFresh(load, beta, 1);
+        }
+        startWhatIsDown();
+        ARRAY.awaitInStep();
+        load.awaitProgress();
+      }
+      load.stop();
+      System.out.println("KillLoopTest: " + load);
+      load.verifyAll(0);
+      load.verifyAll(1);
+    }
+  }
+
+  /** On a connection from before: whatever is still answered must be of today. */
+  private void readUntilRefusedOrFresh(HostLoad load, NbdClient client, int volume) {
+    try {
+      for (int i = 0; i < 50; i++) {
+        load.readAndCheck(client, volume, random);
+      }
+    } catch (NbdDisconnectedException e) {
+      System.out.println("KillLoopTest: the connection was ended, " + e.getMessage());
+    }
+  }
+}
