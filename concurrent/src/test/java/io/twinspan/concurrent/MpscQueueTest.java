@@ -61,9 +61,10 @@ class MpscQueueTest {
   }
 
   @Test
+  @SuppressWarnings("ThreadPriorityCheck") // four threads, and maybe two processors
   void nothingIsLostDoubledOrReorderedBetweenThreads() throws InterruptedException {
     int producers = 3;
-    int each = 50_000;
+    int each = 20_000;
     MpscQueue<long[]> queue = new MpscQueue<>(64);
     List<Thread> threads = new ArrayList<>();
     for (int p = 0; p < producers; p++) {
@@ -75,7 +76,7 @@ class MpscQueueTest {
     for (int got = 0; got < producers * each; ) {
       long[] element = queue.poll();
       if (element == null) {
-        Thread.onSpinWait();
+        Thread.yield();
         continue;
       }
       int producer = (int) element[0];
@@ -91,11 +92,12 @@ class MpscQueueTest {
     assertThat(queue.poll()).isNull();
   }
 
+  @SuppressWarnings("ThreadPriorityCheck")
   private static void produce(MpscQueue<long[]> queue, int producer, int count) {
     for (long i = 0; i < count; i++) {
       long[] element = {producer, i};
       while (!queue.offer(element)) {
-        Thread.onSpinWait();
+        Thread.yield();
       }
     }
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.twinspan.linux.Poller;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -93,6 +94,63 @@ class WakeSignalTest {
       echo.join();
 
       assertThat(here.emptySleeps).as("sleeps that ended for nothing").isLessThan(handoffs / 10L);
+    }
+  }
+
+  /**
+   * Offer and arm at the same moment, again and again, a little shifted each time: the consumer
+   * must see the element when it looks after arming, or else find the descriptor readable.
+   */
+  @Test
+  void offerThatCollidesWithArmIsSeenOrSignalled() throws InterruptedException {
+    int rounds = 20_000;
+    AtomicInteger begun = new AtomicInteger();
+    AtomicInteger offered = new AtomicInteger();
+    try (WakeableQueue<Integer> queue = new WakeableQueue<>(2)) {
+      poller.add(queue.fd(), 0);
+      Thread producer =
+          Thread.ofPlatform()
+              .daemon(true)
+              .start(() -> {
+                for (int i = 1; i <= rounds; i++) {
+                  awaitValue(begun, i);
+                  spin(i % 16);
+                  queue.offer(i);
+                  offered.set(i);
+                }
+              });
+      for (int i = 1; i <= rounds; i++) {
+        begun.set(i);
+        spin(i / 16 % 16);
+        queue.arm();
+        Integer seen = queue.poll();
+        awaitValue(offered, i);
+        if (seen == null) {
+          assertThat(isReadable()).as("signalled in round %d", i).isTrue();
+          seen = queue.poll();
+        }
+        assertThat(seen).isEqualTo(i);
+        queue.disarm();
+        assertThat(isReadable()).as("left over in round %d", i).isFalse();
+      }
+      producer.join();
+    }
+  }
+
+  @SuppressWarnings("ThreadPriorityCheck") // a hint for a small machine; nothing depends on it
+  private static void awaitValue(AtomicInteger variable, int value) {
+    for (int spins = 0; variable.get() != value; spins++) {
+      if (spins > 1_000) {
+        Thread.yield(); // the other thread may need this processor
+      } else {
+        Thread.onSpinWait();
+      }
+    }
+  }
+
+  private static void spin(int times) {
+    for (int i = 0; i < times; i++) {
+      Thread.onSpinWait();
     }
   }
 
