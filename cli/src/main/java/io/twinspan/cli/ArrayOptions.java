@@ -32,7 +32,9 @@ final class ArrayOptions {
     ArrayDirectory directory = directory();
     if (!directory.exists()) {
       throw new TwinspanException(
-          "there is no array in " + directory.root() + ": make one with twinspan up"
+          "there is no array in "
+              + directory.root()
+              + ": make one with twinspan up"
               + (dir == null ? "" : " --dir " + dir));
     }
     return new ArrayProcesses(directory);

@@ -20,8 +20,8 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The processes of one array, as a tool sees them from outside: what runs is known by the locks, never remembered. Not thread-safe, except {@link #ask} and
- * {@link #signal}.
+ * The processes of one array, as a tool sees them from outside: what runs is known by the locks,
+ * never remembered. Not thread-safe, except {@link #ask} and {@link #signal}.
  */
 final class ArrayProcesses {
   /** Name of the shelf's process. */
@@ -71,7 +71,9 @@ final class ArrayProcesses {
   /** Starts a process without waiting for it. */
   Process start(String process) {
     List<String> command = new ArrayList<>();
-    command.add(System.getProperty("twinspan.java", ProcessHandle.current().info().command().orElse("java")));
+    command.add(
+        System.getProperty(
+            "twinspan.java", ProcessHandle.current().info().command().orElse("java")));
     command.addAll(
         List.of(
             "-XX:+UseSerialGC",
@@ -122,12 +124,18 @@ final class ArrayProcesses {
     while (!answers(process)) {
       if (!started.isAlive()) {
         throw new TwinspanException(
-            process + " ended with status " + started.exitValue() + " while starting"
+            process
+                + " ended with status "
+                + started.exitValue()
+                + " while starting"
                 + lastWords(process));
       }
       if (System.nanoTime() > deadline) {
         throw new TwinspanException(
-            process + " was not ready within " + START_DEADLINE.toSeconds() + " s"
+            process
+                + " was not ready within "
+                + START_DEADLINE.toSeconds()
+                + " s"
                 + lastWords(process));
       }
       pause();
@@ -166,10 +174,13 @@ final class ArrayProcesses {
 
   /** Asks whichever controller answers, a first. */
   JsonNode askAnyController(ObjectNode request, Duration timeout) {
-    List<String> running = CONTROLLERS.stream().map(ArrayProcesses::controller).filter(this::isRunning).toList();
+    List<String> running =
+        CONTROLLERS.stream().map(ArrayProcesses::controller).filter(this::isRunning).toList();
     if (running.isEmpty()) {
       throw new TwinspanException(
-          "no controller of the array in " + directory.root() + " is running: start it with twinspan up");
+          "no controller of the array in "
+              + directory.root()
+              + " is running: start it with twinspan up");
     }
     TwinspanException last = null;
     for (String process : running) {
@@ -193,12 +204,13 @@ final class ArrayProcesses {
    * @throws TwinspanException when it is not running
    */
   void signal(String process, Signal signal) {
-    int pid =
-        pid(process).orElseThrow(() -> new TwinspanException(process + " is not running"));
+    int pid = pid(process).orElseThrow(() -> new TwinspanException(process + " is not running"));
     Processes.kill(pid, signal);
   }
 
-  /** Ends a process in good order; after a deadline with SIGKILL. Returns false if that was needed. */
+  /**
+   * Ends a process in good order; after a deadline with SIGKILL. Returns false if that was needed.
+   */
   boolean stop(String process) {
     OptionalInt pid = pid(process);
     if (pid.isEmpty()) {

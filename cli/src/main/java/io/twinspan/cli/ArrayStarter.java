@@ -30,7 +30,8 @@ final class ArrayStarter {
   }
 
   /**
-   * Makes the array if there is none, starts what does not run, and waits until every pool is served.
+   * Makes the array if there is none, starts what does not run, and waits until every pool is
+   * served.
    *
    * @param changes settings from the command line: only for a new array
    */
@@ -39,7 +40,9 @@ final class ArrayStarter {
     boolean isNew = !directory.exists();
     if (!isNew && !changes.isEmpty()) {
       throw new TwinspanException(
-          "the array in " + directory.root() + " exists: its settings are in "
+          "the array in "
+              + directory.root()
+              + " exists: its settings are in "
               + directory.settingsFile());
     }
     directory.create();
@@ -79,7 +82,9 @@ final class ArrayStarter {
     progress.accept("waiting until all pools are served");
     if (!ArrayProcesses.await(SERVING_DEADLINE, this::serving)) {
       throw new TwinspanException(
-          "the pools were not served within " + SERVING_DEADLINE.toSeconds() + " s: see "
+          "the pools were not served within "
+              + SERVING_DEADLINE.toSeconds()
+              + " s: see "
               + processes.directory().log());
     }
   }

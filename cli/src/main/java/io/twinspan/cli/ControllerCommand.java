@@ -95,7 +95,8 @@ final class ControllerCommand {
 
   @Command(
       name = "start",
-      description = "Start a controller that does not run; it gets its pools back when it is in step.",
+      description =
+          "Start a controller that does not run; it gets its pools back when it is in step.",
       mixinStandardHelpOptions = true)
   static final class Start extends OneController {
     Start() {}

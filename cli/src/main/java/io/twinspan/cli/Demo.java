@@ -26,7 +26,10 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The demo: an array of its own, real data, two kills, every byte verified. Used once, by one thread; leaves nothing behind. */
+/**
+ * The demo: an array of its own, real data, two kills, every byte verified. Used once, by one
+ * thread; leaves nothing behind.
+ */
 final class Demo implements AutoCloseable {
   private static final Duration GIVEBACK_DEADLINE = Duration.ofSeconds(60);
   private static final Duration CREATE_DEADLINE = Duration.ofSeconds(10);
@@ -47,7 +50,8 @@ final class Demo implements AutoCloseable {
     this.input = input;
     this.err = err;
     try {
-      processes = new ArrayProcesses(ArrayDirectory.at(Files.createTempDirectory("twinspan-demo-")));
+      processes =
+          new ArrayProcesses(ArrayDirectory.at(Files.createTempDirectory("twinspan-demo-")));
     } catch (IOException e) {
       throw new TwinspanException("can't make a temporary directory: " + e.getMessage(), e);
     }
@@ -121,7 +125,8 @@ final class Demo implements AutoCloseable {
     Thread killer =
         Thread.ofPlatform()
             .name("killer")
-            .start(() -> killWhen(acknowledged, (long) (input.bytes() * KILL_AFTER), victim, hosts));
+            .start(
+                () -> killWhen(acknowledged, (long) (input.bytes() * KILL_AFTER), victim, hosts));
     try (ProgressBar bar = bar("writing, kill -9 " + victim)) {
       hosts.write(
           pass,
@@ -177,8 +182,13 @@ final class Demo implements AutoCloseable {
     String home = victim.equals("a") ? "A" : "B";
     if (!ArrayProcesses.await(GIVEBACK_DEADLINE, () -> owns(victim, home))) {
       throw new TwinspanException(
-          "pool " + home + " was not back at controller " + victim + " within "
-              + GIVEBACK_DEADLINE.toSeconds() + " s");
+          "pool "
+              + home
+              + " was not back at controller "
+              + victim
+              + " within "
+              + GIVEBACK_DEADLINE.toSeconds()
+              + " s");
     }
     kill.put("givebackMs", (System.nanoTime() - begun) / 1_000_000);
   }

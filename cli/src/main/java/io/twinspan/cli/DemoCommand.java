@@ -20,8 +20,8 @@ import tools.jackson.databind.node.ObjectNode;
     name = "demo",
     description = {
       "Show the array at work, in a directory of its own that is removed afterwards:",
-      "write real data through both controllers, kill one in mid-write with SIGKILL, go on at the other,"
-          + " verify every byte, bring the first back, kill the second, verify again."
+      "write real data through both controllers, kill one in mid-write with SIGKILL, go on at the"
+          + " other, verify every byte, bring the first back, kill the second, verify again."
     },
     mixinStandardHelpOptions = true)
 final class DemoCommand implements Callable<Integer> {
@@ -69,7 +69,8 @@ final class DemoCommand implements Callable<Integer> {
     out.printf("forwarded   %d requests%n", report.path("forwardedRequests").asLong());
     for (JsonNode kill : report.path("kills")) {
       out.printf(
-          "kill -9     controller %s: longest stall %.1f ms; back, in step and owner again after %d ms%n",
+          "kill -9     controller %s: longest stall %.1f ms; back, in step and owner again after %d"
+              + " ms%n",
           kill.path("controller").asString(),
           kill.path("longestStallMs").asDouble(),
           kill.path("givebackMs").asLong());
@@ -86,9 +87,7 @@ final class DemoCommand implements Callable<Integer> {
     for (JsonNode q : report.path("privateQueues")) {
       out.printf(
           "queue       controller %s, %s: %d NVMe commands%n",
-          q.path("controller").asString(),
-          q.path("drive").asString(),
-          q.path("commands").asLong());
+          q.path("controller").asString(), q.path("drive").asString(), q.path("commands").asLong());
     }
     out.printf("took        %.1f s%n", report.path("seconds").asDouble());
     out.flush();

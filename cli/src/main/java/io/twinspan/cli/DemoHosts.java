@@ -16,8 +16,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 
 /**
- * The demo's hosts: four threads, one for each pair of volume and controller, each with one NBD connection, that write or verify every fourth chunk of the
- * input. A host whose controller dies goes on at the other one and sends again what was not acknowledged.
+ * The demo's hosts: four threads, one for each pair of volume and controller, each with one NBD
+ * connection, that write or verify every fourth chunk of the input. A host whose controller dies
+ * goes on at the other one and sends again what was not acknowledged.
  */
 final class DemoHosts {
   /** Volumes that the chunks are spread over. */
@@ -48,7 +49,10 @@ final class DemoHosts {
     killedAtNs = System.nanoTime();
   }
 
-  /** Longest write, from its first sending to its acknowledgement, that ended after the kill; forgets it and the kill. */
+  /**
+   * Longest write, from its first sending to its acknowledgement, that ended after the kill;
+   * forgets it and the kill.
+   */
   long takeLongestStallNs() {
     killedAtNs = Long.MAX_VALUE;
     return longestWriteNs.getAndSet(0);
@@ -67,25 +71,24 @@ final class DemoHosts {
    * @param acknowledged told the bytes of each write that was acknowledged
    */
   void write(int shift, LongConsumer acknowledged) {
-    inParallel(
-        lane -> {
-          ByteBuffer data = ByteBuffer.allocateDirect(DemoInput.CHUNK_BYTES);
-          try (Host host = new Host(lane / VOLUMES.size(), VOLUMES.get(lane % VOLUMES.size()))) {
-            for (int slot = lane; slot < input.chunks(); slot += HOSTS) {
-              input.read((slot + shift) % input.chunks(), data);
-              long length = data.remaining();
-              long begun = System.nanoTime();
-              host.write(offset(slot), data);
-              long ended = System.nanoTime();
-              if (ended >= killedAtNs) {
-                longestWriteNs.accumulateAndGet(ended - begun, Math::max);
-              }
-              acknowledged.accept(length);
-            }
-            host.flush();
+    inParallel(lane -> {
+      ByteBuffer data = ByteBuffer.allocateDirect(DemoInput.CHUNK_BYTES);
+      try (Host host = new Host(lane / VOLUMES.size(), VOLUMES.get(lane % VOLUMES.size()))) {
+        for (int slot = lane; slot < input.chunks(); slot += HOSTS) {
+          input.read((slot + shift) % input.chunks(), data);
+          long length = data.remaining();
+          long begun = System.nanoTime();
+          host.write(offset(slot), data);
+          long ended = System.nanoTime();
+          if (ended >= killedAtNs) {
+            longestWriteNs.accumulateAndGet(ended - begun, Math::max);
           }
-          return 0L;
-        });
+          acknowledged.accept(length);
+        }
+        host.flush();
+      }
+      return 0L;
+    });
   }
 
   /**
@@ -96,24 +99,23 @@ final class DemoHosts {
    * @return number of chunks that differ
    */
   long verify(int controller, int shift, LongConsumer verified) {
-    return inParallel(
-        lane -> {
-          long mismatches = 0;
-          ByteBuffer expected = ByteBuffer.allocateDirect(DemoInput.CHUNK_BYTES);
-          ByteBuffer actual = ByteBuffer.allocateDirect(DemoInput.CHUNK_BYTES);
-          try (Host host = new Host(controller, VOLUMES.get(lane % VOLUMES.size()))) {
-            for (int slot = lane; slot < input.chunks(); slot += HOSTS) {
-              input.read((slot + shift) % input.chunks(), expected);
-              actual.clear().limit(expected.remaining());
-              host.read(offset(slot), actual);
-              if (expected.mismatch(actual.flip()) != -1) {
-                mismatches++;
-              }
-              verified.accept(expected.remaining());
-            }
+    return inParallel(lane -> {
+      long mismatches = 0;
+      ByteBuffer expected = ByteBuffer.allocateDirect(DemoInput.CHUNK_BYTES);
+      ByteBuffer actual = ByteBuffer.allocateDirect(DemoInput.CHUNK_BYTES);
+      try (Host host = new Host(controller, VOLUMES.get(lane % VOLUMES.size()))) {
+        for (int slot = lane; slot < input.chunks(); slot += HOSTS) {
+          input.read((slot + shift) % input.chunks(), expected);
+          actual.clear().limit(expected.remaining());
+          host.read(offset(slot), actual);
+          if (expected.mismatch(actual.flip()) != -1) {
+            mismatches++;
           }
-          return mismatches;
-        });
+          verified.accept(expected.remaining());
+        }
+      }
+      return mismatches;
+    });
   }
 
   private static long offset(int slot) {
@@ -194,8 +196,13 @@ final class DemoHosts {
         } catch (NbdDisconnectedException e) {
           if (System.nanoTime() > deadline) {
             throw new TwinspanException(
-                "neither controller took volume " + volume + " within " + FAILOVER_DEADLINE.toSeconds() + " s: "
-                    + e.getMessage(), e);
+                "neither controller took volume "
+                    + volume
+                    + " within "
+                    + FAILOVER_DEADLINE.toSeconds()
+                    + " s: "
+                    + e.getMessage(),
+                e);
           }
           controller = 1 - controller;
           pause();

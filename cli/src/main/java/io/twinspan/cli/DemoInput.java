@@ -13,7 +13,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The files that the demo copies, laid end to end and cut into chunks. Immutable; {@link #read} may be called by several threads.
+ * The files that the demo copies, laid end to end and cut into chunks. Immutable; {@link #read} may
+ * be called by several threads.
  */
 final class DemoInput {
   /** Size of a chunk in bytes; the last one may be shorter. */

@@ -5,8 +5,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Counters of all lives of both controllers: a process that is killed takes its counters with it, so they are taken shortly before. What it did between
- * the two is missing.
+ * Counters of all lives of both controllers: a process that is killed takes its counters with it,
+ * so they are taken shortly before. What it did between the two is missing.
  */
 final class DemoTotals {
   private record Channel(long operations, long bytes, long errors) {}
@@ -23,7 +23,9 @@ final class DemoTotals {
     for (JsonNode c : status.path("channels")) {
       Channel more =
           new Channel(
-              c.path("operations").asLong(0), c.path("bytes").asLong(0), c.path("errors").asLong(0));
+              c.path("operations").asLong(0),
+              c.path("bytes").asLong(0),
+              c.path("errors").asLong(0));
       channels.merge(
           controller + " " + c.path("name").asString("?"),
           more,
@@ -46,21 +48,19 @@ final class DemoTotals {
   void report(ObjectNode report) {
     report.put("forwardedRequests", forwarded);
     var list = report.putArray("channels");
-    channels.forEach(
-        (key, c) ->
-            list.addObject()
-                .put("controller", key.substring(0, 1))
-                .put("name", key.substring(2))
-                .put("operations", c.operations)
-                .put("bytes", c.bytes)
-                .put("errors", c.errors));
+    channels.forEach((key, c) ->
+        list.addObject()
+            .put("controller", key.substring(0, 1))
+            .put("name", key.substring(2))
+            .put("operations", c.operations)
+            .put("bytes", c.bytes)
+            .put("errors", c.errors));
     var queues = report.putArray("privateQueues");
-    commands.forEach(
-        (key, n) ->
-            queues
-                .addObject()
-                .put("controller", key.substring(0, 1))
-                .put("drive", key.substring(2))
-                .put("commands", n));
+    commands.forEach((key, n) ->
+        queues
+            .addObject()
+            .put("controller", key.substring(0, 1))
+            .put("drive", key.substring(2))
+            .put("commands", n));
   }
 }

@@ -36,13 +36,16 @@ final class NvmeCommand {
       JsonNode drives =
           array
               .existing()
-              .askAnyController(ArrayProcesses.request("nvme-list"), java.time.Duration.ofSeconds(10));
+              .askAnyController(
+                  ArrayProcesses.request("nvme-list"), java.time.Duration.ofSeconds(10));
       PrintWriter out = spec.commandLine().getOut();
       if (json.isOn()) {
         JsonOption.print(out, drives);
         return CommandLine.ExitCode.OK;
       }
-      out.printf("%-8s %-20s %-24s %-9s %-10s %-6s %s%n", "Node", "SN", "Model", "Namespace", "Size", "Format", "FW Rev");
+      out.printf(
+          "%-8s %-20s %-24s %-9s %-10s %-6s %s%n",
+          "Node", "SN", "Model", "Namespace", "Size", "Format", "FW Rev");
       for (JsonNode drive : drives) {
         for (JsonNode namespace : drive.path("namespaces")) {
           out.printf(

@@ -68,7 +68,8 @@ public final class ShelfProcess {
     }
   }
 
-  private static ShelfOptions options(ArrayDirectory directory, Settings settings, ArrayIdentity identity) {
+  private static ShelfOptions options(
+      ArrayDirectory directory, Settings settings, ArrayIdentity identity) {
     return new ShelfOptions(
         directory.shelf(),
         directory.run(),
@@ -89,7 +90,9 @@ public final class ShelfProcess {
     for (ShelfStatus.Drive drive : shelf.status().drives()) {
       ObjectNode d = drives.addObject();
       d.put("name", "drive" + drive.number()).put("state", drive.state());
-      d.put("model", drive.model()).put("serial", drive.serial()).put("sizeBytes", drive.sizeBytes());
+      d.put("model", drive.model())
+          .put("serial", drive.serial())
+          .put("sizeBytes", drive.sizeBytes());
       ArrayNode queues = d.putArray("queues");
       for (ShelfStatus.Port port : drive.ports()) {
         for (ShelfStatus.Queue queue : port.queues()) {

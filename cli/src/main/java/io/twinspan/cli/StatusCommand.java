@@ -59,9 +59,15 @@ final class StatusCommand implements Callable<Integer> {
       }
     }
     JsonNode shelf = status.path("shelf");
-    out.printf("shelf          %s  pid %s  %s%n", text(shelf, "state"), shelf.path("pid").asString("-"), memory(shelf));
+    out.printf(
+        "shelf          %s  pid %s  %s%n",
+        text(shelf, "state"), shelf.path("pid").asString("-"), memory(shelf));
     for (JsonNode drive : status.path("drives")) {
-      out.printf("drive       %s  %s  %s%n", text(drive, "name"), text(drive, "state"), Sizes.rough(drive.path("sizeBytes").asLong(0)));
+      out.printf(
+          "drive       %s  %s  %s%n",
+          text(drive, "name"),
+          text(drive, "state"),
+          Sizes.rough(drive.path("sizeBytes").asLong(0)));
       for (JsonNode queue : drive.path("queues")) {
         out.printf(
             "              port %s queue %d  depth %d  %d commands%n",
@@ -86,7 +92,9 @@ final class StatusCommand implements Callable<Integer> {
   }
 
   private static String memory(JsonNode process) {
-    return process.has("residentBytes") ? Sizes.rough(process.path("residentBytes").asLong(0)) : "-";
+    return process.has("residentBytes")
+        ? Sizes.rough(process.path("residentBytes").asLong(0))
+        : "-";
   }
 
   private static String names(JsonNode list) {

@@ -8,11 +8,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
 
 /**
- * The {@code twinspan} command. Exit status: 0 done, 1 failed (one line on standard error says why), 2 wrong usage.
+ * The {@code twinspan} command. Exit status: 0 done, 1 failed (one line on standard error says
+ * why), 2 wrong usage.
  */
 @Command(
     name = "twinspan",
-    description = "A dual-controller storage array: two controllers, one link, one shelf of drives.",
+    description =
+        "A dual-controller storage array: two controllers, one link, one shelf of drives.",
     mixinStandardHelpOptions = true,
     versionProvider = VersionCommand.class,
     synopsisSubcommandLabel = "COMMAND",
@@ -44,7 +46,8 @@ public final class Twinspan {
     return line.execute(args);
   }
 
-  private static int failed(Exception e, CommandLine line, CommandLine.ParseResult result) throws Exception {
+  private static int failed(Exception e, CommandLine line, CommandLine.ParseResult result)
+      throws Exception {
     if (e instanceof TwinspanException || e instanceof UncheckedIOException) {
       line.getErr().println("twinspan: " + e.getMessage());
       return CommandLine.ExitCode.SOFTWARE;
@@ -55,8 +58,11 @@ public final class Twinspan {
   private static int refused(ParameterException e, String[] args) {
     PrintWriter err = e.getCommandLine().getErr();
     err.println(
-        "twinspan: " + e.getMessage() + " (try "
-            + e.getCommandLine().getCommandSpec().qualifiedName() + " --help)");
+        "twinspan: "
+            + e.getMessage()
+            + " (try "
+            + e.getCommandLine().getCommandSpec().qualifiedName()
+            + " --help)");
     return CommandLine.ExitCode.USAGE;
   }
 }

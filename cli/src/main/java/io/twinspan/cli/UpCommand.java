@@ -68,7 +68,8 @@ final class UpCommand implements Callable<Integer> {
       out.println("array in " + directory.root() + " is up");
       for (JsonNode controller : status.path("controllers")) {
         for (JsonNode address : controller.path("nbd")) {
-          out.println("  controller " + controller.path("name").asString() + "  " + address.asString());
+          out.println(
+              "  controller " + controller.path("name").asString() + "  " + address.asString());
         }
       }
     }

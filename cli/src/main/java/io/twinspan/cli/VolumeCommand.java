@@ -92,7 +92,8 @@ final class VolumeCommand {
     @Option(
         names = "--pool",
         paramLabel = "POOL",
-        description = "A or B, at home in controller a or b. Default: the one with fewer bytes in volumes.")
+        description =
+            "A or B, at home in controller a or b. Default: the one with fewer bytes in volumes.")
     private @Nullable String pool;
 
     Create() {}
@@ -100,7 +101,8 @@ final class VolumeCommand {
     @Override
     public Integer call() {
       refuseWrongUsage();
-      var request = ArrayProcesses.request("volume-create").put("name", name).put("sizeBytes", size);
+      var request =
+          ArrayProcesses.request("volume-create").put("name", name).put("sizeBytes", size);
       if (pool != null) {
         request.put("pool", pool);
       }
@@ -152,7 +154,11 @@ final class VolumeCommand {
     @Parameters(index = "0", paramLabel = "NAME", description = "The volume.")
     private String name = "";
 
-    @Parameters(index = "1", paramLabel = "SIZE", converter = SizeConverter.class, description = "The new size.")
+    @Parameters(
+        index = "1",
+        paramLabel = "SIZE",
+        converter = SizeConverter.class,
+        description = "The new size.")
     private long size;
 
     @Option(names = "--shrink", description = "Allow a size smaller than now.")
@@ -186,7 +192,9 @@ final class VolumeCommand {
 
     @Override
     public Integer call() {
-      array.existing().askAnyController(ArrayProcesses.request("volume-delete").put("name", name), DEADLINE);
+      array
+          .existing()
+          .askAnyController(ArrayProcesses.request("volume-delete").put("name", name), DEADLINE);
       spec.commandLine().getOut().println("volume " + name + " is deleted");
       return CommandLine.ExitCode.OK;
     }

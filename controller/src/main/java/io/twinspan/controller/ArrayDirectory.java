@@ -49,14 +49,21 @@ public final class ArrayDirectory {
     int length = root.resolve(LONGEST_SOCKET).toString().getBytes(StandardCharsets.UTF_8).length;
     if (length > MAX_SOCKET_PATH_BYTES) {
       throw new TwinspanException(
-          "directory " + root + " is too long by " + (length - MAX_SOCKET_PATH_BYTES)
-              + " bytes: a path of a Unix socket has at most " + MAX_SOCKET_PATH_BYTES
+          "directory "
+              + root
+              + " is too long by "
+              + (length - MAX_SOCKET_PATH_BYTES)
+              + " bytes: a path of a Unix socket has at most "
+              + MAX_SOCKET_PATH_BYTES
               + "; choose a shorter one with --dir");
     }
     return new ArrayDirectory(root);
   }
 
-  /** The array that is meant when none is named: {@code $XDG_STATE_HOME/twinspan}, or {@code ~/.local/state/twinspan}. */
+  /**
+   * The array that is meant when none is named: {@code $XDG_STATE_HOME/twinspan}, or {@code
+   * ~/.local/state/twinspan}.
+   */
   public static Path defaultPath() {
     String state = System.getenv("XDG_STATE_HOME");
     Path base =
@@ -96,8 +103,12 @@ public final class ArrayDirectory {
       long free = Files.getFileStore(root).getUsableSpace();
       if (!exists() && free < MIN_FREE_BYTES) {
         throw new TwinspanException(
-            "there is too little space for an array in " + root + ": " + Sizes.rough(free)
-                + " are free, it needs at least " + Sizes.format(MIN_FREE_BYTES));
+            "there is too little space for an array in "
+                + root
+                + ": "
+                + Sizes.rough(free)
+                + " are free, it needs at least "
+                + Sizes.format(MIN_FREE_BYTES));
       }
     } catch (FileAlreadyExistsException e) {
       throw new TwinspanException(e.getFile() + " is in the way: it is no directory", e);

@@ -11,7 +11,8 @@ import java.security.SecureRandom;
 import java.util.HexFormat;
 
 /**
- * What makes an array this one and no other: its id, and the secret that controllers prove to each other. Immutable.
+ * What makes an array this one and no other: its id, and the secret that controllers prove to each
+ * other. Immutable.
  *
  * @param arrayId random, not 0; its lowest two bits are 0
  * @param secret 32 random bytes; not to be modified
@@ -49,7 +50,8 @@ public record ArrayIdentity(long arrayId, byte[] secret) {
         }
       }
     } catch (IOException | IllegalArgumentException e) {
-      throw new TwinspanException("can't read the array's identity " + file + ": " + e.getMessage(), e);
+      throw new TwinspanException(
+          "can't read the array's identity " + file + ": " + e.getMessage(), e);
     }
     throw new TwinspanException(
         file + " is no identity of this version: it must begin with \"" + HEADER + "\"");
@@ -61,9 +63,14 @@ public record ArrayIdentity(long arrayId, byte[] secret) {
     Files.createFile(
         part, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
     String text =
-        HEADER + "\n" + Long.toHexString(identity.arrayId) + "\n"
-            + HexFormat.of().formatHex(identity.secret) + "\n";
-    Files.writeString(part, text, StandardCharsets.US_ASCII, StandardOpenOption.WRITE, StandardOpenOption.SYNC);
+        HEADER
+            + "\n"
+            + Long.toHexString(identity.arrayId)
+            + "\n"
+            + HexFormat.of().formatHex(identity.secret)
+            + "\n";
+    Files.writeString(
+        part, text, StandardCharsets.US_ASCII, StandardOpenOption.WRITE, StandardOpenOption.SYNC);
     Files.move(part, file);
   }
 
@@ -86,7 +93,9 @@ public record ArrayIdentity(long arrayId, byte[] secret) {
     return switch (controller) {
       case "a" -> 1;
       case "b" -> 2;
-      default -> throw new TwinspanException("there is no controller \"" + controller + "\", only a and b");
+      default ->
+          throw new TwinspanException(
+              "there is no controller \"" + controller + "\", only a and b");
     };
   }
 

@@ -8,8 +8,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A stock of buffers of two sizes, {@value #SMALL_BYTES} bytes and {@link HostRequest#MAX_BYTES}, cut from one region of memory. A request that is too
- * large for the small ones, or finds none, takes a large one. Thread-safe and lock-free: two stacks of free buffers.
+ * A stock of buffers of two sizes, {@value #SMALL_BYTES} bytes and {@link HostRequest#MAX_BYTES},
+ * cut from one region of memory. A request that is too large for the small ones, or finds none,
+ * takes a large one. Thread-safe and lock-free: two stacks of free buffers.
  */
 final class BufferStock implements IoBuffers {
   /** Size of a small buffer. */
@@ -56,7 +57,10 @@ final class BufferStock implements IoBuffers {
     return small.inUse() + large.inUse();
   }
 
-  /** Free buffers of one size: a linked list over indices, its head tagged against reuse between a load and its compare-and-set. */
+  /**
+   * Free buffers of one size: a linked list over indices, its head tagged against reuse between a
+   * load and its compare-and-set.
+   */
   private static final class Stack {
     private static final int END = -1;
     private static final int TAKEN = -2;
@@ -100,7 +104,10 @@ final class BufferStock implements IoBuffers {
     void push(MemorySegment buffer) {
       long distance = buffer.address() - base;
       int index = (int) (distance / size);
-      if (distance < 0 || distance % size != 0 || index >= buffers.length || next.get(index) != TAKEN) {
+      if (distance < 0
+          || distance % size != 0
+          || index >= buffers.length
+          || next.get(index) != TAKEN) {
         throw new IllegalStateException("a buffer was released that is not taken");
       }
       used.decrementAndGet(0);

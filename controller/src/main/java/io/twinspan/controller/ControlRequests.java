@@ -12,7 +12,10 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 
-/** Answers what comes on a controller's control socket. Thread-safe: what concerns the array is asked on the core's thread. */
+/**
+ * Answers what comes on a controller's control socket. Thread-safe: what concerns the array is
+ * asked on the core's thread.
+ */
 final class ControlRequests {
   private static final Duration TIMEOUT = Duration.ofSeconds(20);
   private static final Duration STATUS_TIMEOUT = Duration.ofSeconds(3);
@@ -74,7 +77,11 @@ final class ControlRequests {
     long size = size(request);
     if (size < volume.sizeBytes() && !request.path("shrink").asBoolean(false)) {
       throw new TwinspanException(
-          "volume " + volume.name() + " has " + Sizes.format(volume.sizeBytes()) + ": to make it"
+          "volume "
+              + volume.name()
+              + " has "
+              + Sizes.format(volume.sizeBytes())
+              + ": to make it"
               + " smaller, and lose what is beyond, say --shrink");
     }
     control(

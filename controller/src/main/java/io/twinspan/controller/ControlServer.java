@@ -28,11 +28,13 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The control socket of a process: a Unix socket (0600) on which local tools ask one question per connection. A question is one line of JSON, {@code
- * {"command": NAME, …}}; the answer is one line, {@code {"ok": true, "result": …}} or {@code {"ok": false, "error": TEXT}}.
+ * The control socket of a process: a Unix socket (0600) on which local tools ask one question per
+ * connection. A question is one line of JSON, {@code {"command": NAME, …}}; the answer is one line,
+ * {@code {"ok": true, "result": …}} or {@code {"ok": false, "error": TEXT}}.
  *
- * <p>A question is at most {@value #MAX_REQUEST_BYTES} bytes and must come within {@link #READ_DEADLINE}; more than {@value #MAX_CONNECTIONS}
- * connections at a time are closed at once. Each connection has a virtual thread. Thread-safe.
+ * <p>A question is at most {@value #MAX_REQUEST_BYTES} bytes and must come within {@link
+ * #READ_DEADLINE}; more than {@value #MAX_CONNECTIONS} connections at a time are closed at once.
+ * Each connection has a virtual thread. Thread-safe.
  */
 public final class ControlServer implements AutoCloseable {
   /** Longest question in bytes, its line end included. */
@@ -79,7 +81,10 @@ public final class ControlServer implements AutoCloseable {
     this.readDeadline = readDeadline;
   }
 
-  /** Opens the socket at a path, in place of one that a dead process left there, and answers from now on. */
+  /**
+   * Opens the socket at a path, in place of one that a dead process left there, and answers from
+   * now on.
+   */
   public static ControlServer start(Path path, Handler handler) {
     return start(path, handler, READ_DEADLINE);
   }
@@ -94,7 +99,8 @@ public final class ControlServer implements AutoCloseable {
       Thread.ofPlatform().daemon().name("control").start(started::accept);
       return started;
     } catch (IOException e) {
-      throw new TwinspanException("can't open the control socket " + path + ": " + e.getMessage(), e);
+      throw new TwinspanException(
+          "can't open the control socket " + path + ": " + e.getMessage(), e);
     }
   }
 
@@ -213,7 +219,8 @@ public final class ControlServer implements AutoCloseable {
       }
       throw new TwinspanException(answer.path("error").asString("no answer"));
     } catch (java.nio.channels.AsynchronousCloseException e) {
-      throw new UnreachableException("no answer from " + socket + " within " + timeout.toMillis() + " ms", e);
+      throw new UnreachableException(
+          "no answer from " + socket + " within " + timeout.toMillis() + " ms", e);
     } catch (IOException | JacksonException e) {
       throw new UnreachableException("can't ask " + socket + ": " + e.getMessage(), e);
     }

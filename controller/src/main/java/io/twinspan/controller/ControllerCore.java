@@ -19,8 +19,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The core: the one agent that runs drives' completions, link, array node and pools. Others reach it through two bounded queues: hosts' requests, and tasks of the
- * control plane.
+ * The core: the one agent that runs drives' completions, link, array node and pools. Others reach
+ * it through two bounded queues: hosts' requests, and tasks of the control plane.
  */
 final class ControllerCore implements Agent {
   private static final int HOST_QUEUE = 1024;
@@ -54,7 +54,8 @@ final class ControllerCore implements Agent {
     try {
       return answer.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
     } catch (TimeoutException e) {
-      throw new TwinspanException("the controller did not answer within " + timeout.toSeconds() + " s", e);
+      throw new TwinspanException(
+          "the controller did not answer within " + timeout.toSeconds() + " s", e);
     } catch (ExecutionException e) {
       throw e.getCause() instanceof TwinspanException known
           ? known
@@ -85,7 +86,8 @@ final class ControllerCore implements Agent {
     work += node.doWork(); // looks for the peer's death before hosts' new requests
     work += admit();
     if (work == 0 && !drives.hasDrives()) {
-      throw new TwinspanException("most drives are gone: the controller ends, start the array again");
+      throw new TwinspanException(
+          "most drives are gone: the controller ends, start the array again");
     }
     return work;
   }

@@ -5,7 +5,10 @@ import io.twinspan.nvme.DmaMemory;
 import io.twinspan.pool.MirrorPool;
 import java.lang.foreign.MemorySegment;
 
-/** A controller's memory that both drives and link reach, in one piece: commit logs, pools' metadata, scratch, hosts' data. */
+/**
+ * A controller's memory that both drives and link reach, in one piece: commit logs, pools'
+ * metadata, scratch, hosts' data.
+ */
 final class ControllerMemory implements AutoCloseable {
   private static final int PAGE_BYTES = 4096;
 

@@ -39,7 +39,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.databind.JsonNode;
 
-/** The process of one controller: puts the parts together, and takes them apart when it is asked to end. */
+/**
+ * The process of one controller: puts the parts together, and takes them apart when it is asked to
+ * end.
+ */
 public final class ControllerProcess implements ArrayListener, HostPort {
   private static final Logger LOG = LoggerFactory.getLogger(ControllerProcess.class);
   private static final Duration STOP_DEADLINE = Duration.ofSeconds(15);
@@ -65,7 +68,8 @@ public final class ControllerProcess implements ArrayListener, HostPort {
   private final CountDownLatch end = new CountDownLatch(1);
   private volatile @Nullable NbdFrontEnd frontEnd;
 
-  private ControllerProcess(ArrayDirectory directory, String name, Settings settings, ArrayIdentity identity) {
+  private ControllerProcess(
+      ArrayDirectory directory, String name, Settings settings, ArrayIdentity identity) {
     this.directory = directory;
     this.name = name;
     Arrays.fill(states, PoolState.STARTING);

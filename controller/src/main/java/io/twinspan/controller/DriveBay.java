@@ -23,9 +23,11 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * This controller's port on every drive of the shelf: the driver with its admin queue, and one private queue pair per drive, which both pools share.
+ * This controller's port on every drive of the shelf: the driver with its admin queue, and one
+ * private queue pair per drive, which both pools share.
  *
- * <p>{@link #poll} and the drives are for the core's thread; the rest for the thread that sets up and takes down, and {@link #describe} for any.
+ * <p>{@link #poll} and the drives are for the core's thread; the rest for the thread that sets up
+ * and takes down, and {@link #describe} for any.
  */
 final class DriveBay implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DriveBay.class);
@@ -38,9 +40,16 @@ final class DriveBay implements AutoCloseable {
 
   DriveBay() {}
 
-  /** Brings up this controller's port on a number of drives and creates a private queue pair on each. */
+  /**
+   * Brings up this controller's port on a number of drives and creates a private queue pair on
+   * each.
+   */
   static DriveBay open(
-      ArrayDirectory directory, String controller, int drives, int queueDepth, byte[] hostIdentifier) {
+      ArrayDirectory directory,
+      String controller,
+      int drives,
+      int queueDepth,
+      byte[] hostIdentifier) {
     DriveBay bay = new DriveBay();
     try {
       for (int i = 0; i < drives; i++) {
@@ -54,7 +63,11 @@ final class DriveBay implements AutoCloseable {
   }
 
   private void add(
-      ArrayDirectory directory, String controller, int index, int queueDepth, byte[] hostIdentifier) {
+      ArrayDirectory directory,
+      String controller,
+      int index,
+      int queueDepth,
+      byte[] hostIdentifier) {
     String name = "drive" + index;
     NvmeController nvme =
         NvmeController.open(
@@ -84,12 +97,16 @@ final class DriveBay implements AutoCloseable {
       IdentifyNamespace namespace = bay.controller.identifyNamespace(nsid);
       if (namespace.blockBytes() != Drive.BLOCK_BYTES) {
         throw new TwinspanException(
-            bay.name + ", namespace " + nsid + " has blocks of " + namespace.blockBytes()
-                + " bytes; it must be formatted with " + Drive.BLOCK_BYTES);
+            bay.name
+                + ", namespace "
+                + nsid
+                + " has blocks of "
+                + namespace.blockBytes()
+                + " bytes; it must be formatted with "
+                + Drive.BLOCK_BYTES);
       }
       int maxBlocks = bay.controller.maxTransferBytes() / Drive.BLOCK_BYTES;
-      drives.add(
-          new NvmeDrive(bay.name, bay.queue, nsid, namespace.sizeBlocks(), maxBlocks));
+      drives.add(new NvmeDrive(bay.name, bay.queue, nsid, namespace.sizeBlocks(), maxBlocks));
     }
     return drives;
   }
@@ -157,7 +174,9 @@ final class DriveBay implements AutoCloseable {
       drive.put("name", bay.name).put("serial", identity.serialNumber().strip());
       drive.put("model", identity.modelNumber().strip());
       drive.put("firmware", identity.firmwareRevision().strip());
-      drive.put("controllerId", identity.controllerId()).put("nqn", identity.subsystemNqn().strip());
+      drive
+          .put("controllerId", identity.controllerId())
+          .put("nqn", identity.subsystemNqn().strip());
       ArrayNode namespaces = drive.putArray("namespaces");
       for (int nsid : bay.controller.activeNamespaces()) {
         IdentifyNamespace namespace = bay.controller.identifyNamespace(nsid);

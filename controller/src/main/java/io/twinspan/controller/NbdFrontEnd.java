@@ -17,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The NBD server of a controller, on TCP and a Unix socket. A TCP port that was given by the system is remembered in the array's directory, so that hosts find the
- * controller again after a restart.
+ * The NBD server of a controller, on TCP and a Unix socket. A TCP port that was given by the system
+ * is remembered in the array's directory, so that hosts find the controller again after a restart.
  */
 final class NbdFrontEnd implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(NbdFrontEnd.class);
@@ -29,7 +29,8 @@ final class NbdFrontEnd implements AutoCloseable {
     this.server = server;
   }
 
-  static NbdFrontEnd start(HostPort port, ArrayDirectory directory, String name, Settings settings) {
+  static NbdFrontEnd start(
+      HostPort port, ArrayDirectory directory, String name, Settings settings) {
     String host = settings.text(Settings.Key.NBD_HOST);
     Settings.Key key = name.equals("a") ? Settings.Key.NBD_PORT_A : Settings.Key.NBD_PORT_B;
     int wanted = settings.count(key);

@@ -8,7 +8,10 @@ import io.twinspan.nvme.Status;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.DriveRequest;
 
-/** One namespace of an NVMe drive, through this controller's private queue pair on it. For the core's thread. */
+/**
+ * One namespace of an NVMe drive, through this controller's private queue pair on it. For the
+ * core's thread.
+ */
 final class NvmeDrive implements Drive {
   /** Hands completions of a queue pair to the requests they belong to. */
   static final CompletionHandler<DriveRequest> COMPLETIONS =
@@ -36,7 +39,12 @@ final class NvmeDrive implements Drive {
    *
    * @param blockCount size of the namespace in blocks of {@link Drive#BLOCK_BYTES}
    */
-  NvmeDrive(String name, QueuePair<DriveRequest> queue, int nsid, long blockCount, int maxTransferBlocks) {
+  NvmeDrive(
+      String name,
+      QueuePair<DriveRequest> queue,
+      int nsid,
+      long blockCount,
+      int maxTransferBlocks) {
     this.name = name;
     this.queue = queue;
     this.nsid = nsid;
@@ -84,7 +92,13 @@ final class NvmeDrive implements Drive {
         };
     if (status == Status.BAD_ARGUMENT) {
       throw new IllegalStateException(
-          name + ": " + r.operation + " of " + r.blockCount + " blocks at " + r.block
+          name
+              + ": "
+              + r.operation
+              + " of "
+              + r.blockCount
+              + " blocks at "
+              + r.block
               + " with memory that the drive can't reach");
     }
     return status != Status.FULL;

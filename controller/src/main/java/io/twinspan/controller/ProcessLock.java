@@ -17,14 +17,18 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A lock that a process holds on a file as long as it lives: the kernel lets go of it however the process ends, so a pid in the file is never taken for
- * that of a process which has got the number since.
+ * A lock that a process holds on a file as long as it lives: the kernel lets go of it however the
+ * process ends, so a pid in the file is never taken for that of a process which has got the number
+ * since.
  *
- * <p>Thread-safe. What this process holds it also remembers: POSIX lets go of a process's locks when it closes any descriptor of the file, so a file whose
- * lock is held here is not opened a second time.
+ * <p>Thread-safe. What this process holds it also remembers: POSIX lets go of a process's locks
+ * when it closes any descriptor of the file, so a file whose lock is held here is not opened a
+ * second time.
  */
 public final class ProcessLock implements AutoCloseable {
-  /** Those who ask hold a shared lock for a moment: longer than this it is another process's own. */
+  /**
+   * Those who ask hold a shared lock for a moment: longer than this it is another process's own.
+   */
   private static final long TAKE_DEADLINE_NS = TimeUnit.MILLISECONDS.toNanos(500);
 
   private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(1);
@@ -78,8 +82,7 @@ public final class ProcessLock implements AutoCloseable {
   }
 
   private static TwinspanException heldBy(Path file, String pid) {
-    return new TwinspanException(
-        file + " is held by process " + pid + ": it is running already");
+    return new TwinspanException(file + " is held by process " + pid + ": it is running already");
   }
 
   /** Pid of the process that holds the lock; empty when nobody does. */

@@ -24,11 +24,12 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The array's link to its peer, over RDMA verbs: a lane is a queue pair on a channel of its own, a message is a SEND, a placement an RDMA WRITE, and a grant a
- * memory region. For the core's thread.
+ * The array's link to its peer, over RDMA verbs: a lane is a queue pair on a channel of its own, a
+ * message is a SEND, a placement an RDMA WRITE, and a grant a memory region. For the core's thread.
  *
- * <p>The array hears of a link when all queue pairs are connected. A queue pair that fails takes the whole link down: the array's rules know only
- * one kind of loss, and the link comes back by itself.
+ * <p>The array hears of a link when all queue pairs are connected. A queue pair that fails takes
+ * the whole link down: the array's rules know only one kind of loss, and the link comes back by
+ * itself.
  */
 final class RdmaPeerLink implements PeerLink {
   private static final int RECEIVE_SLOT = 0;
@@ -117,7 +118,9 @@ final class RdmaPeerLink implements PeerLink {
   @Override
   public boolean send(Lane lane, MemorySegment message, int lengthBytes) {
     return up
-        && sender(lane).queuePair.postSend(request.send(0).inline(message, 0, lengthBytes).signaled(false))
+        && sender(lane)
+                .queuePair
+                .postSend(request.send(0).inline(message, 0, lengthBytes).signaled(false))
             == QueuePair.OK;
   }
 
@@ -254,7 +257,8 @@ final class RdmaPeerLink implements PeerLink {
       completions =
           link.createCompletionQueue(channel.spec().sendDepth() + channel.spec().receiveDepth());
       queuePair = channel.createQueuePair(0, completions, completions);
-      landing = landsOn == null ? MemorySegment.NULL : landsOn.allocate(landsOn.segment().byteSize());
+      landing =
+          landsOn == null ? MemorySegment.NULL : landsOn.allocate(landsOn.segment().byteSize());
       receives =
           messages
               ? channel.allocate((long) channel.spec().receiveDepth() * RECEIVE_BYTES)

@@ -14,9 +14,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The settings of an array: immutable values of {@link Key}s, read from {@code twinspan.conf}, lines of {@code key = value}.
+ * The settings of an array: immutable values of {@link Key}s, read from {@code twinspan.conf},
+ * lines of {@code key = value}.
  *
- * <p>An unknown key, a value that can't be read and a value out of its range are refused with the file, line, value and limit. Thread-safe.
+ * <p>An unknown key, a value that can't be read and a value out of its range are refused with the
+ * file, line, value and limit. Thread-safe.
  */
 public final class Settings {
   private enum Kind {
@@ -29,7 +31,13 @@ public final class Settings {
   /** What can be set. */
   public enum Key {
     /** Number of drives. */
-    SHELF_DRIVES("shelf.drives", Kind.COUNT, "4", 2, 16, "Drives in the shelf. Fixed when the array is made."),
+    SHELF_DRIVES(
+        "shelf.drives",
+        Kind.COUNT,
+        "4",
+        2,
+        16,
+        "Drives in the shelf. Fixed when the array is made."),
     /** Size of a drive. */
     SHELF_DRIVE_SIZE(
         "shelf.drive-size",
@@ -37,8 +45,8 @@ public final class Settings {
         "2GiB",
         256L << 20,
         4L << 40,
-        "Size of each drive; the image files are sparse. Half of a drive belongs to each pool. Fixed when the"
-            + " array is made."),
+        "Size of each drive; the image files are sparse. Half of a drive belongs to each pool."
+            + " Fixed when the array is made."),
     /** Size of a commit log. */
     POOL_LOG_SIZE(
         "pool.log-size",
@@ -62,7 +70,8 @@ public final class Settings {
         "500ms",
         100,
         60_000,
-        "A peer that is silent for so long is taken for dead. A peer whose process ends is seen at once."),
+        "A peer that is silent for so long is taken for dead. A peer whose process ends is seen at"
+            + " once."),
     /** How long a lone controller waits for its peer. */
     STARTUP_WAIT(
         "controller.startup-wait",
@@ -142,8 +151,15 @@ public final class Settings {
       long value = number(where, text);
       if (value < min || value > max) {
         throw new TwinspanException(
-            where + ": " + key + " = " + text + " is out of range, it must be from " + show(min)
-                + " to " + show(max));
+            where
+                + ": "
+                + key
+                + " = "
+                + text
+                + " is out of range, it must be from "
+                + show(min)
+                + " to "
+                + show(max));
       }
       return value;
     }
@@ -262,7 +278,10 @@ public final class Settings {
     return new Settings(changed);
   }
 
-  /** Writes a settings file that documents every key; those that differ from their default are active lines. */
+  /**
+   * Writes a settings file that documents every key; those that differ from their default are
+   * active lines.
+   */
   public void write(Path file) {
     StringBuilder s =
         new StringBuilder("# Settings of this Twinspan array. Restart it to make a change work.\n");

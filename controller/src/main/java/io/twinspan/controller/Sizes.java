@@ -5,9 +5,13 @@ import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Sizes in bytes as people write them: {@code 64MiB}, {@code 1G}, {@code 4096}. Units are powers of 1024. */
+/**
+ * Sizes in bytes as people write them: {@code 64MiB}, {@code 1G}, {@code 4096}. Units are powers of
+ * 1024.
+ */
 public final class Sizes {
-  private static final Pattern SIZE = Pattern.compile("(\\d{1,18}) *([kmgt]?)(i?b)?", Pattern.CASE_INSENSITIVE);
+  private static final Pattern SIZE =
+      Pattern.compile("(\\d{1,18}) *([kmgt]?)(i?b)?", Pattern.CASE_INSENSITIVE);
   private static final String UNITS = "kmgt";
 
   private Sizes() {}
@@ -48,7 +52,10 @@ public final class Sizes {
       shift += 10;
     }
     double value = (double) bytes / (1L << shift);
-    String number = shift > 0 && value < 100 ? String.format(Locale.ROOT, "%.1f", value) : Math.round(value) + "";
+    String number =
+        shift > 0 && value < 100
+            ? String.format(Locale.ROOT, "%.1f", value)
+            : Math.round(value) + "";
     return number + " " + (shift == 0 ? "B" : unit(shift));
   }
 

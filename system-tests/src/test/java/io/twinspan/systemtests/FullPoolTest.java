@@ -35,7 +35,9 @@ class FullPoolTest {
       data.flip();
       for (int i = 0; i < CHUNK_BLOCKS; i++) {
         long block = number * CHUNK_BLOCKS + i;
-        assertThat(StampedBlock.version(data, 1, 1, block)).as("block %d", block).isEqualTo(version);
+        assertThat(StampedBlock.version(data, 1, 1, block))
+            .as("block %d", block)
+            .isEqualTo(version);
       }
     }
   }

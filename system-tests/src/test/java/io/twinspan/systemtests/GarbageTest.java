@@ -45,12 +45,15 @@ class GarbageTest {
       all.put(length + " random bytes", channel -> send(channel, ByteBuffer.wrap(bytes)));
     }
     all.put("zeros", channel -> send(channel, ByteBuffer.allocate(4096)));
-    all.put("a request of the web", channel -> send(channel, text("GET / HTTP/1.1\r\nHost: x\r\n\r\n")));
+    all.put(
+        "a request of the web",
+        channel -> send(channel, text("GET / HTTP/1.1\r\nHost: x\r\n\r\n")));
     all.put("unending brackets", channel -> send(channel, text("[".repeat(LARGE))));
     all.put("NBD: an option of 4 GiB", channel -> send(channel, nbdOption(0xffff_ffff)));
     all.put("NBD: a request of 4 GiB", channel -> send(channel, nbdRequest()));
     all.put("vfio-user: a message of 4 GiB", channel -> send(channel, vfioUser(1, 0xffff_ffff)));
-    all.put("vfio-user: a message shorter than its header", channel -> send(channel, vfioUser(1, 3)));
+    all.put(
+        "vfio-user: a message shorter than its header", channel -> send(channel, vfioUser(1, 3)));
     all.put("vfio-user: a command before the version", channel -> send(channel, vfioUser(2, 64)));
     all.put("vfio-user: a version that is no JSON", channel -> send(channel, vfioVersion()));
     return all;
@@ -61,7 +64,12 @@ class GarbageTest {
   }
 
   private static ByteBuffer nbdOption(int length) {
-    return ByteBuffer.allocate(20).putInt(3).putLong(0x4948_4156_454f_5054L).putInt(7).putInt(length).flip();
+    return ByteBuffer.allocate(20)
+        .putInt(3)
+        .putLong(0x4948_4156_454f_5054L)
+        .putInt(7)
+        .putInt(length)
+        .flip();
   }
 
   private static ByteBuffer nbdRequest() {
@@ -141,11 +149,17 @@ class GarbageTest {
       load.verifyAll(0);
       load.verifyAll(1);
     }
-    assertThat(TestArray.PROCESSES.stream().map(ARRAY::pid).toList()).as("nobody died").isEqualTo(pids);
+    assertThat(TestArray.PROCESSES.stream().map(ARRAY::pid).toList())
+        .as("nobody died")
+        .isEqualTo(pids);
     ARRAY.awaitInStep();
     for (int i = 0; i < logs.length; i++) {
       String process = TestArray.PROCESSES.get(i);
-      assertThat(ARRAY.log(process, logs[i]).lines().filter(line -> line.matches(".* (WARN|ERROR) .*")))
+      assertThat(
+              ARRAY
+                  .log(process, logs[i])
+                  .lines()
+                  .filter(line -> line.matches(".* (WARN|ERROR) .*")))
           .as("%s says something about it", process)
           .isNotEmpty();
     }
@@ -164,7 +178,9 @@ class GarbageTest {
             stranger.getValue().talk(channel);
             channel.read(ByteBuffer.allocate(4096));
           } catch (IOException e) {
-            assertThat(e).as("%s at %s", stranger.getKey(), address).hasMessageMatching("(?i).*(pipe|reset).*");
+            assertThat(e)
+                .as("%s at %s", stranger.getKey(), address)
+                .hasMessageMatching("(?i).*(pipe|reset).*");
           }
           if (halfOpen.size() % 8 == 7) {
             channel.close();
@@ -201,7 +217,12 @@ class GarbageTest {
         TestArray.await(process + " to close its files", () -> Os.openFiles(pid) <= limit);
       } catch (AssertionError e) {
         throw new AssertionError(
-            process + " had " + limit + " files open, now " + String.join("\n", Os.openFileNames(pid)), e);
+            process
+                + " had "
+                + limit
+                + " files open, now "
+                + String.join("\n", Os.openFileNames(pid)),
+            e);
       }
     }
   }

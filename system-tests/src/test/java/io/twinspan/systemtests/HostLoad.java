@@ -18,11 +18,13 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Hosts that write and read through both controllers at once and hold every answer against what they know.
+ * Hosts that write and read through both controllers at once and hold every answer against what
+ * they know.
  *
- * <p>For each pair of volume and controller there are a writer and a reader. Every block belongs to one writer, which
- * gives it ever higher versions. A host whose controller goes away goes on at the other one, sends again what was not
- * acknowledged, and after a while returns. A read must bring, for each block, a version that is
+ * <p>For each pair of volume and controller there are a writer and a reader. Every block belongs to
+ * one writer, which gives it ever higher versions. A host whose controller goes away goes on at the
+ * other one, sends again what was not acknowledged, and after a while returns. A read must bring,
+ * for each block, a version that is
  *
  * <ul>
  *   <li>not older than the last one that was acknowledged before the read began,
@@ -297,8 +299,7 @@ final class HostLoad implements AutoCloseable {
       }
       away = 0;
       try {
-        NbdClient there =
-            NbdClient.connect(addresses.get(home), volume.name, ANSWER_DEADLINE);
+        NbdClient there = NbdClient.connect(addresses.get(home), volume.name, ANSWER_DEADLINE);
         leave();
         client = there;
         controller = home;
@@ -329,8 +330,7 @@ final class HostLoad implements AutoCloseable {
         volume.sent.set(block, version);
       }
       data.flip();
-      retrying(
-          client -> client.write((long) first * StampedBlock.BYTES, data.duplicate(), force));
+      retrying(client -> client.write((long) first * StampedBlock.BYTES, data.duplicate(), force));
       for (int block = first; block < first + count; block++) {
         volume.acknowledged.set(block, version);
       }

@@ -99,7 +99,16 @@ class HostToolsTest {
     for (String pool : List.of("A", "B")) {
       String volume = "qemu-" + pool;
       ARRAY.createVolume(volume, pool, "64MiB");
-      run("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", image.toString(), ARRAY.uri("a", volume))
+      run(
+              "qemu-img",
+              "convert",
+              "-n",
+              "-f",
+              "raw",
+              "-O",
+              "raw",
+              image.toString(),
+              ARRAY.uri("a", volume))
           .ok();
       run("qemu-img", "compare", "-f", "raw", "-F", "raw", image.toString(), ARRAY.uri("b", volume))
           .ok();

@@ -15,8 +15,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * Controllers die and stand still at random moments while hosts write and read through both. {@code -Dtwinspan.seed=N}
- * takes the same decisions again (their moments are the machine's), {@code -Dtwinspan.kills=N} as many kills.
+ * Controllers die and stand still at random moments while hosts write and read through both. {@code
+ * -Dtwinspan.seed=N} takes the same decisions again (their moments are the machine's), {@code
+ * -Dtwinspan.kills=N} as many kills.
  */
 class KillLoopTest {
   @RegisterExtension static final TestArray ARRAY = TestArray.with();

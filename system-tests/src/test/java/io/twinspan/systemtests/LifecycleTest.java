@@ -40,7 +40,9 @@ class LifecycleTest {
     try (NbdClient client = array.open(controller, volume)) {
       ByteBuffer back = ByteBuffer.allocate(BYTES);
       client.read(8192, back);
-      assertThat(back.flip().mismatch(content(seed))).as(volume + " through " + controller).isEqualTo(-1);
+      assertThat(back.flip().mismatch(content(seed)))
+          .as(volume + " through " + controller)
+          .isEqualTo(-1);
     }
   }
 
@@ -104,14 +106,13 @@ class LifecycleTest {
       assertThat(volumes)
           .filteredOn(v -> v.path("name").asString().equals(name))
           .singleElement()
-          .satisfies(
-              v -> {
-                boolean first = name.equals("seen-a");
-                assertThat(v.path("pool").asString()).isEqualTo(first ? "A" : "B");
-                assertThat(v.path("owner").asString()).isEqualTo(first ? "a" : "b");
-                assertThat(v.path("sizeBytes").asLong()).isEqualTo(first ? 64L << 20 : 32L << 20);
-                assertThat(v.path("usedBytes").asLong()).isBetween((long) BYTES, 2L * BYTES);
-              });
+          .satisfies(v -> {
+            boolean first = name.equals("seen-a");
+            assertThat(v.path("pool").asString()).isEqualTo(first ? "A" : "B");
+            assertThat(v.path("owner").asString()).isEqualTo(first ? "a" : "b");
+            assertThat(v.path("sizeBytes").asLong()).isEqualTo(first ? 64L << 20 : 32L << 20);
+            assertThat(v.path("usedBytes").asLong()).isBetween((long) BYTES, 2L * BYTES);
+          });
     }
   }
 
@@ -214,7 +215,8 @@ class LifecycleTest {
   @Test
   void whatIsInTheDirectoryIsForItsUserOnly() throws IOException {
     try (var files = Files.walk(ARRAY.directory())) {
-      for (var file : files.filter(f -> f.toString().matches(".*(\\.sock|\\.img|identity)")).toList()) {
+      for (var file :
+          files.filter(f -> f.toString().matches(".*(\\.sock|\\.img|identity)")).toList()) {
         boolean open =
             Files.getPosixFilePermissions(file).stream()
                 .anyMatch(p -> p.name().startsWith("OTHERS") || p.name().startsWith("GROUP"));

@@ -50,12 +50,19 @@ record Program(String line, int status, String out, String err) {
     builder.environment().put("LC_ALL", "C.UTF-8");
     Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).start();
     process.getOutputStream().close();
-    String line = String.join(" ", command.subList(Math.max(0, command.indexOf("--")), command.size()));
+    String line =
+        String.join(" ", command.subList(Math.max(0, command.indexOf("--")), command.size()));
     try {
       if (!process.waitFor(DEADLINE.toSeconds(), TimeUnit.SECONDS)) {
         process.destroyForcibly().waitFor();
         throw new AssertionError(
-            "not done within " + DEADLINE.toSeconds() + " s: " + line + "\n" + read(out) + read(err));
+            "not done within "
+                + DEADLINE.toSeconds()
+                + " s: "
+                + line
+                + "\n"
+                + read(out)
+                + read(err));
       }
       return new Program(line, process.exitValue(), read(out), read(err));
     } catch (InterruptedException e) {

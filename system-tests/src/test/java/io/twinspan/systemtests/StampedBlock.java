@@ -4,8 +4,9 @@ import java.nio.ByteBuffer;
 import java.util.zip.CRC32C;
 
 /**
- * A 4 KiB block that says what it is: which volume and place it was written for, by whom, as which version; the rest is
- * made from these, and a CRC32C covers it all. So a block that is torn, at a wrong place, or made up is known for it.
+ * A 4 KiB block that says what it is: which volume and place it was written for, by whom, as which
+ * version; the rest is made from these, and a CRC32C covers it all. So a block that is torn, at a
+ * wrong place, or made up is known for it.
  */
 final class StampedBlock {
   static final int BYTES = 4096;
@@ -38,7 +39,8 @@ final class StampedBlock {
   }
 
   /**
-   * Version of the block at a buffer's position, which moves on; 0 when it is all zeros, as never written.
+   * Version of the block at a buffer's position, which moves on; 0 when it is all zeros, as never
+   * written.
    *
    * @throws AssertionError when it is no whole block that was written for this place
    */
@@ -51,15 +53,23 @@ final class StampedBlock {
     String place = "volume " + volume + ", block " + block;
     if (from.getLong(at) != MAGIC || from.getInt(at + CRC) != crc(from, at)) {
       throw new AssertionError(
-          place + " is torn or garbage: magic %x, says it is block %d version %d"
-              .formatted(from.getLong(at), from.getLong(at + BLOCK), from.getLong(at + VERSION)));
+          place
+              + " is torn or garbage: magic %x, says it is block %d version %d"
+                  .formatted(
+                      from.getLong(at), from.getLong(at + BLOCK), from.getLong(at + VERSION)));
     }
     if (from.getInt(at + VOLUME) != volume
         || from.getInt(at + WRITER) != writer
         || from.getLong(at + BLOCK) != block) {
       throw new AssertionError(
-          place + " of writer " + writer + " holds what was written for volume %d, block %d by %d"
-              .formatted(from.getInt(at + VOLUME), from.getLong(at + BLOCK), from.getInt(at + WRITER)));
+          place
+              + " of writer "
+              + writer
+              + " holds what was written for volume %d, block %d by %d"
+                  .formatted(
+                      from.getInt(at + VOLUME),
+                      from.getLong(at + BLOCK),
+                      from.getInt(at + WRITER)));
     }
     return from.getLong(at + VERSION);
   }

@@ -32,8 +32,7 @@ class StampedBlockTest {
       ByteBuffer mixed = ByteBuffer.allocate(StampedBlock.BYTES);
       mixed.put(buffer.slice(0, torn));
       mixed.put(buffer.slice(StampedBlock.BYTES + torn, StampedBlock.BYTES - torn)).flip();
-      assertThatThrownBy(() -> StampedBlock.version(mixed, 1, 2, 77))
-          .hasMessageContaining("torn");
+      assertThatThrownBy(() -> StampedBlock.version(mixed, 1, 2, 77)).hasMessageContaining("torn");
     }
   }
 

@@ -31,9 +31,10 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
- * An array of real processes in a directory of its own, worked through the {@code twinspan} command. As a registered
- * extension it is up before a class's first test and gone after its last; its logs' ends are shown when a test fails.
- * {@link #close} fails when a process, socket or lock is left.
+ * An array of real processes in a directory of its own, worked through the {@code twinspan}
+ * command. As a registered extension it is up before a class's first test and gone after its last;
+ * its logs' ends are shown when a test fails. {@link #close} fails when a process, socket or lock
+ * is left.
  */
 final class TestArray
     implements AutoCloseable, BeforeAllCallback, AfterAllCallback, TestExecutionExceptionHandler {
@@ -255,9 +256,7 @@ final class TestArray
         try {
           List<String> lines = Files.readAllLines(file);
           System.out.println("---- end of " + file);
-          lines.stream()
-              .skip(Math.max(0, lines.size() - SHOWN_LINES))
-              .forEach(System.out::println);
+          lines.stream().skip(Math.max(0, lines.size() - SHOWN_LINES)).forEach(System.out::println);
         } catch (IOException e) {
           System.out.println("---- no " + file);
         }

@@ -48,8 +48,7 @@ class UsageTest {
     Path file = Files.createFile(folder.resolve("file"));
 
     TestArray.twinspan("up", "--dir", file.toString()).refused(1, "in the way");
-    TestArray.twinspan("up", "--dir", file.resolve("array").toString())
-        .refused(1, file.toString());
+    TestArray.twinspan("up", "--dir", file.resolve("array").toString()).refused(1, file.toString());
   }
 
   @Test
@@ -74,19 +73,16 @@ class UsageTest {
 
   @Test
   void aFullDiskIsSaidAtOnce() throws IOException {
-    onTmpfs(
-        disk -> {
-          fill(disk.resolve("filler"));
-          TestArray.twinspan("up", "--dir", disk.resolve("array").toString()).refused(1, "space");
-        });
+    onTmpfs(disk -> {
+      fill(disk.resolve("filler"));
+      TestArray.twinspan("up", "--dir", disk.resolve("array").toString()).refused(1, "space");
+    });
   }
 
   @Test
   void aDiskMuchTooSmallIsSaidAtOnce() throws IOException {
-    onTmpfs(
-        disk ->
-            TestArray.twinspan("up", "--dir", disk.resolve("array").toString())
-                .refused(1, "space"));
+    onTmpfs(disk ->
+        TestArray.twinspan("up", "--dir", disk.resolve("array").toString()).refused(1, "space"));
   }
 
   private interface OnDisk {
@@ -96,7 +92,8 @@ class UsageTest {
   private void onTmpfs(OnDisk test) throws IOException {
     Path disk = Files.createDirectory(folder.resolve("disk"));
     assumeTrue(Os.isRoot(), "only root may mount a small disk");
-    Program mount = Program.run(folder, "mount", "-t", "tmpfs", "-o", "size=1m", "none", disk.toString());
+    Program mount =
+        Program.run(folder, "mount", "-t", "tmpfs", "-o", "size=1m", "none", disk.toString());
     assumeTrue(mount.status() == 0, "no small disk: " + mount.err());
     try {
       test.run(disk);
