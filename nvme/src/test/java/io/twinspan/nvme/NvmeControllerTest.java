@@ -1,0 +1,237 @@
+package io.twinspan.nvme;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import org.junit.jupiter.api.Test;
+
+class NvmeControllerTest {
+  private final FakeDevice device = new FakeDevice();
+
+  @Test
+  void bringsAControllerUpInTheOrderOfTheSpecification() {
+    NvmeController controller = device.open();
+
+    assertThat(controller.state()).isEqualTo(ControllerState.READY);
+    assertThat(device.log)
+        .containsExactly(
+            "CC=0",
+            "AQA=1f001f",
+            "ASQ",
+            "ACQ",
+            "CC=460001",
+            "Identify 1",
+            "Set Features 7",
+            "Identify 2",
+            "Identify 0");
+    assertThat(controller.maxTransferBytes()).isEqualTo(4096 << 5);
+    assertThat(controller.maxQueuePairs()).isEqualTo(4);
+    assertThat(controller.identifyController().serialNumber()).isEqualTo("S1");
+    assertThat(controller.activeNamespaces()).containsExactly(1);
+    assertThat(controller.identifyNamespace(1).blockBytes()).isEqualTo(4096);
+  }
+
+  @Test
+  void waitsForReadyBeforeItDisablesAControllerThatSomebodyIsStarting() {
+    device.cc = ControllerRegisters.CC_ENABLE;
+    device.becomesReady = false;
+
+    assertThatThrownBy(device::open)
+        .isInstanceOf(NvmeException.class)
+        .hasMessageContaining("CSTS.RDY did not become 1");
+  }
+
+  @Test
+  void givesUpWhenReadyDoesNotComeInTheTimeThatCapTells() {
+    device.becomesReady = false;
+
+    assertThatThrownBy(device::open)
+        .isInstanceOf(NvmeException.class)
+        .hasMessageContaining("CSTS.RDY did not become 1 within PT2S");
+    assertThat(device.closed).isTrue();
+    assertThat(device.nowNs).isGreaterThan(2_000_000_000L);
+  }
+
+  @Test
+  void givesUpWhenReadyDoesNotGo() {
+    device.becomesDisabled = false;
+
+    assertThatThrownBy(device::open)
+        .isInstanceOf(NvmeException.class)
+        .hasMessageContaining("CSTS.RDY did not become 0");
+  }
+
+  @Test
+  void noticesAFatalStatusWhileItEnables() {
+    device.becomesReady = false;
+    device.fatal = true;
+
+    assertThatThrownBy(device::open).hasMessageContaining("fatal status");
+  }
+
+  @Test
+  void takesAllOnesForARemovedDevice() {
+    device.allOnes = true;
+
+    assertThatThrownBy(device::open).isInstanceOf(DeviceGoneException.class);
+  }
+
+  @Test
+  void takesAllOnesInCstsForASurpriseRemoval() {
+    NvmeController controller = device.open();
+    device.allOnes = true;
+
+    assertThat(controller.checkHealth()).isFalse();
+    assertThat(controller.state()).isEqualTo(ControllerState.GONE);
+    assertThatThrownBy(controller::smartLog).isInstanceOf(DeviceGoneException.class);
+    controller.close();
+    assertThat(controller.state()).isEqualTo(ControllerState.CLOSED);
+  }
+
+  @Test
+  void disablesAControllerWhoseStatusIsFatalAndComesBackByAReset() {
+    NvmeController controller = device.open();
+    device.fatal = true;
+
+    assertThat(controller.checkHealth()).isFalse();
+    assertThat(controller.state()).isEqualTo(ControllerState.FAILED);
+    assertThat(device.cc).isZero();
+
+    device.fatal = false;
+    controller.reset();
+    assertThat(controller.state()).isEqualTo(ControllerState.READY);
+    assertThat(controller.failure()).isEmpty();
+  }
+
+  @Test
+  void failsWhenAnAdministrativeCommandIsNotAnsweredInTime() {
+    NvmeController controller = device.open();
+    device.answersAdmin = false;
+
+    assertThatThrownBy(controller::identifyController)
+        .hasMessageContaining("no answer to admin command Identify within PT1S");
+    assertThat(controller.state()).isEqualTo(ControllerState.FAILED);
+  }
+
+  @Test
+  void failsWhenACompletionNamesAnotherCommand() {
+    NvmeController controller = device.open();
+    device.adminCidOffset = 5;
+
+    assertThatThrownBy(controller::identifyController).hasMessageContaining("was answered as CID");
+    assertThat(controller.state()).isEqualTo(ControllerState.FAILED);
+  }
+
+  @Test
+  void noticesADeviceThatGoesWhileACommandIsWaitedFor() {
+    NvmeController controller = device.open();
+    device.answersAdmin = false;
+    device.present = false;
+
+    assertThatThrownBy(controller::identifyController).isInstanceOf(DeviceGoneException.class);
+    assertThat(controller.state()).isEqualTo(ControllerState.GONE);
+  }
+
+  @Test
+  void keepsTheStatusOfACommandThatTheControllerRefuses() {
+    NvmeController controller = device.open();
+    device.adminStatus.put(AdminOpcode.GET_LOG_PAGE, Status.INVALID_LOG_PAGE);
+
+    assertThatThrownBy(controller::smartLog)
+        .isInstanceOfSatisfying(
+            StatusException.class, e -> assertThat(e.status()).isEqualTo(Status.INVALID_LOG_PAGE))
+        .hasMessageContaining("Invalid Log Page");
+    assertThat(controller.isReady()).isTrue();
+  }
+
+  @Test
+  void answersManyMoreCommandsThanTheAdminQueueHasEntries() {
+    NvmeController controller = device.open();
+
+    for (int i = 0; i < 5 * AdminQueue.ENTRIES; i++) {
+      assertThat(controller.feature(Feature.ARBITRATION)).isZero();
+    }
+  }
+
+  @Test
+  void createsNoMoreQueuePairsThanTheControllerGrants() {
+    device.grantedQueues = 2;
+    NvmeController controller = device.open();
+    QueuePair<String> first = controller.createQueuePair(4, (request, status) -> {});
+    controller.createQueuePair(4, (request, status) -> {});
+
+    assertThatThrownBy(() -> controller.createQueuePair(4, (request, status) -> {}))
+        .hasMessageContaining("all 2 I/O queue pairs");
+    first.close();
+    assertThat(controller.createQueuePair(4, (request, status) -> {}).id()).isEqualTo(1);
+  }
+
+  @Test
+  void deletesTheCompletionQueueWhenTheSubmissionQueueIsRefused() {
+    NvmeController controller = device.open();
+    device.adminStatus.put(AdminOpcode.CREATE_IO_SQ, Status.INVALID_QUEUE_SIZE);
+    device.log.clear();
+
+    assertThatThrownBy(() -> controller.createQueuePair(4, (request, status) -> {}))
+        .isInstanceOf(StatusException.class);
+    assertThat(device.log)
+        .containsExactly(
+            "Create I/O Completion Queue 40001",
+            "Create I/O Submission Queue 40001",
+            "Delete I/O Completion Queue 1");
+    assertThat(controller.queuePairs()).isEmpty();
+  }
+
+  @Test
+  void shutsDownInOrder() {
+    NvmeController controller = device.open();
+    QueuePair<String> pair = controller.createQueuePair(4, (request, status) -> {});
+    device.log.clear();
+
+    controller.close();
+
+    assertThat(device.log)
+        .containsExactly(
+            "Delete I/O Submission Queue 1", "Delete I/O Completion Queue 1", "CC=464001", "CC=0");
+    assertThat(device.closed).isTrue();
+    assertThat(pair.isAlive()).isFalse();
+    pair.close();
+  }
+
+  @Test
+  void doesNotWaitForEverForAShutdown() {
+    NvmeController controller = device.open();
+    device.shutsDown = false;
+
+    controller.close();
+
+    assertThat(controller.state()).isEqualTo(ControllerState.CLOSED);
+    assertThat(device.closed).isTrue();
+  }
+
+  @Test
+  void takesMemoryBack() {
+    NvmeController controller = device.open();
+    try (DmaMemory memory = DmaMemory.allocate("test", 8192)) {
+      int before = device.dmaWindows();
+      controller.map(memory);
+      assertThat(controller.iovaOf(memory.segment(), 4096, 4096)).isPositive();
+
+      controller.unmap(memory);
+
+      assertThat(controller.iovaOf(memory.segment(), 4096, 4096)).isEqualTo(-1);
+      assertThat(device.dmaWindows()).isEqualTo(before);
+    }
+  }
+
+  @Test
+  void noStateIsLeftByAWayThatIsNotDrawn() {
+    for (ControllerState state : ControllerState.values()) {
+      assertThat(state.mayBecome(ControllerState.ATTACHED)).isFalse();
+      assertThat(state.mayBecome(state)).isFalse();
+      assertThat(ControllerState.CLOSED.mayBecome(state)).isFalse();
+    }
+    assertThat(ControllerState.GONE.mayBecome(ControllerState.DISABLING)).isFalse();
+    assertThat(ControllerState.ATTACHED.mayBecome(ControllerState.READY)).isFalse();
+  }
+}

@@ -1,0 +1,306 @@
+package io.twinspan.nvme;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class QueuePairTest implements CompletionHandler<String> {
+  private static final int DEPTH = 4;
+
+  private final FakeDevice device = new FakeDevice();
+  private final NvmeController controller = device.open();
+  private final DmaMemory memory = DmaMemory.allocate("test", 2 << 20);
+  private final MemorySegment data = memory.segment();
+  private final List<String> answers = new ArrayList<>();
+  private final QueuePair<String> pair;
+
+  QueuePairTest() {
+    controller.map(memory);
+    pair = controller.createQueuePair(DEPTH, this);
+  }
+
+  @AfterEach
+  void close() {
+    pair.close();
+    controller.close();
+    memory.close();
+  }
+
+  @Override
+  public void completed(String request, int status) {
+    answers.add(request + " " + status);
+  }
+
+  @Override
+  public void reported(String request, ReservationReport report, int registrantCount) {
+    answers.add(
+        "%s holder %d of %d"
+            .formatted(request, report.isHolder(0) ? report.key(0) : 0, registrantCount));
+  }
+
+  @Test
+  void readsAndWritesWithThePrpsOfTheCallersMemory() {
+    assertThat(pair.write(1, 7, 1, data, 4096, "w")).isZero();
+    assertThat(pair.read(1, 1L << 33, 2, data, 8192, "r")).isZero();
+
+    List<SubmissionEntry> entries = device.submitted(1);
+    long iova = controller.iovaOf(data, 0, 1);
+    assertThat(entries.get(0).opcode()).isEqualTo(NvmOpcode.WRITE);
+    assertThat(entries.get(0).nsid()).isEqualTo(1);
+    assertThat(entries.get(0).lba()).isEqualTo(7);
+    assertThat(entries.get(0).blockCount()).isEqualTo(1);
+    assertThat(entries.get(0).prp1()).isEqualTo(iova + 4096);
+    assertThat(entries.get(0).prp2()).isZero();
+    assertThat(entries.get(1).opcode()).isEqualTo(NvmOpcode.READ);
+    assertThat(entries.get(1).lba()).isEqualTo(1L << 33);
+    assertThat(entries.get(1).prp2()).isEqualTo(iova + 8192 + 4096);
+    assertThat(entries.get(0).cid()).isNotEqualTo(entries.get(1).cid());
+    assertThat(answers).isEmpty();
+
+    device.complete(1, entries.get(1).cid(), 0);
+    device.complete(1, entries.get(0).cid(), Status.LBA_OUT_OF_RANGE);
+    assertThat(pair.poll(8)).isEqualTo(2);
+    assertThat(answers).containsExactly("r 0", "w 128");
+    assertThat(device.cqHeadDoorbell(1)).isEqualTo(2);
+    assertThat(pair.counters().bytesRead()).isEqualTo(8192);
+    assertThat(pair.counters().bytesWritten()).isZero();
+    assertThat(pair.counters().errors()).isEqualTo(1);
+    assertThat(pair.counters().commands()).isEqualTo(2);
+  }
+
+  @Test
+  void writesThePrpListWhereTheDriveFindsIt() {
+    assertThat(pair.read(1, 0, 5, data, 4096 + 512, "r")).isZero();
+
+    SubmissionEntry entry = device.submitted(1).getFirst();
+    MemorySegment list = device.memory(entry.prp2(), 40);
+    long second = controller.iovaOf(data, 8192, 1);
+    for (int i = 0; i < 5; i++) {
+      assertThat(list.get(LittleEndian.LONG, 8L * i)).isEqualTo(second + 4096L * i);
+    }
+  }
+
+  @Test
+  void refusesWhatTheDriveCannotCarryOut() {
+    MemorySegment foreign = MemorySegment.ofArray(new byte[8192]);
+    int mostBlocks = controller.maxTransferBytes() / 4096;
+
+    assertThat(pair.read(1, 0, 1, foreign, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.read(1, 0, 1, data, 2, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.read(1, 0, 1, data, -4, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.read(1, 0, 1, data, data.byteSize() - 4092, "x"))
+        .isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.read(1, 0, 0, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.read(1, 0, -1, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.read(2, 0, 1, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.read(1, 0, mostBlocks + 1, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.read(1, 0, Integer.MAX_VALUE, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.writeZeroes(1, 0, 65537, false, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.read(1, 0, mostBlocks, data, 0, "ok")).isZero();
+    assertThat(pair.inFlight()).isEqualTo(1);
+  }
+
+  @Test
+  void saysFullUntilACommandIsAnswered() {
+    for (int i = 0; i < DEPTH; i++) {
+      assertThat(pair.flush(1, "f" + i)).isZero();
+    }
+    assertThat(pair.flush(1, "too many")).isEqualTo(Status.FULL);
+    assertThat(pair.read(1, 0, 1, data, 0, "too many")).isEqualTo(Status.FULL);
+
+    device.complete(1, device.submitted(1).getFirst().cid(), 0);
+    assertThat(pair.poll(8)).isEqualTo(1);
+    assertThat(pair.flush(1, "again")).isZero();
+    assertThat(answers).containsExactly("f0 0");
+  }
+
+  @Test
+  void goesRoundTheRingsManyTimes() {
+    for (int i = 0; i < 10 * DEPTH; i++) {
+      assertThat(pair.read(1, i, 1, data, 0, "a" + i)).isZero();
+      assertThat(pair.read(1, i, 1, data, 0, "b" + i)).isZero();
+      List<SubmissionEntry> entries = device.submitted(1);
+      assertThat(entries).hasSize(2);
+      // Out of order, so that command identifiers and slots drift apart.
+      device.complete(1, entries.get(1).cid(), 0);
+      device.complete(1, entries.get(0).cid(), 0);
+      assertThat(pair.poll(1)).isEqualTo(1);
+      assertThat(pair.poll(8)).isEqualTo(1);
+      assertThat(answers).containsExactly("b" + i + " 0", "a" + i + " 0");
+      answers.clear();
+    }
+    assertThat(pair.poll(8)).isZero();
+  }
+
+  @Test
+  void aCompletionForNoCommandFailsTheControllerAndAnswersEachCommandOnce() {
+    assertThat(pair.flush(1, "f")).isZero();
+    assertThat(pair.flush(1, "g")).isZero();
+    List<SubmissionEntry> entries = device.submitted(1);
+    device.complete(1, entries.get(0).cid(), 0);
+    device.complete(1, entries.get(0).cid(), 0);
+
+    assertThat(pair.poll(8)).isEqualTo(2);
+
+    assertThat(answers).containsExactly("f 0", "g -1");
+    assertThat(controller.state()).isEqualTo(ControllerState.FAILED);
+    assertThat(device.cc).isZero();
+    assertThat(pair.poll(8)).isZero();
+  }
+
+  @Test
+  void refusesACidBeyondTheTableAndASubmissionHeadBeyondTheQueue() {
+    assertThat(pair.flush(1, "f")).isZero();
+    int cid = device.submitted(1).getFirst().cid();
+    device.post(1, cid, 0, DEPTH + 1);
+
+    assertThat(pair.poll(8)).isEqualTo(1);
+    assertThat(answers).containsExactly("f -1");
+    assertThat(controller.failure()).contains("SQ head 5");
+  }
+
+  @Test
+  void answersWithGoneWhenTheDeviceGoes() {
+    assertThat(pair.flush(1, "f")).isZero();
+    device.present = false;
+    device.nowNs += 1_000_000_000L;
+
+    assertThat(pair.poll(8)).isEqualTo(1);
+    assertThat(answers).containsExactly("f -1");
+    assertThat(controller.state()).isEqualTo(ControllerState.GONE);
+
+    answers.clear();
+    assertThat(pair.read(1, 0, 1, data, 0, "late")).isZero();
+    assertThat(answers).isEmpty();
+    assertThat(pair.poll(8)).isEqualTo(1);
+    assertThat(answers).containsExactly("late -1");
+  }
+
+  @Test
+  void deliversWhatCameBeforeTheDeviceWent() {
+    assertThat(pair.flush(1, "f")).isZero();
+    assertThat(pair.flush(1, "g")).isZero();
+    device.complete(1, device.submitted(1).getFirst().cid(), 0);
+    device.present = false;
+    controller.checkPresence();
+
+    assertThat(pair.poll(1)).isEqualTo(1);
+    assertThat(pair.poll(1)).isEqualTo(1);
+    assertThat(answers).containsExactly("f 0", "g -1");
+  }
+
+  @Test
+  void failsTheControllerWhenACommandTakesTooLong() {
+    assertThat(pair.flush(1, "f")).isZero();
+    for (int polls = 0; polls < 200 && answers.isEmpty(); polls++) {
+      device.nowNs = pair.nextDeadlineNs();
+      pair.poll(8);
+    }
+
+    assertThat(answers).containsExactly("f -1");
+    assertThat(controller.failure()).contains("no answer to Flush");
+    assertThat(device.nowNs).isGreaterThan(1_000_000_000L);
+  }
+
+  @Test
+  void aPauseOfThisProcessIsNoFaultOfTheDrive() {
+    assertThat(pair.flush(1, "f")).isZero();
+    device.nowNs += 3600_000_000_000L;
+
+    assertThat(pair.poll(8)).isZero();
+    assertThat(controller.isReady()).isTrue();
+  }
+
+  @Test
+  void aResetLosesTheQueuePairAndItsIdentifierIsFreeAgain() {
+    assertThat(pair.flush(1, "f")).isZero();
+    controller.reset();
+
+    assertThat(pair.poll(8)).isEqualTo(1);
+    assertThat(answers).containsExactly("f -1");
+    try (QueuePair<String> next = controller.createQueuePair(DEPTH, this)) {
+      assertThat(next.id()).isEqualTo(1);
+      pair.close(); // the old one must not delete the new one's queues
+      assertThat(next.isAlive()).isTrue();
+    }
+    assertThat(device.log).filteredOn(line -> line.startsWith("Delete")).hasSize(2);
+  }
+
+  @Test
+  void closingAnswersWhatIsInFlight() {
+    assertThat(pair.flush(1, "f")).isZero();
+    pair.close();
+
+    assertThat(answers).containsExactly("f -1");
+    assertThatThrownBy(() -> pair.poll(1)).isInstanceOf(IllegalStateException.class);
+  }
+
+  @Test
+  void sendsReservationKeysInLittleEndian() {
+    assertThat(pair.reservationRegister(1, Reservation.REGISTER, true, 0, 0x0102, "r")).isZero();
+    assertThat(
+            pair.reservationAcquire(
+                1, Reservation.PREEMPT, Reservation.EXCLUSIVE_ACCESS, 0x0102, 0x0304, "a"))
+        .isZero();
+    assertThat(
+            pair.reservationRelease(
+                1, Reservation.RELEASE, Reservation.EXCLUSIVE_ACCESS, 0x0102, "l"))
+        .isZero();
+
+    List<SubmissionEntry> entries = device.submitted(1);
+    assertThat(entries.get(0).cdw(10)).isEqualTo(0x8);
+    assertThat(bytes(entries.get(0), 16))
+        .containsExactly(0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0);
+    assertThat(entries.get(1).cdw(10)).isEqualTo(0x201);
+    assertThat(bytes(entries.get(1), 16))
+        .containsExactly(2, 1, 0, 0, 0, 0, 0, 0, 4, 3, 0, 0, 0, 0, 0, 0);
+    assertThat(entries.get(2).cdw(10)).isEqualTo(0x200);
+    assertThat(bytes(entries.get(2), 8)).containsExactly(2, 1, 0, 0, 0, 0, 0, 0);
+  }
+
+  @Test
+  void reportsNoMoreRegistrantsThanWereReceived() {
+    assertThat(pair.reservationReport(1, "r")).isZero();
+    SubmissionEntry entry = device.submitted(1).getFirst();
+    assertThat(entry.cdw(11)).isEqualTo(1);
+    int length = (entry.cdw(10) + 1) * 4;
+    ReservationReport report = new ReservationReport().wrap(device.memory(entry.prp1(), length), 0);
+    report.registrantCount(60_000);
+    report.registrant(0, 1, true, 77, 1, 2);
+    device.complete(1, entry.cid(), 0);
+
+    assertThat(pair.poll(1)).isEqualTo(1);
+    assertThat(answers).containsExactly("r holder 77 of " + QueuePair.MAX_REGISTRANTS);
+  }
+
+  @Test
+  void wakesADriveOnlyIfItSleeps() {
+    assertThat(pair.flush(1, "f")).isZero();
+    assertThat(device.doorbellEvent.drain()).isFalse();
+
+    new DoorbellPage(device.bar, DoorbellPage.barOffset(1)).sleeping(true);
+    assertThat(pair.flush(1, "g")).isZero();
+    assertThat(device.doorbellEvent.drain()).isTrue();
+  }
+
+  @Test
+  void armsItsInterruptOnlyWhileItsThreadSleeps() {
+    DoorbellPage page = new DoorbellPage(device.bar, DoorbellPage.barOffset(1));
+    assertThat(page.interruptArmed()).isFalse();
+    pair.wakeSource().arm();
+    assertThat(page.interruptArmed()).isTrue();
+    device.interrupt(1).signal();
+    pair.wakeSource().disarm();
+    assertThat(page.interruptArmed()).isFalse();
+    assertThat(device.interrupt(1).drain()).isFalse();
+  }
+
+  private byte[] bytes(SubmissionEntry entry, int length) {
+    return device.memory(entry.prp1(), length).toArray(LittleEndian.BYTE);
+  }
+}
