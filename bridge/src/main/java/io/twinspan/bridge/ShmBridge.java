@@ -8,11 +8,10 @@ import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
 import io.twinspan.linux.Poller;
 import io.twinspan.linux.Processes;
+import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixListener;
 import io.twinspan.linux.UnixSocket;
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -43,12 +42,11 @@ public final class ShmBridge implements Bridge {
   private static final int TOKEN_LISTENER = 0;
   private static final int TOKEN_DOORBELL = 1;
   private static final int TOKEN_CONNECTION = 2;
-  private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
   private final Side side;
   private final Path path;
   private final UUID arrayId;
-  private final UUID bootId = bootId();
+  private final UUID bootId = Hello.bootIdOfThisMachine();
   private final Proof proof;
   private final String nodeName;
   private final Contract contract;
@@ -277,6 +275,9 @@ public final class ShmBridge implements Bridge {
       } catch (Refusal refusal) {
         refuse(candidate, refusal);
         work++;
+      } catch (TwinspanException e) { // no descriptor or no memory left
+        refuse(candidate, new Refusal("this side can't: " + e.getMessage(), true));
+        work++;
       }
     }
     return work;
@@ -286,17 +287,22 @@ public final class ShmBridge implements Bridge {
     if (listener == null) {
       return 0;
     }
-    Optional<UnixSocket> accepted = listener.accept();
-    if (accepted.isEmpty()) {
+    try {
+      Optional<UnixSocket> accepted = listener.accept();
+      if (accepted.isEmpty()) {
+        return 0;
+      }
+      if (candidates.size() >= MAX_CANDIDATES) {
+        complaints.warn(nowNs, "link: too many connections at once; the last ones are closed");
+        accepted.get().close();
+      } else {
+        begin(new Connection(accepted.get()));
+      }
+      return 1;
+    } catch (ErrnoException e) {
+      complaints.warn(nowNs, "link: can't take a connection: " + e.getMessage());
       return 0;
     }
-    if (candidates.size() >= MAX_CANDIDATES) {
-      complaints.warn(nowNs, "link: too many connections at once; the last ones are closed");
-      accepted.get().close();
-    } else {
-      begin(new Connection(accepted.get()));
-    }
-    return 1;
   }
 
   private int connect() {
@@ -335,8 +341,15 @@ public final class ShmBridge implements Bridge {
 
   private void refuse(Handshake candidate, Refusal refusal) {
     boolean _ = candidate.connection().sendRefusal(refusal);
-    String whom = side == Side.A ? "a connection to " : "the connection to ";
-    complaints.warn(nowNs, "link: gave up " + whom + path + ": " + refusal.reason());
+    complaints.warn(
+        nowNs,
+        refusal.reason(),
+        "link: gave up a connection %s pid %d, %s: %s"
+            .formatted(
+                side == Side.A ? "from" : "to",
+                candidate.connection().peer().pid(),
+                path,
+                refusal.reason()));
     if (!refusal.passing()) {
       nextAttemptNs = nowNs + REFUSED_RETRY_NS;
     }
@@ -430,14 +443,6 @@ public final class ShmBridge implements Bridge {
   private Refusal busy() {
     int pid = endpoint == null ? 0 : endpoint.peerPid();
     return new Refusal("the link is up with pid " + pid, true);
-  }
-
-  private static UUID bootId() {
-    try {
-      return UUID.fromString(Files.readString(BOOT_ID).strip());
-    } catch (IOException | IllegalArgumentException e) {
-      return new UUID(0, 0); // only for people who read logs
-    }
   }
 
   /** This side, as far as a handshake needs it. */
