@@ -51,8 +51,7 @@ public final class ShmBridge implements Bridge {
   private final String nodeName;
   private final Contract contract;
   private final long controlBytes;
-  private final long heartbeatNs;
-  private final long silenceNs;
+  private final Heartbeat heartbeat;
   private final long retryNs;
   private final long helloNs;
 
@@ -77,10 +76,6 @@ public final class ShmBridge implements Bridge {
   private long lastLookNs;
   private long nowNs;
   private long nextAttemptNs = Long.MIN_VALUE;
-  private long nextBeatNs;
-  private long peerHeartbeat;
-  private long lastSignNs;
-  private long silentSinceNs;
 
   /**
    * Makes the window, and on side A the socket.
@@ -96,8 +91,7 @@ public final class ShmBridge implements Bridge {
     nodeName = options.nodeName;
     contract = options.contract;
     controlBytes = options.controlBytes;
-    heartbeatNs = options.heartbeat.toNanos();
-    silenceNs = options.silence.toNanos();
+    heartbeat = new Heartbeat(options.heartbeat.toNanos(), options.silence.toNanos());
     retryNs = options.retry.toNanos();
     helloNs = options.hello.toNanos();
     listener = side == Side.A ? UnixListener.bind(path, 0600) : null;
@@ -154,7 +148,7 @@ public final class ShmBridge implements Bridge {
     if (state == LinkState.CLOSED) {
       return 0;
     }
-    boolean paused = now - nowNs > silenceNs / 2;
+    boolean paused = heartbeat.wasPaused(nowNs, now);
     nowNs = now;
     int work = 0;
     if (lookAtSockets || paused || now - lastLookNs >= SOCKET_CHECK_NS) {
@@ -176,7 +170,7 @@ public final class ShmBridge implements Bridge {
       deadline = Math.min(deadline, candidate.deadlineNs());
     }
     if (endpoint != null) {
-      return Math.min(deadline, Math.min(nextBeatNs, silentSinceNs + silenceNs));
+      return Math.min(deadline, heartbeat.nextDeadlineNs());
     }
     return side == Side.B && candidates.isEmpty() ? Math.min(deadline, nextAttemptNs) : deadline;
   }
@@ -379,10 +373,7 @@ public final class ShmBridge implements Bridge {
     generation = newborn.generation();
     window.generation(generation);
     poller.add(newborn.doorbell().fd(), TOKEN_DOORBELL);
-    peerHeartbeat = newborn.peerHeartbeat();
-    lastSignNs = nowNs;
-    silentSinceNs = nowNs;
-    nextBeatNs = nowNs;
+    heartbeat.begin(nowNs, newborn.peerHeartbeat());
     LOG.info(
         "link: up with {} (pid {}), generation {}",
         newborn.peerName(),
@@ -404,7 +395,7 @@ public final class ShmBridge implements Bridge {
     Level level = kind == LinkDown.Kind.GOODBYE ? Level.INFO : Level.WARN;
     LOG.atLevel(level).log("link: down, generation {}: {} ({})", generation, detail, kind);
     // The socket stays open until all rights are taken back: a peer that wakes finds it ended.
-    owner().linkDown(new LinkDown(generation, kind, detail, lastSignNs, nowNs));
+    owner().linkDown(new LinkDown(generation, kind, detail, heartbeat.lastSignNs(), nowNs));
     poller.remove(ended.fd());
     poller.remove(dead.doorbell().fd());
     ended.close();
@@ -415,21 +406,12 @@ public final class ShmBridge implements Bridge {
   }
 
   private void checkHeartbeat(ShmEndpoint alive, boolean paused) {
-    if (nowNs >= nextBeatNs) {
-      nextBeatNs = nowNs + heartbeatNs;
+    if (heartbeat.takeBeat(nowNs)) {
       alive.beat();
     }
-    long beat = alive.peerHeartbeat();
-    if (beat != peerHeartbeat) {
-      peerHeartbeat = beat;
-      lastSignNs = nowNs;
-      silentSinceNs = nowNs;
-    } else if (paused) {
-      // This side did not look for a while, so it has no evidence: both may have been paused.
-      silentSinceNs = Math.max(silentSinceNs, nowNs - silenceNs / 2);
-    }
-    if (nowNs - silentSinceNs >= silenceNs) {
-      down(LinkDown.Kind.HEARTBEAT, "no heartbeat for " + (nowNs - lastSignNs) / 1_000_000 + " ms");
+    if (heartbeat.isSilent(nowNs, alive.peerHeartbeat(), paused)) {
+      long silentMs = (nowNs - heartbeat.lastSignNs()) / 1_000_000;
+      down(LinkDown.Kind.HEARTBEAT, "no heartbeat for " + silentMs + " ms");
     }
   }
 
