@@ -1,0 +1,186 @@
+package io.twinspan.shelf;
+
+import io.twinspan.nvme.Status;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+
+/**
+ * The data of one command, found by walking its PRP entries (NVM Express 1.4, sections 4.3 and
+ * 4.4): pieces of the client's memory, every one checked against its {@link DmaMap}, neighbours
+ * joined.
+ *
+ * <p>Every entry of a list is read exactly once. Nothing moves before all entries have been
+ * checked. Reused for every command, so nothing is allocated.
+ */
+final class DataPointer {
+  /** Size of a memory page (CC.MPS 0), and so of what one PRP entry names. */
+  static final int PAGE_BYTES = 4096;
+
+  /** The largest transfer (MDTS): 1 MiB. */
+  static final int MAX_BYTES = 1 << 20;
+
+  private static final int MAX_PIECES = MAX_BYTES / PAGE_BYTES + 1;
+  private static final long PAGE_OFFSET_MASK = PAGE_BYTES - 1;
+  private static final VarHandle ENTRY =
+      ValueLayout.JAVA_LONG
+          .withOrder(ByteOrder.LITTLE_ENDIAN)
+          .varHandle()
+          .withInvokeExactBehavior();
+
+  private final DmaMap dma;
+  private final MemorySegment[] segments = new MemorySegment[MAX_PIECES];
+  private final long[] offsets = new long[MAX_PIECES];
+  private final long[] lengths = new long[MAX_PIECES];
+  private int count;
+
+  /** Looks addresses up in the given map. */
+  DataPointer(DmaMap dma) {
+    this.dma = dma;
+    Arrays.fill(segments, MemorySegment.NULL);
+  }
+
+  /** How many pieces there are. */
+  int count() {
+    return count;
+  }
+
+  /** The memory that a piece lies in. */
+  MemorySegment segment(int piece) {
+    return segments[piece];
+  }
+
+  /** Where in {@link #segment} a piece begins. */
+  long offset(int piece) {
+    return offsets[piece];
+  }
+
+  /** The size of a piece in bytes. */
+  long length(int piece) {
+    return lengths[piece];
+  }
+
+  /**
+   * Finds the pieces of a transfer.
+   *
+   * @param prp1 the command's first entry: any multiple of 4
+   * @param prp2 the second one: a page, or a list of pages
+   * @param lengthBytes size of the transfer, 1 to {@link #MAX_BYTES}
+   * @param write whether the drive will write to the client's memory, else read from it
+   * @return {@link Status#SUCCESS}, {@link Status#INVALID_PRP_OFFSET}, or {@link
+   *     Status#DATA_TRANSFER_ERROR} if an address is not mapped, or not so
+   */
+  int resolve(long prp1, long prp2, int lengthBytes, boolean write) {
+    count = 0;
+    if ((prp1 & 3) != 0) {
+      return Status.INVALID_PRP_OFFSET;
+    }
+    int first = (int) Math.min(lengthBytes, PAGE_BYTES - (prp1 & PAGE_OFFSET_MASK));
+    if (!add(prp1, first, write)) {
+      return Status.DATA_TRANSFER_ERROR;
+    }
+    int rest = lengthBytes - first;
+    if (rest == 0) {
+      return Status.SUCCESS;
+    }
+    if (rest <= PAGE_BYTES) {
+      return page(prp2, rest, write);
+    }
+    return list(prp2, rest, write);
+  }
+
+  /** Copies bytes to the client, as many as were resolved; zeros where the source has no more. */
+  void copyFrom(MemorySegment source) {
+    long done = 0;
+    for (int i = 0; i < count; i++) {
+      long length = Math.clamp(source.byteSize() - done, 0, lengths[i]);
+      MemorySegment.copy(source, done, segments[i], offsets[i], length);
+      if (length < lengths[i]) {
+        segments[i].asSlice(offsets[i] + length, lengths[i] - length).fill((byte) 0);
+      }
+      done += length;
+    }
+  }
+
+  /** Copies bytes from the client, as many as were resolved. */
+  void copyTo(MemorySegment target) {
+    long done = 0;
+    for (int i = 0; i < count; i++) {
+      MemorySegment.copy(segments[i], offsets[i], target, done, lengths[i]);
+      done += lengths[i];
+    }
+  }
+
+  /** Walks a list; its last entry in a page names the next page of the list if data is left. */
+  private int list(long listAddress, int lengthBytes, boolean write) {
+    int rest = lengthBytes;
+    long at = listAddress;
+    if ((at & 7) != 0) {
+      return Status.INVALID_PRP_OFFSET;
+    }
+    while (true) {
+      int entries = (int) ((PAGE_BYTES - (at & PAGE_OFFSET_MASK)) / Long.BYTES);
+      DmaMap.Region region = dma.find(at, (long) entries * Long.BYTES, false);
+      if (region == null) {
+        // The list may end before its page does, and the client's memory with it.
+        entries = Math.min(entries, (rest + PAGE_BYTES - 1) / PAGE_BYTES);
+        region = dma.find(at, (long) entries * Long.BYTES, false);
+      }
+      if (region == null) {
+        return Status.DATA_TRANSFER_ERROR;
+      }
+      long offset = region.offsetOf(at);
+      long next = 0;
+      for (int i = 0; i < entries && rest > 0; i++) {
+        long entry = (long) ENTRY.getOpaque(region.segment(), offset + (long) i * Long.BYTES);
+        boolean chained = i == entries - 1 && rest > PAGE_BYTES;
+        if (chained) {
+          next = entry;
+          break;
+        }
+        int length = Math.min(rest, PAGE_BYTES);
+        int status = page(entry, length, write);
+        if (status != Status.SUCCESS) {
+          return status;
+        }
+        rest -= length;
+      }
+      if (rest == 0) {
+        return Status.SUCCESS;
+      }
+      if ((next & PAGE_OFFSET_MASK) != 0) {
+        return Status.INVALID_PRP_OFFSET;
+      }
+      at = next;
+    }
+  }
+
+  private int page(long address, int lengthBytes, boolean write) {
+    if ((address & PAGE_OFFSET_MASK) != 0) {
+      return Status.INVALID_PRP_OFFSET;
+    }
+    return add(address, lengthBytes, write) ? Status.SUCCESS : Status.DATA_TRANSFER_ERROR;
+  }
+
+  private boolean add(long address, int lengthBytes, boolean write) {
+    DmaMap.Region region = dma.find(address, lengthBytes, write);
+    if (region == null) {
+      return false;
+    }
+    long offset = region.offsetOf(address);
+    int last = count - 1;
+    if (count > 0
+        && segments[last].equals(region.segment())
+        && offsets[last] + lengths[last] == offset) {
+      lengths[last] += lengthBytes;
+      return true;
+    }
+    segments[count] = region.segment();
+    offsets[count] = offset;
+    lengths[count] = lengthBytes;
+    count++;
+    return true;
+  }
+}

@@ -1,0 +1,172 @@
+package io.twinspan.shelf;
+
+import io.twinspan.nvme.NvmOpcode;
+import io.twinspan.nvme.Status;
+import io.twinspan.nvme.SubmissionEntry;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The NVM command set of one controller (NVM Express 1.4, section 6). The agent thread's; allocates
+ * nothing but for reservations.
+ */
+final class IoCommands {
+  private final NvmeController controller;
+  private final Subsystem subsystem;
+  private final DataPointer data;
+  private final ReservationCommands reservationCommands;
+
+  IoCommands(NvmeController controller, Subsystem subsystem) {
+    this.controller = controller;
+    this.subsystem = subsystem;
+    data = new DataPointer(controller.dma());
+    reservationCommands = new ReservationCommands(controller, subsystem, data);
+  }
+
+  /** Runs a command; returns its status, or {@link NvmeController#DEFERRED}. */
+  int execute(SubmissionEntry command, SubmissionQueue queue) {
+    if (command.flags() != 0) {
+      return Status.INVALID_FIELD; // fused operations and SGLs
+    }
+    int opcode = command.opcode();
+    if (opcode == NvmOpcode.FLUSH && command.nsid() == SubmissionEntry.NSID_ALL) {
+      return flushAll(command, queue);
+    }
+    Namespace namespace = subsystem.namespace(command.nsid());
+    if (namespace == null) {
+      return Status.INVALID_NAMESPACE;
+    }
+    return switch (opcode) {
+      case NvmOpcode.READ -> read(command, queue, namespace);
+      case NvmOpcode.WRITE -> write(command, queue, namespace);
+      case NvmOpcode.FLUSH -> flush(command, queue, namespace);
+      case NvmOpcode.WRITE_ZEROES -> writeZeroes(command, queue, namespace);
+      case NvmOpcode.RESERVATION_REGISTER,
+          NvmOpcode.RESERVATION_ACQUIRE,
+          NvmOpcode.RESERVATION_RELEASE,
+          NvmOpcode.RESERVATION_REPORT ->
+          reservationCommands.execute(command, namespace);
+      default -> Status.INVALID_OPCODE;
+    };
+  }
+
+  private int read(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
+    int status = prepare(command, namespace, false);
+    if (status != Status.SUCCESS) {
+      return status;
+    }
+    long position = command.lba() << Namespace.BLOCK_SHIFT;
+    Medium medium = namespace.medium();
+    for (int i = 0; i < data.count(); i++) {
+      int result = medium.read(position, data.segment(i), data.offset(i), data.length(i));
+      if (result != 0) {
+        return Media.readStatus(result);
+      }
+      position += data.length(i);
+    }
+    long bytes = (long) command.blockCount() << Namespace.BLOCK_SHIFT;
+    queue.countBytes(bytes);
+    subsystem.health().bytesRead += bytes;
+    subsystem.health().reads++;
+    return Status.SUCCESS;
+  }
+
+  private int write(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
+    int status = prepare(command, namespace, true);
+    if (status != Status.SUCCESS) {
+      return status;
+    }
+    long position = command.lba() << Namespace.BLOCK_SHIFT;
+    Medium medium = namespace.medium();
+    namespace.flushes().written();
+    for (int i = 0; i < data.count(); i++) {
+      int result = medium.write(position, data.segment(i), data.offset(i), data.length(i));
+      if (result != 0) {
+        return Media.writeStatus(result);
+      }
+      position += data.length(i);
+    }
+    long bytes = (long) command.blockCount() << Namespace.BLOCK_SHIFT;
+    queue.countBytes(bytes);
+    subsystem.health().bytesWritten += bytes;
+    subsystem.health().writes++;
+    return stable(command, queue, namespace);
+  }
+
+  private int writeZeroes(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
+    if (!namespace.reservations().permits(controller.host(), true)) {
+      return Status.RESERVATION_CONFLICT;
+    }
+    if (!namespace.contains(command.lba(), command.blockCount())) {
+      return Status.LBA_OUT_OF_RANGE;
+    }
+    namespace.flushes().written();
+    int result =
+        namespace
+            .medium()
+            .zero(
+                command.lba() << Namespace.BLOCK_SHIFT,
+                (long) command.blockCount() << Namespace.BLOCK_SHIFT);
+    if (result != 0) {
+      return Media.writeStatus(result);
+    }
+    subsystem.health().writes++;
+    return stable(command, queue, namespace);
+  }
+
+  /** Checks everything about a transfer before any byte moves, and finds its memory. */
+  private int prepare(SubmissionEntry command, Namespace namespace, boolean write) {
+    if (!namespace.reservations().permits(controller.host(), write)) {
+      return Status.RESERVATION_CONFLICT;
+    }
+    int blocks = command.blockCount();
+    if (blocks > DataPointer.MAX_BYTES >>> Namespace.BLOCK_SHIFT) {
+      return Status.INVALID_FIELD;
+    }
+    if (!namespace.contains(command.lba(), blocks)) {
+      return Status.LBA_OUT_OF_RANGE;
+    }
+    return data.resolve(command.prp1(), command.prp2(), blocks << Namespace.BLOCK_SHIFT, !write);
+  }
+
+  /** After a write: completes at once, or when it is stable if that was asked for. */
+  private int stable(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
+    boolean force = (command.cdw(12) & SubmissionEntry.FORCE_UNIT_ACCESS) != 0;
+    if (!force && controller.features().writeCache()) {
+      return Status.SUCCESS;
+    }
+    return defer(command, queue, namespace);
+  }
+
+  private int flush(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
+    if (!namespace.reservations().permits(controller.host(), true)) {
+      return Status.RESERVATION_CONFLICT;
+    }
+    return namespace.flushes().clean() ? Status.SUCCESS : defer(command, queue, namespace);
+  }
+
+  private int flushAll(SubmissionEntry command, SubmissionQueue queue) {
+    for (int i = 0; i < subsystem.namespaces().size(); i++) {
+      if (!subsystem.namespaces().get(i).reservations().permits(controller.host(), true)) {
+        return Status.RESERVATION_CONFLICT;
+      }
+    }
+    return defer(command, queue, null);
+  }
+
+  /** Completes the command when what was written before is stable on one medium or on all. */
+  private int defer(SubmissionEntry command, SubmissionQueue queue, @Nullable Namespace namespace) {
+    Deferral deferral = subsystem.deferrals().take();
+    if (deferral == null) {
+      return Status.INTERNAL_ERROR; // commands are only fetched when there is room
+    }
+    int flushes = namespace == null ? subsystem.namespaces().size() : 1;
+    deferral.begin(controller, queue, command.cid(), command.nsid(), flushes);
+    for (int i = 0; i < subsystem.namespaces().size(); i++) {
+      Namespace each = subsystem.namespaces().get(i);
+      if (namespace == null || namespace == each) {
+        each.flushes().add(deferral);
+      }
+    }
+    return NvmeController.DEFERRED;
+  }
+}

@@ -1,0 +1,489 @@
+package io.twinspan.shelf;
+
+import io.twinspan.nvme.CompletionEntry;
+import io.twinspan.nvme.ControllerRegisters;
+import io.twinspan.nvme.DoorbellPage;
+import io.twinspan.nvme.Status;
+import io.twinspan.nvme.SubmissionEntry;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One NVMe controller: registers, queues, and the commands in them (NVM Express 1.4, sections 3, 4
+ * and 7).
+ *
+ * <pre>
+ *   state           event                          next state
+ *   DISABLED        CC.EN 0→1, configuration good  READY
+ *   DISABLED        CC.EN 0→1, configuration bad   FAILED
+ *   READY           queue memory unmapped          FAILED
+ *   DISABLED,READY  CC.SHN 0→1 or 2                SHUTTING_DOWN, media are flushed
+ *   SHUTTING_DOWN   flushed                        SHUT_DOWN
+ *   any             CC.EN 1→0, or reset            DISABLED; queues, events and features are gone
+ *   SHUT_DOWN       CC.EN 0→1, configuration good  READY
+ * </pre>
+ *
+ * <p>The drive's agent thread owns it. {@link #poll} allocates nothing for I/O commands.
+ */
+final class NvmeController {
+  /** I/O queue pairs that a client may create. */
+  static final int IO_QUEUES = 15;
+
+  /** Queue pairs, and so doorbell pages, with the admin queues' one. */
+  static final int QUEUE_PAIRS = IO_QUEUES + 1;
+
+  /** MSI-X vectors. */
+  static final int VECTORS = QUEUE_PAIRS;
+
+  /** Entries of the deepest queue. */
+  static final int MAX_QUEUE_ENTRIES = 1024;
+
+  /** CAP.TO: flushing at shutdown may take that long, enabling takes no time. */
+  static final int READY_TIMEOUT_MS = 10_000;
+
+  /** Returned instead of a status for commands that complete later. */
+  static final int DEFERRED = -1;
+
+  /** How many commands of one queue are run before the others have their turn. */
+  private static final int BURST = 32;
+
+  /** And how much data they may move, but for the last one: the other port must not wait long. */
+  private static final long BURST_BYTES = 1 << 20;
+
+  private static final long CAP =
+      ControllerRegisters.cap(MAX_QUEUE_ENTRIES, READY_TIMEOUT_MS, DoorbellPage.DSTRD);
+
+  /** The upper half of a 64-bit register. */
+  private static final long HIGH = 0xffff_ffff_0000_0000L;
+
+  /** CC bits that must be 0: CSS (NVM command set), MPS (4 KiB pages), AMS (round robin). */
+  private static final int CC_UNSUPPORTED = (0x7 << 4) | (0xf << 7) | (0x7 << 11);
+
+  /** Where interrupts go. */
+  @FunctionalInterface
+  interface Interrupts {
+    /** Raises an MSI-X vector, if the client has connected it. */
+    void raise(int vector);
+  }
+
+  /** See the table above. */
+  enum State {
+    /** Waits for CC.EN. */
+    DISABLED,
+    /** Runs commands. */
+    READY,
+    /** Flushes. */
+    SHUTTING_DOWN,
+    /** Flushed, may lose power. */
+    SHUT_DOWN,
+    /** Misconfigured, waits for a reset. */
+    FAILED
+  }
+
+  private final Subsystem subsystem;
+  private final int controllerId;
+  private final DmaMap dma = new DmaMap();
+  private final Features features;
+  private final AsyncEvents asyncEvents;
+  private final AdminCommands adminCommands;
+  private final IoCommands ioCommands;
+  private final @Nullable SubmissionQueue[] sqs = new @Nullable SubmissionQueue[QUEUE_PAIRS];
+  private final @Nullable CompletionQueue[] cqs = new @Nullable CompletionQueue[QUEUE_PAIRS];
+  private final DoorbellPage[] pages = new DoorbellPage[QUEUE_PAIRS];
+  private final SubmissionEntry command =
+      new SubmissionEntry().wrap(Arena.ofAuto().allocate(SubmissionEntry.BYTES, 8), 0);
+
+  private Interrupts interrupts = vector -> {};
+  private boolean clientArmsInterrupts;
+  private State state = State.DISABLED;
+  private int cc;
+  private int aqa;
+  private long asq;
+  private long acq;
+  private int turn;
+  private boolean stalled;
+
+  NvmeController(Subsystem subsystem, int controllerId) {
+    this.subsystem = subsystem;
+    this.controllerId = controllerId;
+    features = new Features(controllerId);
+    asyncEvents = new AsyncEvents();
+    adminCommands = new AdminCommands(this, subsystem);
+    ioCommands = new IoCommands(this, subsystem);
+    connect(Arena.ofAuto().allocate(doorbellBytes(), 4096), vector -> {}, false);
+  }
+
+  /** Size of the doorbells in bytes: one page for each queue pair. */
+  static long doorbellBytes() {
+    return (long) QUEUE_PAIRS * DoorbellPage.BYTES;
+  }
+
+  /**
+   * Gives the controller to a client; it must be freshly reset.
+   *
+   * @param doorbells {@link #doorbellBytes} shared with the client
+   * @param interruptsTo where interrupts go
+   * @param arms whether the client says by {@link DoorbellPage#interruptArmed} when it wants them
+   */
+  void connect(MemorySegment doorbells, Interrupts interruptsTo, boolean arms) {
+    for (int i = 0; i < QUEUE_PAIRS; i++) {
+      pages[i] = new DoorbellPage(doorbells, (long) i * DoorbellPage.BYTES);
+    }
+    interrupts = interruptsTo;
+    clientArmsInterrupts = arms;
+  }
+
+  /** Says that the client has fetched the eventfds, and so follows the wake-up protocol. */
+  void clientArmsInterrupts() {
+    clientArmsInterrupts = true;
+  }
+
+  /** Whether the client wakes the drive, so that its doorbells need not be polled. */
+  boolean clientWakes() {
+    return clientArmsInterrupts;
+  }
+
+  int controllerId() {
+    return controllerId;
+  }
+
+  State state() {
+    return state;
+  }
+
+  DmaMap dma() {
+    return dma;
+  }
+
+  Features features() {
+    return features;
+  }
+
+  HostIdentity host() {
+    return features.host();
+  }
+
+  AsyncEvents asyncEvents() {
+    return asyncEvents;
+  }
+
+  DoorbellPage page(int queueId) {
+    return pages[queueId];
+  }
+
+  /** The submission queue, or null if there is none with that identifier. */
+  @Nullable SubmissionQueue submissionQueue(int id) {
+    return id < 0 || id >= QUEUE_PAIRS ? null : sqs[id];
+  }
+
+  /** The completion queue, or null if there is none with that identifier. */
+  @Nullable CompletionQueue completionQueue(int id) {
+    return id < 0 || id >= QUEUE_PAIRS ? null : cqs[id];
+  }
+
+  /** Whether any I/O queue exists. */
+  boolean hasIoQueues() {
+    for (int id = 1; id < QUEUE_PAIRS; id++) {
+      if (cqs[id] != null) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void add(CompletionQueue queue) {
+    cqs[queue.id()] = queue;
+  }
+
+  void add(SubmissionQueue queue) {
+    sqs[queue.id()] = queue;
+    queue.completionQueue().attach();
+  }
+
+  void removeCompletionQueue(int id) {
+    cqs[id] = null;
+  }
+
+  /** Ends what is in flight with the status that says so, then forgets the queue. */
+  void remove(SubmissionQueue queue) {
+    subsystem.deferrals().abortAll(this, queue, Status.ABORTED_SQ_DELETION);
+    sqs[queue.id()] = null;
+    queue.completionQueue().detach();
+  }
+
+  /** Reads 4 aligned bytes of the registers; reserved ones read as 0. */
+  int readRegister(int offset) {
+    return switch (offset) {
+      case ControllerRegisters.CAP -> (int) CAP;
+      case ControllerRegisters.CAP + 4 -> (int) (CAP >>> 32);
+      case ControllerRegisters.VS -> ControllerRegisters.VERSION_1_4;
+      case ControllerRegisters.CC -> cc;
+      case ControllerRegisters.CSTS -> csts();
+      case ControllerRegisters.AQA -> aqa;
+      case ControllerRegisters.ASQ -> (int) asq;
+      case ControllerRegisters.ASQ + 4 -> (int) (asq >>> 32);
+      case ControllerRegisters.ACQ -> (int) acq;
+      case ControllerRegisters.ACQ + 4 -> (int) (acq >>> 32);
+      default -> 0;
+    };
+  }
+
+  /** Writes 4 aligned bytes of the registers; read-only and reserved ones ignore it. */
+  void writeRegister(int offset, int value) {
+    switch (offset) {
+      case ControllerRegisters.CC -> configure(value);
+      case ControllerRegisters.AQA -> aqa = value & 0x0fff_0fff;
+      case ControllerRegisters.ASQ -> asq = (asq & HIGH) | (value & 0xffff_f000L);
+      case ControllerRegisters.ASQ + 4 -> asq = (asq & ~HIGH) | ((long) value << 32);
+      case ControllerRegisters.ACQ -> acq = (acq & HIGH) | (value & 0xffff_f000L);
+      case ControllerRegisters.ACQ + 4 -> acq = (acq & ~HIGH) | ((long) value << 32);
+      default -> {}
+    }
+  }
+
+  /** What a PCI function reset does: registers as after power-on. DMA mappings stay. */
+  void reset() {
+    disable();
+    cc = 0;
+    aqa = 0;
+    asq = 0;
+    acq = 0;
+  }
+
+  /** The client has gone: a reset, and its memory is unmapped. */
+  void disconnect() {
+    if (state == State.READY) {
+      subsystem.health().unsafeShutdowns++;
+    }
+    reset();
+    interrupts = vector -> {};
+    clientArmsInterrupts = false;
+    dma.close();
+  }
+
+  /** Unmaps a range; queues that lie in it are an error of the client's, which is fatal here. */
+  int unmap(long address, long lengthBytes) {
+    for (int id = 0; id < QUEUE_PAIRS; id++) {
+      SubmissionQueue sq = sqs[id];
+      CompletionQueue cq = cqs[id];
+      if ((sq != null && DmaMap.within(sq.region(), address, lengthBytes))
+          || (cq != null && DmaMap.within(cq.region(), address, lengthBytes))) {
+        fail();
+        break;
+      }
+    }
+    return dma.remove(address, lengthBytes);
+  }
+
+  /** Runs what has been submitted, a burst from each queue; returns how many commands. */
+  int poll() {
+    if (state != State.READY) {
+      return 0;
+    }
+    stalled = false;
+    int work = run(0, BURST);
+    turn = turn >= IO_QUEUES ? 1 : turn + 1;
+    for (int i = 0; i < IO_QUEUES; i++) {
+      int id = turn + i;
+      work += run(id > IO_QUEUES ? id - IO_QUEUES : id, BURST);
+    }
+    asyncEvents.deliver(this);
+    signal();
+    return work;
+  }
+
+  /** Whether a queue waits for its client to take completions, which comes without a wake-up. */
+  boolean stalled() {
+    return stalled;
+  }
+
+  /** Says on all pages with a submission queue whether the drive is about to sleep. */
+  void sleeping(boolean sleeping) {
+    for (int id = 0; id < QUEUE_PAIRS; id++) {
+      if (sqs[id] != null) {
+        pages[id].sleeping(sleeping);
+      }
+    }
+  }
+
+  /** Completes a command whose slot is still reserved. */
+  void complete(SubmissionQueue sq, int cid, int status, int result) {
+    sq.completionQueue().post(result, sq, cid, status);
+  }
+
+  /** Completes a command that waited, and tells the client at once. */
+  void completeDeferred(SubmissionQueue sq, int cid, int status) {
+    if (status != Status.SUCCESS) {
+      sq.countError();
+      noteError(sq, cid, status, 0, 0);
+    }
+    complete(sq, cid, status, 0);
+    signal();
+  }
+
+  /** The flush of a shutdown is done. */
+  void shutdownFlushed() {
+    if (state == State.SHUTTING_DOWN) {
+      state = State.SHUT_DOWN;
+    }
+  }
+
+  private int csts() {
+    int ready = (cc & ControllerRegisters.CC_ENABLE) != 0 ? ControllerRegisters.CSTS_READY : 0;
+    return switch (state) {
+      case DISABLED -> 0;
+      case READY -> ready;
+      case SHUTTING_DOWN -> ready | ControllerRegisters.CSTS_SHUTDOWN_OCCURRING;
+      case SHUT_DOWN -> ready | ControllerRegisters.CSTS_SHUTDOWN_COMPLETE;
+      case FAILED -> ControllerRegisters.CSTS_FATAL;
+    };
+  }
+
+  private void configure(int value) {
+    boolean was = (cc & ControllerRegisters.CC_ENABLE) != 0;
+    boolean enable = (value & ControllerRegisters.CC_ENABLE) != 0;
+    boolean shutdown =
+        (value & ControllerRegisters.CC_SHUTDOWN_MASK) != 0
+            && (cc & ControllerRegisters.CC_SHUTDOWN_MASK) == 0;
+    cc = value;
+    if (was && !enable) {
+      disable();
+    } else if (!was && enable) {
+      enable();
+    }
+    if (shutdown) {
+      beginShutdown();
+    }
+  }
+
+  private void enable() {
+    int sqEntries = ControllerRegisters.adminSqEntries(aqa);
+    int cqEntries = ControllerRegisters.adminCqEntries(aqa);
+    DmaMap.Region sqRegion = dma.find(asq, (long) sqEntries * SubmissionEntry.BYTES, false);
+    DmaMap.Region cqRegion = dma.find(acq, (long) cqEntries * CompletionEntry.BYTES, true);
+    if ((cc & CC_UNSUPPORTED) != 0
+        || sqEntries < 2
+        || cqEntries < 2
+        || sqRegion == null
+        || cqRegion == null) {
+      fail();
+      return;
+    }
+    CompletionQueue cq = new CompletionQueue(0, cqRegion, acq, cqEntries, 0, true, pages[0]);
+    add(cq);
+    add(new SubmissionQueue(0, sqRegion, asq, sqEntries, cq, pages[0]));
+    state = State.READY;
+  }
+
+  private void disable() {
+    forgetQueues();
+    features.reset();
+    for (DoorbellPage page : pages) {
+      page.clear();
+    }
+    state = State.DISABLED;
+  }
+
+  private void fail() {
+    forgetQueues();
+    state = State.FAILED;
+  }
+
+  private void forgetQueues() {
+    subsystem.deferrals().cancelAll(this);
+    asyncEvents.reset();
+    Arrays.fill(sqs, null);
+    Arrays.fill(cqs, null);
+    stalled = false;
+  }
+
+  private void beginShutdown() {
+    if (state != State.READY && state != State.DISABLED) {
+      return;
+    }
+    Deferral deferral = subsystem.deferrals().take();
+    if (deferral == null) {
+      fail();
+      return;
+    }
+    state = State.SHUTTING_DOWN;
+    deferral.begin(this, null, 0, SubmissionEntry.NSID_ALL, subsystem.namespaces().size());
+    for (Namespace namespace : subsystem.namespaces()) {
+      namespace.flushes().add(deferral);
+    }
+  }
+
+  private int run(int id, int limit) {
+    SubmissionQueue sq = sqs[id];
+    if (sq == null) {
+      return 0;
+    }
+    int pending = sq.pending();
+    if (pending <= 0) {
+      if (pending == SubmissionQueue.BAD_TAIL && sq.reportBadTail()) {
+        asyncEvents.add(AsyncEvents.ERROR, AsyncEvents.INVALID_DOORBELL_VALUE, 1);
+      }
+      return 0;
+    }
+    int done = 0;
+    int end = Math.min(pending, limit);
+    long bytesEnd = sq.bytes() + BURST_BYTES;
+    while (done < end && sq.bytes() < bytesEnd && state == State.READY) {
+      if (!subsystem.deferrals().hasRoom()) {
+        break; // flushes that end make room, and wake the agent
+      }
+      if (!sq.completionQueue().reserve()) {
+        stalled = true;
+        break;
+      }
+      sq.fetch(command);
+      execute(sq);
+      done++;
+    }
+    return done;
+  }
+
+  private void execute(SubmissionQueue sq) {
+    int status =
+        sq.id() == 0 ? adminCommands.execute(command, sq) : ioCommands.execute(command, sq);
+    if (status == DEFERRED) {
+      return;
+    }
+    if (status != Status.SUCCESS) {
+      sq.countError();
+      noteError(sq, command.cid(), status, command.nsid(), sq.id() == 0 ? 0 : command.lba());
+    }
+    complete(sq, command.cid(), status, sq.id() == 0 ? adminCommands.result() : 0);
+  }
+
+  private void noteError(SubmissionQueue sq, int cid, int status, int nsid, long lba) {
+    if (Media.isMediaError(status)) {
+      subsystem.health().mediaErrors++;
+    }
+    subsystem.errorLog().add(sq.id(), cid, status, nsid, lba);
+  }
+
+  /** Raises the vectors of queues with new completions, unless the client is awake and says so. */
+  private void signal() {
+    boolean fenced = false;
+    for (int id = 0; id < QUEUE_PAIRS; id++) {
+      CompletionQueue cq = cqs[id];
+      if (cq == null || !cq.takeUnsignalled() || !cq.interrupts()) {
+        continue;
+      }
+      if (clientArmsInterrupts) {
+        if (!fenced) {
+          VarHandle.fullFence(); // completions before the look at what the client has armed
+          fenced = true;
+        }
+        if (!cq.page().interruptArmed()) {
+          continue;
+        }
+      }
+      interrupts.raise(cq.vector());
+    }
+  }
+}

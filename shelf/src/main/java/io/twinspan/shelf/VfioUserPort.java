@@ -1,0 +1,236 @@
+package io.twinspan.shelf;
+
+import io.twinspan.concurrent.WakeSource;
+import io.twinspan.linux.Credentials;
+import io.twinspan.linux.Fd;
+import io.twinspan.linux.TwinspanException;
+import io.twinspan.linux.UnixListener;
+import io.twinspan.linux.UnixSocket;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One port of a drive: a vfio-user socket, one client at a time, the controller behind it.
+ *
+ * <p>When the client goes, or says something that makes no sense, its queues and mappings go, and
+ * the next one finds a reset controller; other ports do not notice. The drive's agent thread owns
+ * it.
+ */
+final class VfioUserPort implements AutoCloseable {
+  /** Where sources that end the drive's sleep are added and removed. */
+  interface WakeSources {
+    /** Adds one. */
+    void add(WakeSource source);
+
+    /** Removes one, before it is closed. */
+    void remove(WakeSource source);
+  }
+
+  private static final Logger LOG = LoggerFactory.getLogger(VfioUserPort.class);
+
+  /** The JVM's answer to SIGBUS: the client has cut a file that it had mapped here. */
+  private static final String MEMORY_GONE =
+      "{}: the client is disconnected, memory that it had mapped has gone: {}";
+
+  /** While the drive is busy, sockets are looked at once in that many rounds. */
+  private static final int ROUNDS_BETWEEN_LOOKS = 128;
+
+  /** A socket that, after every sleep, is due to be looked at. */
+  private final class Source implements WakeSource {
+    private final Fd fd;
+
+    private Source(Fd fd) {
+      this.fd = fd;
+    }
+
+    @Override
+    public void arm() {}
+
+    @Override
+    public void disarm() {
+      due = true;
+    }
+
+    @Override
+    public Fd fd() {
+      return fd;
+    }
+  }
+
+  private final String name;
+  private final UnixListener listener;
+  private final NvmeController controller;
+  private final WakeSources wakeSources;
+  private @Nullable VfioUserConnection connection;
+  private @Nullable Source connectionSource;
+  private boolean due = true;
+  private boolean acceptFailed;
+  private int rounds;
+
+  /**
+   * A port that listens already.
+   *
+   * @param name for the log
+   * @param listener non-blocking; closed with the port
+   * @param controller what clients get
+   * @param wakeSources of the drive's agent
+   */
+  VfioUserPort(
+      String name, UnixListener listener, NvmeController controller, WakeSources wakeSources) {
+    this.name = name;
+    this.listener = listener;
+    this.controller = controller;
+    this.wakeSources = wakeSources;
+  }
+
+  /** Begins to serve; on the agent's thread. */
+  void start() {
+    wakeSources.add(new Source(listener.fd()));
+  }
+
+  NvmeController controller() {
+    return controller;
+  }
+
+  /** The process that is connected. */
+  Optional<Credentials> client() {
+    VfioUserConnection current = connection;
+    return current == null ? Optional.empty() : Optional.of(current.socket().peer());
+  }
+
+  /** Whether the doorbells must be looked at in time, as nobody will wake the drive for them. */
+  boolean needsPolling() {
+    return controller.state() == NvmeController.State.READY
+        && (!controller.clientWakes() || controller.stalled());
+  }
+
+  /** Serves the socket when it is due, and the controller; returns how much was done. */
+  int poll() {
+    int work = 0;
+    rounds++;
+    if (due || rounds >= ROUNDS_BETWEEN_LOOKS) {
+      due = false;
+      rounds = 0;
+      work += accept();
+      work += serve();
+    }
+    try {
+      work += controller.poll();
+    } catch (InternalError e) {
+      LOG.warn(MEMORY_GONE, name, e.getMessage());
+      disconnect();
+    } catch (RuntimeException e) {
+      LOG.error("{}: commands can't be carried out, the client is disconnected", name, e);
+      disconnect();
+    }
+    return work;
+  }
+
+  @Override
+  public void close() {
+    disconnect();
+    listener.close();
+  }
+
+  private int accept() {
+    Optional<UnixSocket> accepted;
+    try {
+      accepted = listener.accept();
+    } catch (TwinspanException e) {
+      if (!acceptFailed) { // once: out of descriptors, it fails until there are some again
+        LOG.error("{}: {}", name, e.getMessage());
+        acceptFailed = true;
+      }
+      return 0;
+    }
+    acceptFailed = false;
+    if (accepted.isEmpty()) {
+      return 0;
+    }
+    UnixSocket socket = accepted.get();
+    VfioUserConnection current = connection;
+    if (current != null && !hasGone(current)) {
+      LOG.warn(
+          "{}: process {} refused, process {} is connected",
+          name,
+          socket.peer().pid(),
+          current.socket().peer().pid());
+      socket.close();
+      due = true;
+      return 1;
+    }
+    connect(socket);
+    return 1;
+  }
+
+  /** A client that died just before the new one came must not be in its way. */
+  private boolean hasGone(VfioUserConnection current) {
+    var _ = serve();
+    return connection != current;
+  }
+
+  private void connect(UnixSocket socket) {
+    socket.setNonBlocking(true);
+    NvmeFunction function;
+    try {
+      function = new NvmeFunction(controller);
+    } catch (TwinspanException e) {
+      LOG.error("{}: process {} refused: {}", name, socket.peer().pid(), e.getMessage());
+      socket.close();
+      return;
+    }
+    connection = new VfioUserConnection(socket, function);
+    Source source = new Source(socket.fd());
+    connectionSource = source;
+    wakeSources.add(source);
+    wakeSources.add(function);
+    due = true;
+    LOG.info("{}: process {} connected", name, socket.peer().pid());
+  }
+
+  private int serve() {
+    VfioUserConnection current = connection;
+    if (current == null) {
+      return 0;
+    }
+    try {
+      int served = current.poll();
+      if (served >= 0) {
+        due |= served > 0;
+        return served;
+      }
+      LOG.info("{}: the client has gone", name);
+    } catch (VfioUserConnection.ProtocolException e) {
+      LOG.warn("{}: the client is disconnected: {}", name, e.getMessage());
+    } catch (InternalError e) {
+      LOG.warn(MEMORY_GONE, name, e.getMessage());
+    } catch (RuntimeException e) {
+      LOG.error("{}: the client is disconnected", name, e);
+    }
+    disconnect();
+    return 1;
+  }
+
+  private void disconnect() {
+    VfioUserConnection current = connection;
+    Source source = connectionSource;
+    if (current == null || source == null) {
+      return;
+    }
+    connection = null;
+    connectionSource = null;
+    wakeSources.remove(source);
+    wakeSources.remove(current.function());
+    current.close();
+    current.function().close();
+    due = true;
+  }
+
+  /** The name for the log. */
+  @Override
+  public String toString() {
+    return name;
+  }
+}
