@@ -28,6 +28,7 @@ final class PoolRig {
   final List<SimulatedDrive> drives = new ArrayList<>();
   MirrorPoolOptions options = SMALL;
   MirrorPool pool;
+
   /** Drives that are pulled for good, by index. */
   final BitSet pulled = new BitSet();
 
@@ -135,7 +136,9 @@ final class PoolRig {
   }
 
   PoolStatus close() {
-    return run(c -> pool.close(c));
+    PoolStatus status = run(c -> pool.close(c));
+    assertThat(drives).allMatch(drive -> drive.pending() == 0);
+    return status;
   }
 
   int create(String name, int blocks) {
