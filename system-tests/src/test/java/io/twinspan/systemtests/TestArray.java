@@ -131,6 +131,13 @@ final class TestArray
     return this;
   }
 
+  /** Starts what a test before has left down. */
+  void ensureUp() {
+    if (!PROCESSES.stream().allMatch(p -> Os.isAlive(pid(p)))) {
+      up();
+    }
+  }
+
   void down() {
     cli("down").ok();
   }
