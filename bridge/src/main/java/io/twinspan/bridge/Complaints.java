@@ -32,12 +32,17 @@ final class Complaints {
 
   /** Logs {@code text} as a warning unless that was done in the last seconds. */
   void warn(long nowNs, String text) {
-    Seen before = seen.get(text);
+    warn(nowNs, text, text);
+  }
+
+  /** Logs {@code text} as a warning unless one of this kind was logged in the last seconds. */
+  void warn(long nowNs, String kind, String text) {
+    Seen before = seen.get(kind);
     if (before != null && nowNs - before.atNs() < AGAIN_NS) {
-      seen.put(text, new Seen(before.atNs(), before.suppressed() + 1));
+      seen.put(kind, new Seen(before.atNs(), before.suppressed() + 1));
       return;
     }
-    seen.put(text, new Seen(nowNs, 0));
+    seen.put(kind, new Seen(nowNs, 0));
     if (nowNs - windowStartNs >= AGAIN_NS) {
       windowStartNs = nowNs;
       lines = 0;

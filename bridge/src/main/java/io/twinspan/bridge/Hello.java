@@ -1,8 +1,11 @@
 package io.twinspan.bridge;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.UUID;
 
 /**
@@ -33,6 +36,16 @@ record Hello(
   static final int MAX_BYTES = 96 + MAX_NAME_BYTES + Contract.MAX_BYTES;
   private static final int FIXED_BYTES = 96;
   private static final int NONCE_OFFSET = 32;
+  private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+
+  /** Changes with every start of the machine; zero if it can't be told. For people. */
+  static UUID bootIdOfThisMachine() {
+    try {
+      return UUID.fromString(Files.readString(BOOT_ID).strip());
+    } catch (IOException | IllegalArgumentException e) {
+      return new UUID(0, 0);
+    }
+  }
 
   static Hello of(
       UUID arrayId,

@@ -8,11 +8,10 @@ import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
 import io.twinspan.linux.Poller;
 import io.twinspan.linux.Processes;
+import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixListener;
 import io.twinspan.linux.UnixSocket;
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -43,18 +42,16 @@ public final class ShmBridge implements Bridge {
   private static final int TOKEN_LISTENER = 0;
   private static final int TOKEN_DOORBELL = 1;
   private static final int TOKEN_CONNECTION = 2;
-  private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
 
   private final Side side;
   private final Path path;
   private final UUID arrayId;
-  private final UUID bootId = bootId();
+  private final UUID bootId = Hello.bootIdOfThisMachine();
   private final Proof proof;
   private final String nodeName;
   private final Contract contract;
   private final long controlBytes;
-  private final long heartbeatNs;
-  private final long silenceNs;
+  private final Heartbeat heartbeat;
   private final long retryNs;
   private final long helloNs;
 
@@ -79,10 +76,6 @@ public final class ShmBridge implements Bridge {
   private long lastLookNs;
   private long nowNs;
   private long nextAttemptNs = Long.MIN_VALUE;
-  private long nextBeatNs;
-  private long peerHeartbeat;
-  private long lastSignNs;
-  private long silentSinceNs;
 
   /**
    * Makes the window, and on side A the socket.
@@ -98,8 +91,7 @@ public final class ShmBridge implements Bridge {
     nodeName = options.nodeName;
     contract = options.contract;
     controlBytes = options.controlBytes;
-    heartbeatNs = options.heartbeat.toNanos();
-    silenceNs = options.silence.toNanos();
+    heartbeat = new Heartbeat(options.heartbeat.toNanos(), options.silence.toNanos());
     retryNs = options.retry.toNanos();
     helloNs = options.hello.toNanos();
     listener = side == Side.A ? UnixListener.bind(path, 0600) : null;
@@ -156,7 +148,7 @@ public final class ShmBridge implements Bridge {
     if (state == LinkState.CLOSED) {
       return 0;
     }
-    boolean paused = now - nowNs > silenceNs / 2;
+    boolean paused = heartbeat.wasPaused(nowNs, now);
     nowNs = now;
     int work = 0;
     if (lookAtSockets || paused || now - lastLookNs >= SOCKET_CHECK_NS) {
@@ -178,7 +170,7 @@ public final class ShmBridge implements Bridge {
       deadline = Math.min(deadline, candidate.deadlineNs());
     }
     if (endpoint != null) {
-      return Math.min(deadline, Math.min(nextBeatNs, silentSinceNs + silenceNs));
+      return Math.min(deadline, heartbeat.nextDeadlineNs());
     }
     return side == Side.B && candidates.isEmpty() ? Math.min(deadline, nextAttemptNs) : deadline;
   }
@@ -277,6 +269,9 @@ public final class ShmBridge implements Bridge {
       } catch (Refusal refusal) {
         refuse(candidate, refusal);
         work++;
+      } catch (TwinspanException e) { // no descriptor or no memory left
+        refuse(candidate, new Refusal("this side can't: " + e.getMessage(), true));
+        work++;
       }
     }
     return work;
@@ -286,17 +281,22 @@ public final class ShmBridge implements Bridge {
     if (listener == null) {
       return 0;
     }
-    Optional<UnixSocket> accepted = listener.accept();
-    if (accepted.isEmpty()) {
+    try {
+      Optional<UnixSocket> accepted = listener.accept();
+      if (accepted.isEmpty()) {
+        return 0;
+      }
+      if (candidates.size() >= MAX_CANDIDATES) {
+        complaints.warn(nowNs, "link: too many connections at once; the last ones are closed");
+        accepted.get().close();
+      } else {
+        begin(new Connection(accepted.get()));
+      }
+      return 1;
+    } catch (ErrnoException e) {
+      complaints.warn(nowNs, "link: can't take a connection: " + e.getMessage());
       return 0;
     }
-    if (candidates.size() >= MAX_CANDIDATES) {
-      complaints.warn(nowNs, "link: too many connections at once; the last ones are closed");
-      accepted.get().close();
-    } else {
-      begin(new Connection(accepted.get()));
-    }
-    return 1;
   }
 
   private int connect() {
@@ -335,8 +335,15 @@ public final class ShmBridge implements Bridge {
 
   private void refuse(Handshake candidate, Refusal refusal) {
     boolean _ = candidate.connection().sendRefusal(refusal);
-    String whom = side == Side.A ? "a connection to " : "the connection to ";
-    complaints.warn(nowNs, "link: gave up " + whom + path + ": " + refusal.reason());
+    complaints.warn(
+        nowNs,
+        refusal.reason(),
+        "link: gave up a connection %s pid %d, %s: %s"
+            .formatted(
+                side == Side.A ? "from" : "to",
+                candidate.connection().peer().pid(),
+                path,
+                refusal.reason()));
     if (!refusal.passing()) {
       nextAttemptNs = nowNs + REFUSED_RETRY_NS;
     }
@@ -366,10 +373,7 @@ public final class ShmBridge implements Bridge {
     generation = newborn.generation();
     window.generation(generation);
     poller.add(newborn.doorbell().fd(), TOKEN_DOORBELL);
-    peerHeartbeat = newborn.peerHeartbeat();
-    lastSignNs = nowNs;
-    silentSinceNs = nowNs;
-    nextBeatNs = nowNs;
+    heartbeat.begin(nowNs, newborn.peerHeartbeat());
     LOG.info(
         "link: up with {} (pid {}), generation {}",
         newborn.peerName(),
@@ -391,7 +395,7 @@ public final class ShmBridge implements Bridge {
     Level level = kind == LinkDown.Kind.GOODBYE ? Level.INFO : Level.WARN;
     LOG.atLevel(level).log("link: down, generation {}: {} ({})", generation, detail, kind);
     // The socket stays open until all rights are taken back: a peer that wakes finds it ended.
-    owner().linkDown(new LinkDown(generation, kind, detail, lastSignNs, nowNs));
+    owner().linkDown(new LinkDown(generation, kind, detail, heartbeat.lastSignNs(), nowNs));
     poller.remove(ended.fd());
     poller.remove(dead.doorbell().fd());
     ended.close();
@@ -402,21 +406,12 @@ public final class ShmBridge implements Bridge {
   }
 
   private void checkHeartbeat(ShmEndpoint alive, boolean paused) {
-    if (nowNs >= nextBeatNs) {
-      nextBeatNs = nowNs + heartbeatNs;
+    if (heartbeat.takeBeat(nowNs)) {
       alive.beat();
     }
-    long beat = alive.peerHeartbeat();
-    if (beat != peerHeartbeat) {
-      peerHeartbeat = beat;
-      lastSignNs = nowNs;
-      silentSinceNs = nowNs;
-    } else if (paused) {
-      // This side did not look for a while, so it has no evidence: both may have been paused.
-      silentSinceNs = Math.max(silentSinceNs, nowNs - silenceNs / 2);
-    }
-    if (nowNs - silentSinceNs >= silenceNs) {
-      down(LinkDown.Kind.HEARTBEAT, "no heartbeat for " + (nowNs - lastSignNs) / 1_000_000 + " ms");
+    if (heartbeat.isSilent(nowNs, alive.peerHeartbeat(), paused)) {
+      long silentMs = (nowNs - heartbeat.lastSignNs()) / 1_000_000;
+      down(LinkDown.Kind.HEARTBEAT, "no heartbeat for " + silentMs + " ms");
     }
   }
 
@@ -430,14 +425,6 @@ public final class ShmBridge implements Bridge {
   private Refusal busy() {
     int pid = endpoint == null ? 0 : endpoint.peerPid();
     return new Refusal("the link is up with pid " + pid, true);
-  }
-
-  private static UUID bootId() {
-    try {
-      return UUID.fromString(Files.readString(BOOT_ID).strip());
-    } catch (IOException | IllegalArgumentException e) {
-      return new UUID(0, 0); // only for people who read logs
-    }
   }
 
   /** This side, as far as a handshake needs it. */

@@ -1,5 +1,7 @@
 package io.twinspan.bridge;
 
+import io.twinspan.linux.TwinspanException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.UUID;
@@ -10,6 +12,8 @@ import java.util.UUID;
  * <p>Required: side, socket, array and secret. The sizes come from the layer above.
  */
 public final class ShmOptions {
+  private static final int MAX_PATH_BYTES = 107;
+
   final Side side;
   final Path socket;
   final UUID arrayId;
@@ -30,10 +34,17 @@ public final class ShmOptions {
    * @param socket path of the Unix socket, at most 107 bytes, in a directory only the user enters
    * @param arrayId the same at both sides
    * @param secret the same at both sides, at least 16 bytes; never sent
+   * @throws TwinspanException if the path is too long
    */
   public ShmOptions(Side side, Path socket, UUID arrayId, byte[] secret) {
     if (secret.length < 16) {
       throw new IllegalArgumentException("the secret has " + secret.length + " bytes, needs 16");
+    }
+    int pathBytes = socket.toString().getBytes(StandardCharsets.UTF_8).length;
+    if (pathBytes > MAX_PATH_BYTES) {
+      throw new TwinspanException(
+          "the socket path %s has %d bytes, and Linux allows %d; choose a shorter directory"
+              .formatted(socket, pathBytes, MAX_PATH_BYTES));
     }
     this.side = side;
     this.socket = socket;

@@ -285,7 +285,7 @@ class ShmBridgeTest {
   @Test
   void saysAtOnceThatAPathIsTooLong() {
     Path tooLong = directory.resolve("x".repeat(120));
-    assertThatThrownBy(() -> new ShmBridge(new ShmOptions(Side.A, tooLong, ARRAY, SECRET)))
+    assertThatThrownBy(() -> new ShmOptions(Side.B, tooLong, ARRAY, SECRET))
         .hasMessageContaining("shorter directory");
   }
 

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
@@ -149,6 +150,43 @@ class SoftwareEngineTest {
     assertThat(memory.get(JAVA_LONG, at + 24)).isEqualTo(0x2222);
     assertThat(memory.get(JAVA_LONG, at + 32)).isEqualTo(0x3333);
     assertThat(memory.asSlice(at + 40, 24).mismatch(Arena.ofAuto().allocate(24))).isEqualTo(-1);
+  }
+
+  @Test
+  void aWorkerThreadCarriesOutWhatAnotherThreadPosts() throws InterruptedException {
+    AtomicBoolean done = new AtomicBoolean();
+    Thread worker =
+        Thread.ofPlatform()
+            .start(() -> {
+              while (!done.get()) {
+                if (engine.doWork() == 0) {
+                  Thread.onSpinWait();
+                }
+              }
+            });
+    try {
+      for (int completed = 0, posted = 0; completed < 2_000; ) {
+        if (posted < 2_000 && ring.inUse() < ring.capacity()) {
+          long to = DmaAddress.of(DESTINATION, (posted % ring.capacity()) * 64L);
+          source.set(JAVA_LONG, (posted % ring.capacity()) * 64L, posted);
+          int _ =
+              claim(
+                  Opcode.MEMMOVE, DmaAddress.of(SOURCE, (posted % ring.capacity()) * 64L), to, 64);
+          ring.publish();
+          posted++;
+        } else if (ring.record(ring.next()).status() != DmaStatus.NONE) {
+          assertThat(ring.record(ring.next()).status()).isEqualTo(DmaStatus.SUCCESS);
+          assertThat(destination.get(JAVA_LONG, ring.next() * 64L)).isEqualTo(completed);
+          ring.release();
+          completed++;
+        } else {
+          Thread.onSpinWait();
+        }
+      }
+    } finally {
+      done.set(true);
+      worker.join();
+    }
   }
 
   private int post(int opcode, long from, long to, int size) {

@@ -31,7 +31,6 @@ final class AdminCommands {
   private static final int SELECT_MASK = 7 << 8;
   private static final int EXTENDED_HOST_ID = 1;
   private static final int RETAIN_EVENT = 1 << 15;
-  private static final String FIRMWARE = "0.1";
 
   private final NvmeController controller;
   private final Subsystem subsystem;
@@ -219,7 +218,7 @@ final class AdminCommands {
         pageBytes = 512;
       }
       case LogPage.FIRMWARE_SLOT -> {
-        LogPages.firmware(page, FIRMWARE);
+        LogPages.firmware(page, IdentifyPages.FIRMWARE);
         pageBytes = 512;
       }
       case LogPage.COMMANDS_SUPPORTED -> {

@@ -2,6 +2,7 @@ package io.twinspan.shelf;
 
 import io.twinspan.nvme.CompletionEntry;
 import io.twinspan.nvme.DoorbellPage;
+import io.twinspan.nvme.Status;
 
 /**
  * A completion queue as the drive sees it: entries in the client's memory, the head in a doorbell
@@ -94,9 +95,9 @@ final class CompletionQueue {
   }
 
   /** Writes a completion into a reserved slot. */
-  void post(int result, SubmissionQueue sq, int cid, int status, boolean doNotRetry) {
+  void post(int result, SubmissionQueue sq, int cid, int status) {
     entry.wrap(region.segment(), base + (long) tail * CompletionEntry.BYTES);
-    entry.publish(result, sq.head(), sq.id(), cid, status, doNotRetry, phase);
+    entry.publish(result, sq.head(), sq.id(), cid, status, doNotRetry(status), phase);
     reserved--;
     tail++;
     if (tail == entries) {
@@ -129,5 +130,21 @@ final class CompletionQueue {
     if ((consumed < 0 ? consumed + entries : consumed) <= (used < 0 ? used + entries : used)) {
       head = claimed;
     }
+  }
+
+  /** Whether the same command would fail again. */
+  private static boolean doNotRetry(int status) {
+    return switch (status) {
+      case Status.SUCCESS,
+          Status.DATA_TRANSFER_ERROR,
+          Status.INTERNAL_ERROR,
+          Status.ABORT_REQUESTED,
+          Status.ABORTED_SQ_DELETION,
+          Status.NAMESPACE_NOT_READY,
+          Status.WRITE_FAULT,
+          Status.UNRECOVERED_READ ->
+          false;
+      default -> true;
+    };
   }
 }

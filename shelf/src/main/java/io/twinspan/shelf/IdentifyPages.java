@@ -26,7 +26,9 @@ final class IdentifyPages {
   private static final ValueLayout.OfLong LONG =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-  private static final String FIRMWARE = "0.1";
+  /** Firmware revision, at most 8 ASCII characters. */
+  static final String FIRMWARE = "0.1";
+
   private static final int RESCAP_ALL_TYPES = 0x7e;
   private static final int DESCRIPTOR_EUI64 = 1;
   private static final int DESCRIPTOR_NGUID = 2;

@@ -311,7 +311,7 @@ final class NvmeController {
 
   /** Completes a command whose slot is still reserved. */
   void complete(SubmissionQueue sq, int cid, int status, int result) {
-    sq.completionQueue().post(result, sq, cid, status, doNotRetry(status));
+    sq.completionQueue().post(result, sq, cid, status);
   }
 
   /** Completes a command that waited, and tells the client at once. */
@@ -485,21 +485,5 @@ final class NvmeController {
       }
       interrupts.raise(cq.vector());
     }
-  }
-
-  /** Whether the same command would fail again. */
-  private static boolean doNotRetry(int status) {
-    return switch (status) {
-      case Status.SUCCESS,
-          Status.DATA_TRANSFER_ERROR,
-          Status.INTERNAL_ERROR,
-          Status.ABORT_REQUESTED,
-          Status.ABORTED_SQ_DELETION,
-          Status.NAMESPACE_NOT_READY,
-          Status.WRITE_FAULT,
-          Status.UNRECOVERED_READ ->
-          false;
-      default -> true;
-    };
   }
 }

@@ -66,6 +66,7 @@ final class VfioUserPort implements AutoCloseable {
   private @Nullable VfioUserConnection connection;
   private @Nullable Source connectionSource;
   private boolean due = true;
+  private boolean acceptFailed;
   private int rounds;
 
   /**
@@ -138,9 +139,13 @@ final class VfioUserPort implements AutoCloseable {
     try {
       accepted = listener.accept();
     } catch (TwinspanException e) {
-      LOG.error("{}: {}", name, e.getMessage());
+      if (!acceptFailed) { // once: out of descriptors, it fails until there are some again
+        LOG.error("{}: {}", name, e.getMessage());
+        acceptFailed = true;
+      }
       return 0;
     }
+    acceptFailed = false;
     if (accepted.isEmpty()) {
       return 0;
     }

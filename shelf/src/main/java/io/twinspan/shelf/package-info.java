@@ -8,8 +8,14 @@
  *
  * <p>Each drive has one agent thread, which owns everything of that drive (both ports, both
  * namespaces, all connections), and one flush thread, which only calls {@code fdatasync}. Drives
- * share nothing. Everything a client sends or leaves in shared memory is untrusted: read once,
- * bounded, then used.
+ * share nothing.
+ *
+ * <p>Data is as durable as the host's file system makes it: written to the page cache, which the
+ * death of the shelf does not harm, and stable after a Flush. Reservations, features and counters
+ * live in memory: to hosts the end of the shelf is a loss of the drives' power.
+ *
+ * <p>Everything a client sends or leaves in shared memory is untrusted: read once, bounded, then
+ * used.
  */
 @NullMarked
 package io.twinspan.shelf;

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Random;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -244,9 +245,8 @@ class ShelfTest {
     try (VfioUserClient client = new VfioUserClient(options.socket(0, "a"))) {
       var _ = client.negotiate();
     }
-    while (shelf.status().drives().getFirst().ports().getFirst().clientPid() != 0) {
-      Thread.onSpinWait();
-    }
+    Awaitility.await()
+        .until(() -> shelf.status().drives().getFirst().ports().getFirst().clientPid() == 0);
   }
 
   private static long openDescriptors() throws IOException {
