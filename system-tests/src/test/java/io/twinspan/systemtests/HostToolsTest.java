@@ -1,5 +1,6 @@
 package io.twinspan.systemtests;
 
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
@@ -45,7 +46,7 @@ class HostToolsTest {
     Path libraries = Path.of(System.getProperty("java.home"), "lib");
     try (Stream<Path> files = Files.walk(libraries)) {
       for (Path file : files.filter(f -> f.toString().endsWith(".so")).toList()) {
-        Files.copy(file, content.resolve(file.getFileName()));
+        Files.copy(file, content.resolve(file.getFileName()), REPLACE_EXISTING);
       }
     }
     run("mkfs.ext4", "-q", "-d", content.toString(), image.toString(), "64M").ok();
