@@ -236,7 +236,6 @@ public final class ControllerProcess implements ArrayListener, HostPort {
 
   @Override
   public void ownershipChanged(int pool, PoolState state) {
-    LOG.info("pool {}: {} -> {}", POOLS.get(pool), states[pool], state);
     states[pool] = state;
     boolean all = true;
     for (PoolState each : states) {

@@ -40,12 +40,7 @@ public final class ErrorLogEntry {
     return segment.get(ANY_LONG, offset + 0);
   }
 
-  /**
-   * Sets the number of this error, 0 for an unused entry.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the number of this error, 0 for an unused entry. */
   public ErrorLogEntry errorCount(long value) {
     segment.set(ANY_LONG, offset + 0, value);
     return this;
@@ -56,12 +51,7 @@ public final class ErrorLogEntry {
     return segment.get(ANY_SHORT, offset + 8) & 0xffff;
   }
 
-  /**
-   * Sets the submission queue's identifier.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the submission queue's identifier. */
   public ErrorLogEntry sqId(int value) {
     segment.set(ANY_SHORT, offset + 8, (short) value);
     return this;
@@ -72,12 +62,7 @@ public final class ErrorLogEntry {
     return segment.get(ANY_SHORT, offset + 10) & 0xffff;
   }
 
-  /**
-   * Sets the command identifier.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the command identifier. */
   public ErrorLogEntry cid(int value) {
     segment.set(ANY_SHORT, offset + 10, (short) value);
     return this;
@@ -88,12 +73,7 @@ public final class ErrorLogEntry {
     return segment.get(ANY_SHORT, offset + 12) & 0xffff;
   }
 
-  /**
-   * Sets the status field as in the completion, phase in bit 0.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the status field as in the completion, phase in bit 0. */
   public ErrorLogEntry statusField(int value) {
     segment.set(ANY_SHORT, offset + 12, (short) value);
     return this;
@@ -104,12 +84,7 @@ public final class ErrorLogEntry {
     return segment.get(ANY_SHORT, offset + 14) & 0xffff;
   }
 
-  /**
-   * Sets the location of the wrong parameter: byte (7:0) and bit (10:8), FFFFh for none.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the location of the wrong parameter: byte (7:0) and bit (10:8), FFFFh for none. */
   public ErrorLogEntry parameterLocation(int value) {
     segment.set(ANY_SHORT, offset + 14, (short) value);
     return this;
@@ -120,12 +95,7 @@ public final class ErrorLogEntry {
     return segment.get(ANY_LONG, offset + 16);
   }
 
-  /**
-   * Sets the first logical block in error.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the first logical block in error. */
   public ErrorLogEntry lba(long value) {
     segment.set(ANY_LONG, offset + 16, value);
     return this;
@@ -136,12 +106,7 @@ public final class ErrorLogEntry {
     return segment.get(ANY_INT, offset + 24);
   }
 
-  /**
-   * Sets the namespace identifier.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the namespace identifier. */
   public ErrorLogEntry nsid(int value) {
     segment.set(ANY_INT, offset + 24, value);
     return this;
@@ -152,12 +117,7 @@ public final class ErrorLogEntry {
     return segment.get(BYTE, offset + 29) & 0xff;
   }
 
-  /**
-   * Sets the transport type.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the transport type. */
   public ErrorLogEntry transportType(int value) {
     segment.set(BYTE, offset + 29, (byte) value);
     return this;
@@ -168,12 +128,7 @@ public final class ErrorLogEntry {
     return segment.get(ANY_LONG, offset + 32);
   }
 
-  /**
-   * Sets command specific information.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets command specific information. */
   public ErrorLogEntry commandSpecific(long value) {
     segment.set(ANY_LONG, offset + 32, value);
     return this;

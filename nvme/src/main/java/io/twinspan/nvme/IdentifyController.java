@@ -86,12 +86,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 0) & 0xffff;
   }
 
-  /**
-   * Sets VID, the PCI vendor identifier.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets VID, the PCI vendor identifier. */
   public IdentifyController vendorId(int value) {
     segment.set(ANY_SHORT, offset + 0, (short) value);
     return this;
@@ -102,12 +97,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 2) & 0xffff;
   }
 
-  /**
-   * Sets SSVID, the PCI subsystem vendor identifier.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets SSVID, the PCI subsystem vendor identifier. */
   public IdentifyController subsystemVendorId(int value) {
     segment.set(ANY_SHORT, offset + 2, (short) value);
     return this;
@@ -118,12 +108,7 @@ public final class IdentifyController {
     return ascii(4, 20);
   }
 
-  /**
-   * Sets SN, the serial number; it is cut or padded to 20 bytes.
-   *
-   * @param value ASCII text
-   * @return this
-   */
+  /** Sets SN, the serial number; it is cut or padded to 20 bytes. */
   public IdentifyController serialNumber(String value) {
     return ascii(4, 20, value);
   }
@@ -133,12 +118,7 @@ public final class IdentifyController {
     return ascii(24, 40);
   }
 
-  /**
-   * Sets MN, the model number; it is cut or padded to 40 bytes.
-   *
-   * @param value ASCII text
-   * @return this
-   */
+  /** Sets MN, the model number; it is cut or padded to 40 bytes. */
   public IdentifyController modelNumber(String value) {
     return ascii(24, 40, value);
   }
@@ -148,12 +128,7 @@ public final class IdentifyController {
     return ascii(64, 8);
   }
 
-  /**
-   * Sets FR, the firmware revision; it is cut or padded to 8 bytes.
-   *
-   * @param value ASCII text
-   * @return this
-   */
+  /** Sets FR, the firmware revision; it is cut or padded to 8 bytes. */
   public IdentifyController firmwareRevision(String value) {
     return ascii(64, 8, value);
   }
@@ -163,12 +138,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 72) & 0xff;
   }
 
-  /**
-   * Sets RAB, the recommended arbitration burst.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets RAB, the recommended arbitration burst. */
   public IdentifyController recommendedArbitrationBurst(int value) {
     segment.set(BYTE, offset + 72, (byte) value);
     return this;
@@ -179,12 +149,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 76) & 0xff;
   }
 
-  /**
-   * Sets CMIC: {@link #CMIC_PORTS}, {@link #CMIC_CONTROLLERS}.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets CMIC: {@link #CMIC_PORTS}, {@link #CMIC_CONTROLLERS}. */
   public IdentifyController multiPath(int value) {
     segment.set(BYTE, offset + 76, (byte) value);
     return this;
@@ -197,12 +162,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 77) & 0xff;
   }
 
-  /**
-   * Sets MDTS, largest transfer as a power of two in units of CAP.MPSMIN pages; 0 is no limit.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets MDTS, largest transfer as a power of two in units of CAP.MPSMIN pages; 0 is no limit. */
   public IdentifyController maxDataTransferSize(int value) {
     segment.set(BYTE, offset + 77, (byte) value);
     return this;
@@ -213,12 +173,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 78) & 0xffff;
   }
 
-  /**
-   * Sets CNTLID, the controller identifier in the subsystem.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets CNTLID, the controller identifier in the subsystem. */
   public IdentifyController controllerId(int value) {
     segment.set(ANY_SHORT, offset + 78, (short) value);
     return this;
@@ -229,12 +184,7 @@ public final class IdentifyController {
     return segment.get(ANY_INT, offset + 80);
   }
 
-  /**
-   * Sets VER, as the register VS.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets VER, as the register VS. */
   public IdentifyController version(int value) {
     segment.set(ANY_INT, offset + 80, value);
     return this;
@@ -245,12 +195,7 @@ public final class IdentifyController {
     return segment.get(ANY_INT, offset + 92);
   }
 
-  /**
-   * Sets OAES, optional asynchronous events.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets OAES, optional asynchronous events. */
   public IdentifyController asyncEvents(int value) {
     segment.set(ANY_INT, offset + 92, value);
     return this;
@@ -261,12 +206,7 @@ public final class IdentifyController {
     return segment.get(ANY_INT, offset + 96);
   }
 
-  /**
-   * Sets CTRATT: {@link #CTRATT_HOST_ID_128}.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets CTRATT: {@link #CTRATT_HOST_ID_128}. */
   public IdentifyController controllerAttributes(int value) {
     segment.set(ANY_INT, offset + 96, value);
     return this;
@@ -277,12 +217,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 256) & 0xffff;
   }
 
-  /**
-   * Sets OACS, optional administrative commands.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets OACS, optional administrative commands. */
   public IdentifyController adminCommands(int value) {
     segment.set(ANY_SHORT, offset + 256, (short) value);
     return this;
@@ -293,12 +228,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 258) & 0xff;
   }
 
-  /**
-   * Sets ACL, concurrent aborts less one.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets ACL, concurrent aborts less one. */
   public IdentifyController abortCommandLimit(int value) {
     segment.set(BYTE, offset + 258, (byte) value);
     return this;
@@ -309,12 +239,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 259) & 0xff;
   }
 
-  /**
-   * Sets AERL, concurrent asynchronous event requests less one.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets AERL, concurrent asynchronous event requests less one. */
   public IdentifyController asyncEventLimit(int value) {
     segment.set(BYTE, offset + 259, (byte) value);
     return this;
@@ -325,12 +250,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 260) & 0xff;
   }
 
-  /**
-   * Sets FRMW, firmware updates.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets FRMW, firmware updates. */
   public IdentifyController firmwareUpdates(int value) {
     segment.set(BYTE, offset + 260, (byte) value);
     return this;
@@ -341,12 +261,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 261) & 0xff;
   }
 
-  /**
-   * Sets LPA, log page attributes.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets LPA, log page attributes. */
   public IdentifyController logPageAttributes(int value) {
     segment.set(BYTE, offset + 261, (byte) value);
     return this;
@@ -357,12 +272,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 262) & 0xff;
   }
 
-  /**
-   * Sets ELPE, error log entries less one.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets ELPE, error log entries less one. */
   public IdentifyController errorLogEntries(int value) {
     segment.set(BYTE, offset + 262, (byte) value);
     return this;
@@ -373,12 +283,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 263) & 0xff;
   }
 
-  /**
-   * Sets NPSS, power states less one.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NPSS, power states less one. */
   public IdentifyController powerStates(int value) {
     segment.set(BYTE, offset + 263, (byte) value);
     return this;
@@ -389,12 +294,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 266) & 0xffff;
   }
 
-  /**
-   * Sets WCTEMP, in kelvin.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets WCTEMP, in kelvin. */
   public IdentifyController warningTemperature(int value) {
     segment.set(ANY_SHORT, offset + 266, (short) value);
     return this;
@@ -405,12 +305,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 268) & 0xffff;
   }
 
-  /**
-   * Sets CCTEMP, in kelvin.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets CCTEMP, in kelvin. */
   public IdentifyController criticalTemperature(int value) {
     segment.set(ANY_SHORT, offset + 268, (short) value);
     return this;
@@ -421,12 +316,7 @@ public final class IdentifyController {
     return segment.get(ANY_LONG, offset + 280);
   }
 
-  /**
-   * Sets TNVMCAP, total capacity in bytes, lower 64 bits.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets TNVMCAP, total capacity in bytes, lower 64 bits. */
   public IdentifyController totalCapacity(long value) {
     segment.set(ANY_LONG, offset + 280, value);
     return this;
@@ -437,12 +327,7 @@ public final class IdentifyController {
     return segment.get(ANY_LONG, offset + 296);
   }
 
-  /**
-   * Sets UNVMCAP, unallocated capacity in bytes, lower 64 bits.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets UNVMCAP, unallocated capacity in bytes, lower 64 bits. */
   public IdentifyController unallocatedCapacity(long value) {
     segment.set(ANY_LONG, offset + 296, value);
     return this;
@@ -453,12 +338,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 512) & 0xff;
   }
 
-  /**
-   * Sets SQES: required (3:0) and largest (7:4) submission entry size, powers of two.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets SQES: required (3:0) and largest (7:4) submission entry size, powers of two. */
   public IdentifyController sqEntrySize(int value) {
     segment.set(BYTE, offset + 512, (byte) value);
     return this;
@@ -469,12 +349,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 513) & 0xff;
   }
 
-  /**
-   * Sets CQES: required (3:0) and largest (7:4) completion entry size, powers of two.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets CQES: required (3:0) and largest (7:4) completion entry size, powers of two. */
   public IdentifyController cqEntrySize(int value) {
     segment.set(BYTE, offset + 513, (byte) value);
     return this;
@@ -485,12 +360,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 514) & 0xffff;
   }
 
-  /**
-   * Sets MAXCMD, outstanding commands per queue; 0 is not told.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets MAXCMD, outstanding commands per queue; 0 is not told. */
   public IdentifyController maxCommands(int value) {
     segment.set(ANY_SHORT, offset + 514, (short) value);
     return this;
@@ -501,12 +371,7 @@ public final class IdentifyController {
     return segment.get(ANY_INT, offset + 516);
   }
 
-  /**
-   * Sets NN, the largest namespace identifier.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NN, the largest namespace identifier. */
   public IdentifyController namespaceCount(int value) {
     segment.set(ANY_INT, offset + 516, value);
     return this;
@@ -517,12 +382,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 520) & 0xffff;
   }
 
-  /**
-   * Sets ONCS: {@link #ONCS_WRITE_ZEROES}, {@link #ONCS_RESERVATIONS} and others.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets ONCS: {@link #ONCS_WRITE_ZEROES}, {@link #ONCS_RESERVATIONS} and others. */
   public IdentifyController nvmCommands(int value) {
     segment.set(ANY_SHORT, offset + 520, (short) value);
     return this;
@@ -533,12 +393,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 522) & 0xffff;
   }
 
-  /**
-   * Sets FUSES, fused operations.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets FUSES, fused operations. */
   public IdentifyController fusedOperations(int value) {
     segment.set(ANY_SHORT, offset + 522, (short) value);
     return this;
@@ -549,12 +404,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 524) & 0xff;
   }
 
-  /**
-   * Sets FNA, format attributes.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets FNA, format attributes. */
   public IdentifyController formatAttributes(int value) {
     segment.set(BYTE, offset + 524, (byte) value);
     return this;
@@ -565,12 +415,7 @@ public final class IdentifyController {
     return segment.get(BYTE, offset + 525) & 0xff;
   }
 
-  /**
-   * Sets VWC: {@link #VWC_PRESENT}, {@link #VWC_FLUSH_ALL}.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets VWC: {@link #VWC_PRESENT}, {@link #VWC_FLUSH_ALL}. */
   public IdentifyController volatileWriteCache(int value) {
     segment.set(BYTE, offset + 525, (byte) value);
     return this;
@@ -581,12 +426,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 526) & 0xffff;
   }
 
-  /**
-   * Sets AWUN in blocks less one.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets AWUN in blocks less one. */
   public IdentifyController atomicWriteUnitNormal(int value) {
     segment.set(ANY_SHORT, offset + 526, (short) value);
     return this;
@@ -597,12 +437,7 @@ public final class IdentifyController {
     return segment.get(ANY_SHORT, offset + 528) & 0xffff;
   }
 
-  /**
-   * Sets AWUPF in blocks less one.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets AWUPF in blocks less one. */
   public IdentifyController atomicWriteUnitPowerFail(int value) {
     segment.set(ANY_SHORT, offset + 528, (short) value);
     return this;
@@ -613,12 +448,7 @@ public final class IdentifyController {
     return segment.get(ANY_INT, offset + 536);
   }
 
-  /**
-   * Sets SGLS, SGL support.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets SGLS, SGL support. */
   public IdentifyController sglSupport(int value) {
     segment.set(ANY_INT, offset + 536, value);
     return this;
@@ -629,12 +459,7 @@ public final class IdentifyController {
     return ascii(768, 256);
   }
 
-  /**
-   * Sets SUBNQN, the NVM subsystem's qualified name; it is cut or padded to 256 bytes.
-   *
-   * @param value ASCII text
-   * @return this
-   */
+  /** Sets SUBNQN, the NVM subsystem's qualified name; it is cut or padded to 256 bytes. */
   public IdentifyController subsystemNqn(String value) {
     return ascii(768, 256, value);
   }

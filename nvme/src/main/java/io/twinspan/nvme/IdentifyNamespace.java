@@ -73,12 +73,7 @@ public final class IdentifyNamespace {
     return segment.get(ANY_LONG, offset + 0);
   }
 
-  /**
-   * Sets NSZE, the namespace's size in logical blocks.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NSZE, the namespace's size in logical blocks. */
   public IdentifyNamespace sizeBlocks(long value) {
     segment.set(ANY_LONG, offset + 0, value);
     return this;
@@ -89,12 +84,7 @@ public final class IdentifyNamespace {
     return segment.get(ANY_LONG, offset + 8);
   }
 
-  /**
-   * Sets NCAP, capacity in logical blocks.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NCAP, capacity in logical blocks. */
   public IdentifyNamespace capacityBlocks(long value) {
     segment.set(ANY_LONG, offset + 8, value);
     return this;
@@ -105,12 +95,7 @@ public final class IdentifyNamespace {
     return segment.get(ANY_LONG, offset + 16);
   }
 
-  /**
-   * Sets NUSE, allocated logical blocks.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NUSE, allocated logical blocks. */
   public IdentifyNamespace usedBlocks(long value) {
     segment.set(ANY_LONG, offset + 16, value);
     return this;
@@ -121,12 +106,7 @@ public final class IdentifyNamespace {
     return segment.get(BYTE, offset + 24) & 0xff;
   }
 
-  /**
-   * Sets NSFEAT: {@link #NSFEAT_THIN} and others.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NSFEAT: {@link #NSFEAT_THIN} and others. */
   public IdentifyNamespace features(int value) {
     segment.set(BYTE, offset + 24, (byte) value);
     return this;
@@ -137,12 +117,7 @@ public final class IdentifyNamespace {
     return segment.get(BYTE, offset + 25) & 0xff;
   }
 
-  /**
-   * Sets NLBAF, LBA formats less one.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NLBAF, LBA formats less one. */
   public IdentifyNamespace formatCount(int value) {
     segment.set(BYTE, offset + 25, (byte) value);
     return this;
@@ -153,12 +128,7 @@ public final class IdentifyNamespace {
     return segment.get(BYTE, offset + 26) & 0xff;
   }
 
-  /**
-   * Sets FLBAS: index of the LBA format in use (3:0).
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets FLBAS: index of the LBA format in use (3:0). */
   public IdentifyNamespace formattedSize(int value) {
     segment.set(BYTE, offset + 26, (byte) value);
     return this;
@@ -169,12 +139,7 @@ public final class IdentifyNamespace {
     return segment.get(BYTE, offset + 30) & 0xff;
   }
 
-  /**
-   * Sets NMIC: {@link #NMIC_SHARED}.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NMIC: {@link #NMIC_SHARED}. */
   public IdentifyNamespace multiPath(int value) {
     segment.set(BYTE, offset + 30, (byte) value);
     return this;
@@ -185,12 +150,7 @@ public final class IdentifyNamespace {
     return segment.get(BYTE, offset + 31) & 0xff;
   }
 
-  /**
-   * Sets RESCAP: {@link #RESCAP_EXCLUSIVE_ACCESS} and others.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets RESCAP: {@link #RESCAP_EXCLUSIVE_ACCESS} and others. */
   public IdentifyNamespace reservationCapabilities(int value) {
     segment.set(BYTE, offset + 31, (byte) value);
     return this;
@@ -201,12 +161,7 @@ public final class IdentifyNamespace {
     return segment.get(BYTE, offset + 33) & 0xff;
   }
 
-  /**
-   * Sets DLFEAT, what reads of deallocated blocks return.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets DLFEAT, what reads of deallocated blocks return. */
   public IdentifyNamespace deallocateFeatures(int value) {
     segment.set(BYTE, offset + 33, (byte) value);
     return this;
@@ -217,12 +172,7 @@ public final class IdentifyNamespace {
     return segment.get(ANY_LONG, offset + 48);
   }
 
-  /**
-   * Sets NVMCAP in bytes, lower 64 bits.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NVMCAP in bytes, lower 64 bits. */
   public IdentifyNamespace capacityBytes(long value) {
     segment.set(ANY_LONG, offset + 48, value);
     return this;
@@ -233,12 +183,7 @@ public final class IdentifyNamespace {
     return segment.get(ANY_LONG, offset + 104);
   }
 
-  /**
-   * Sets NGUID, its first eight bytes.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NGUID, its first eight bytes. */
   public IdentifyNamespace nguidHigh(long value) {
     segment.set(ANY_LONG, offset + 104, value);
     return this;
@@ -249,12 +194,7 @@ public final class IdentifyNamespace {
     return segment.get(ANY_LONG, offset + 112);
   }
 
-  /**
-   * Sets NGUID, its last eight bytes.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets NGUID, its last eight bytes. */
   public IdentifyNamespace nguidLow(long value) {
     segment.set(ANY_LONG, offset + 112, value);
     return this;
@@ -265,12 +205,7 @@ public final class IdentifyNamespace {
     return segment.get(ANY_LONG, offset + 120);
   }
 
-  /**
-   * Sets EUI64.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets EUI64. */
   public IdentifyNamespace eui64(long value) {
     segment.set(ANY_LONG, offset + 120, value);
     return this;

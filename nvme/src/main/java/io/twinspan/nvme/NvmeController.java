@@ -2,7 +2,6 @@ package io.twinspan.nvme;
 
 import io.twinspan.concurrent.WakeSource;
 import java.lang.foreign.MemorySegment;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -24,8 +23,6 @@ public final class NvmeController implements AutoCloseable {
   public static final int MAX_NSID = 1024;
 
   private static final Logger LOG = LoggerFactory.getLogger(NvmeController.class);
-  private static final Duration LEAST_READY_TIMEOUT = Duration.ofMillis(500);
-  private static final Duration QUENCH_TIMEOUT = Duration.ofMillis(200);
   private static final int INTERRUPTS_ENABLED = 1 << 1;
   private static final int PHYSICALLY_CONTIGUOUS = 1;
 
@@ -35,6 +32,7 @@ public final class NvmeController implements AutoCloseable {
   private final CopyOnWriteArrayList<QueuePair<?>> queuePairs = new CopyOnWriteArrayList<>();
   private final BitSet queueIds = new BitSet();
   private final long cap;
+  private final ControllerPower power;
   private final AdminQueue admin;
 
   /** Index is the NSID; log2 of the block size in bytes, 0 where there is no namespace. */
@@ -57,6 +55,7 @@ public final class NvmeController implements AutoCloseable {
       throw new NvmeException(
           "%s has no NVM command set or no 4 KiB pages: CAP 0x%016x".formatted(device.name(), cap));
     }
+    power = new ControllerPower(device, cap, options);
     int stride = ControllerRegisters.doorbellStride(cap);
     admin = new AdminQueue(this, device, stride, options.adminTimeout());
   }
@@ -446,7 +445,7 @@ public final class NvmeController implements AutoCloseable {
         deleteQueue(AdminOpcode.DELETE_IO_CQ, pair.id());
         device.unmap(pair.region());
       } catch (NvmeException e) {
-        LOG.warn("{}: queue pair {} was not deleted: {}", name(), pair.id(), e.getMessage());
+        LOG.info("{}: queue pair {} was not deleted: {}", name(), pair.id(), e.getMessage());
         return; // its identifier stays taken
       }
     }
@@ -460,8 +459,9 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * The controller is FAILED or GONE: stops it if that can still be done, and loses all queue
-   * pairs. Any thread, the first one counts.
+   * The controller is FAILED or GONE. All queue pairs are lost; if it has FAILED, it is stopped
+   * before, so that it does not touch memory whose commands have been answered. Any thread, never
+   * blocks; the first one counts.
    */
   void fail(ControllerState next, String reason) {
     synchronized (stateLock) {
@@ -473,9 +473,17 @@ public final class NvmeController implements AutoCloseable {
     }
     LOG.warn("{} is {}: {}", name(), next, reason);
     if (next == ControllerState.FAILED) {
-      quench();
+      options.background().execute(this::quench);
+    } else {
+      queuePairs.forEach(QueuePair::lose);
     }
-    queuePairs.forEach(QueuePair::lose);
+  }
+
+  private synchronized void quench() {
+    if (state == ControllerState.FAILED) { // not reset or closed meanwhile
+      power.quench();
+      queuePairs.forEach(QueuePair::lose);
+    }
   }
 
   void requireAlive() {
@@ -521,43 +529,28 @@ public final class NvmeController implements AutoCloseable {
   }
 
   private synchronized void bringUp() {
+    boolean again = state != ControllerState.ATTACHED;
+    transition(ControllerState.DISABLING);
+    failure = "";
     try {
-      disable();
+      power.disable();
+      transition(ControllerState.DISABLED);
+      if (again) {
+        forgetQueuePairs();
+      }
       admin.clear();
-      device.write32(
-          ControllerRegisters.AQA, ControllerRegisters.aqa(AdminQueue.ENTRIES, AdminQueue.ENTRIES));
-      device.write64(ControllerRegisters.ASQ, admin.sqIova());
-      device.write64(ControllerRegisters.ACQ, admin.cqIova());
+      power.configure(admin.sqIova(), admin.cqIova());
       transition(ControllerState.ENABLING);
-      int enable = ControllerRegisters.CC_ENABLE | ControllerRegisters.CC_ENTRY_SIZES;
-      device.write32(ControllerRegisters.CC, enable);
-      awaitReady(true);
+      power.enable();
       transition(ControllerState.IDENTIFYING);
       learn();
       transition(ControllerState.READY);
     } catch (DeviceGoneException e) {
       fail(ControllerState.GONE, String.valueOf(e.getMessage()));
       throw e;
-    }
-  }
-
-  private void disable() {
-    boolean again = state != ControllerState.ATTACHED;
-    transition(ControllerState.DISABLING);
-    failure = "";
-    int cc = device.read32(ControllerRegisters.CC);
-    int csts = device.read32(ControllerRegisters.CSTS);
-    boolean starting =
-        (cc & ControllerRegisters.CC_ENABLE) != 0
-            && (csts & (ControllerRegisters.CSTS_READY | ControllerRegisters.CSTS_FATAL)) == 0;
-    if (starting && csts != ControllerRegisters.ALL_ONES) {
-      awaitReady(true); // CC.EN must not change before CSTS.RDY has followed it
-    }
-    device.write32(ControllerRegisters.CC, 0);
-    awaitReady(false);
-    transition(ControllerState.DISABLED);
-    if (again) {
-      forgetQueuePairs();
+    } catch (NvmeException e) {
+      fail(ControllerState.FAILED, String.valueOf(e.getMessage()));
+      throw e;
     }
   }
 
@@ -569,31 +562,6 @@ public final class NvmeController implements AutoCloseable {
     }
     queuePairs.clear();
     queueIds.clear();
-  }
-
-  private void awaitReady(boolean ready) {
-    Duration timeout = Duration.ofMillis(ControllerRegisters.timeoutMs(cap));
-    if (timeout.compareTo(LEAST_READY_TIMEOUT) < 0) {
-      timeout = LEAST_READY_TIMEOUT;
-    }
-    BoundedWait wait = new BoundedWait(options.clock(), timeout);
-    while (true) {
-      int csts = device.read32(ControllerRegisters.CSTS);
-      if (csts == ControllerRegisters.ALL_ONES) {
-        throw new DeviceGoneException(name() + ": CSTS reads as all ones");
-      }
-      if (((csts & ControllerRegisters.CSTS_READY) != 0) == ready) {
-        return;
-      }
-      if (ready && (csts & ControllerRegisters.CSTS_FATAL) != 0) {
-        throw failed("fatal status while it was enabled, CSTS 0x%x".formatted(csts));
-      }
-      if (!wait.pause()) {
-        throw failed(
-            "CSTS.RDY did not become %d within %s, CSTS 0x%x"
-                .formatted(ready ? 1 : 0, timeout, csts));
-      }
-    }
   }
 
   private void learn() {
@@ -620,45 +588,8 @@ public final class NvmeController implements AutoCloseable {
       pair.lose();
     }
     transition(ControllerState.SHUTTING_DOWN);
-    int cc = device.read32(ControllerRegisters.CC);
-    device.write32(
-        ControllerRegisters.CC,
-        (cc & ~ControllerRegisters.CC_SHUTDOWN_MASK) | ControllerRegisters.CC_SHUTDOWN_NORMAL);
-    BoundedWait wait = new BoundedWait(options.clock(), options.shutdownTimeout());
-    while (true) {
-      int csts = device.read32(ControllerRegisters.CSTS);
-      if (csts == ControllerRegisters.ALL_ONES) {
-        throw new DeviceGoneException("CSTS reads as all ones");
-      }
-      if ((csts & ControllerRegisters.CSTS_SHUTDOWN_MASK)
-          == ControllerRegisters.CSTS_SHUTDOWN_COMPLETE) {
-        break;
-      }
-      if (!wait.pause()) {
-        throw new NvmeException("CSTS.SHST did not become 10b within " + options.shutdownTimeout());
-      }
-    }
+    power.shutDown();
     transition(ControllerState.SHUT_DOWN);
-    device.write32(ControllerRegisters.CC, 0);
-  }
-
-  /**
-   * Makes a failed controller stop, so that it does not touch memory that is about to be used for
-   * something else.
-   */
-  private void quench() {
-    try {
-      device.write32(ControllerRegisters.CC, 0);
-      BoundedWait wait = new BoundedWait(options.clock(), QUENCH_TIMEOUT);
-      while ((device.read32(ControllerRegisters.CSTS) & ControllerRegisters.CSTS_READY) != 0) {
-        if (!wait.pause()) {
-          LOG.warn("{} does not stop; it may still write to memory it was given", name());
-          return;
-        }
-      }
-    } catch (NvmeException e) {
-      LOG.debug("{} could not be stopped", name(), e);
-    }
   }
 
   private void createQueues(QueuePair<?> pair) {

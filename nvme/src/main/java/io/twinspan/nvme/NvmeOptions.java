@@ -3,6 +3,7 @@ package io.twinspan.nvme;
 import io.twinspan.concurrent.Clock;
 import io.twinspan.concurrent.SystemClock;
 import java.time.Duration;
+import java.util.concurrent.Executor;
 
 /**
  * How a driver behaves.
@@ -13,21 +14,28 @@ import java.time.Duration;
  * @param ioTimeout longest time that an I/O command may take; then the controller counts as failed
  * @param shutdownTimeout longest wait for CSTS.SHST at a shutdown
  * @param maxQueuePairs I/O queue pairs to ask for, 1 to 64
+ * @param background stops a controller that has failed, which may block for seconds: not for the
+ *     thread that noticed it
  */
 public record NvmeOptions(
     Clock clock,
     Duration adminTimeout,
     Duration ioTimeout,
     Duration shutdownTimeout,
-    int maxQueuePairs) {
-  /** 5 s for administrative commands and shutdown, 30 s for I/O, 8 queue pairs. */
+    int maxQueuePairs,
+    Executor background) {
+  /**
+   * 5 s for administrative commands and shutdown, 30 s for I/O, 8 queue pairs, virtual threads in
+   * the background.
+   */
   public static final NvmeOptions DEFAULTS =
       new NvmeOptions(
           SystemClock.INSTANCE,
           Duration.ofSeconds(5),
           Duration.ofSeconds(30),
           Duration.ofSeconds(5),
-          8);
+          8,
+          Thread::startVirtualThread);
 
   /** Checks the limits. */
   public NvmeOptions {

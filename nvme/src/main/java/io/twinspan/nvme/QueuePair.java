@@ -39,9 +39,7 @@ public final class QueuePair<R> implements AutoCloseable {
   public static final int MAX_REGISTRANTS =
       (SMALL_DATA_BYTES - ReservationReport.HEADER_BYTES) / ReservationReport.REGISTRANT_BYTES;
 
-  /**
-   * How often an idle queue with commands in flight looks whether the device is there and in time.
-   */
+  /** How often a queue without completions looks whether the device is there and in time. */
   private static final long CHECK_NS = 20_000_000;
 
   private static final byte FREE = -1;
@@ -285,7 +283,8 @@ public final class QueuePair<R> implements AutoCloseable {
   }
 
   /**
-   * Takes completions and hands them to the handler.
+   * Takes completions and hands them to the handler; when there are none, looks now and then
+   * whether the device is still there.
    *
    * @param limit most completions to take, at least 1
    * @return how many were taken
@@ -302,7 +301,7 @@ public final class QueuePair<R> implements AutoCloseable {
         doorbells.cqHead(head);
       }
     }
-    if (done == 0 && freeCount < depth && !lost) {
+    if (done == 0 && !lost) {
       check();
     }
     return lost && done < limit ? done + abandon(limit - done) : done;
@@ -422,9 +421,6 @@ public final class QueuePair<R> implements AutoCloseable {
     requireOpen();
     if (freeCount == 0) {
       return Status.FULL;
-    }
-    if (freeCount == depth) {
-      nextCheckNs = clock().nanoTime() + CHECK_NS;
     }
     int cid = freeCids[--freeCount];
     opcodes[cid] = (byte) opcode;

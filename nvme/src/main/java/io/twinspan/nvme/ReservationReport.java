@@ -48,12 +48,7 @@ public final class ReservationReport {
     return segment.get(ANY_INT, offset + 0);
   }
 
-  /**
-   * Sets GEN, which counts changes of registrations and reservations.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets GEN, which counts changes of registrations and reservations. */
   public ReservationReport generation(int value) {
     segment.set(ANY_INT, offset + 0, value);
     return this;
@@ -64,12 +59,7 @@ public final class ReservationReport {
     return segment.get(BYTE, offset + 4) & 0xff;
   }
 
-  /**
-   * Sets RTYPE, the reservation's type, 0 for none.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets RTYPE, the reservation's type, 0 for none. */
   public ReservationReport type(int value) {
     segment.set(BYTE, offset + 4, (byte) value);
     return this;
@@ -80,12 +70,7 @@ public final class ReservationReport {
     return segment.get(ANY_SHORT, offset + 5) & 0xffff;
   }
 
-  /**
-   * Sets REGCTL, the number of registered controllers.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets REGCTL, the number of registered controllers. */
   public ReservationReport registrantCount(int value) {
     segment.set(ANY_SHORT, offset + 5, (short) value);
     return this;
@@ -96,12 +81,7 @@ public final class ReservationReport {
     return segment.get(BYTE, offset + 9) & 0xff;
   }
 
-  /**
-   * Sets PTPLS.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets PTPLS. */
   public ReservationReport persistThroughPowerLoss(int value) {
     segment.set(BYTE, offset + 9, (byte) value);
     return this;

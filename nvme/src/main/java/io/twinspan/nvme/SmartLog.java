@@ -40,12 +40,7 @@ public final class SmartLog {
     return segment.get(BYTE, offset + 0) & 0xff;
   }
 
-  /**
-   * Sets the critical warning bits.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the critical warning bits. */
   public SmartLog criticalWarning(int value) {
     segment.set(BYTE, offset + 0, (byte) value);
     return this;
@@ -56,12 +51,7 @@ public final class SmartLog {
     return segment.get(ANY_SHORT, offset + 1) & 0xffff;
   }
 
-  /**
-   * Sets the composite temperature in kelvin.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the composite temperature in kelvin. */
   public SmartLog temperature(int value) {
     segment.set(ANY_SHORT, offset + 1, (short) value);
     return this;
@@ -72,12 +62,7 @@ public final class SmartLog {
     return segment.get(BYTE, offset + 3) & 0xff;
   }
 
-  /**
-   * Sets the available spare in per cent.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the available spare in per cent. */
   public SmartLog availableSpare(int value) {
     segment.set(BYTE, offset + 3, (byte) value);
     return this;
@@ -88,12 +73,7 @@ public final class SmartLog {
     return segment.get(BYTE, offset + 4) & 0xff;
   }
 
-  /**
-   * Sets the available spare's threshold in per cent.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the available spare's threshold in per cent. */
   public SmartLog availableSpareThreshold(int value) {
     segment.set(BYTE, offset + 4, (byte) value);
     return this;
@@ -104,12 +84,7 @@ public final class SmartLog {
     return segment.get(BYTE, offset + 5) & 0xff;
   }
 
-  /**
-   * Sets the percentage of endurance used.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the percentage of endurance used. */
   public SmartLog percentageUsed(int value) {
     segment.set(BYTE, offset + 5, (byte) value);
     return this;
@@ -120,12 +95,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 32);
   }
 
-  /**
-   * Sets units of 1000 x 512 bytes read.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets units of 1000 x 512 bytes read. */
   public SmartLog dataUnitsRead(long value) {
     segment.set(ANY_LONG, offset + 32, value);
     return this;
@@ -136,12 +106,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 48);
   }
 
-  /**
-   * Sets units of 1000 x 512 bytes written.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets units of 1000 x 512 bytes written. */
   public SmartLog dataUnitsWritten(long value) {
     segment.set(ANY_LONG, offset + 48, value);
     return this;
@@ -152,12 +117,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 64);
   }
 
-  /**
-   * Sets host read commands.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets host read commands. */
   public SmartLog hostReads(long value) {
     segment.set(ANY_LONG, offset + 64, value);
     return this;
@@ -168,12 +128,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 80);
   }
 
-  /**
-   * Sets host write commands.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets host write commands. */
   public SmartLog hostWrites(long value) {
     segment.set(ANY_LONG, offset + 80, value);
     return this;
@@ -184,12 +139,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 96);
   }
 
-  /**
-   * Sets the time with commands outstanding, in minutes.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets the time with commands outstanding, in minutes. */
   public SmartLog busyMinutes(long value) {
     segment.set(ANY_LONG, offset + 96, value);
     return this;
@@ -200,12 +150,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 112);
   }
 
-  /**
-   * Sets power cycles.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets power cycles. */
   public SmartLog powerCycles(long value) {
     segment.set(ANY_LONG, offset + 112, value);
     return this;
@@ -216,12 +161,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 128);
   }
 
-  /**
-   * Sets power-on hours.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets power-on hours. */
   public SmartLog powerOnHours(long value) {
     segment.set(ANY_LONG, offset + 128, value);
     return this;
@@ -232,12 +172,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 144);
   }
 
-  /**
-   * Sets unsafe shutdowns.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets unsafe shutdowns. */
   public SmartLog unsafeShutdowns(long value) {
     segment.set(ANY_LONG, offset + 144, value);
     return this;
@@ -248,12 +183,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 160);
   }
 
-  /**
-   * Sets media and data integrity errors.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets media and data integrity errors. */
   public SmartLog mediaErrors(long value) {
     segment.set(ANY_LONG, offset + 160, value);
     return this;
@@ -264,12 +194,7 @@ public final class SmartLog {
     return segment.get(ANY_LONG, offset + 176);
   }
 
-  /**
-   * Sets error log entries over the controller's life.
-   *
-   * @param value the value
-   * @return this
-   */
+  /** Sets error log entries over the controller's life. */
   public SmartLog errorLogEntries(long value) {
     segment.set(ANY_LONG, offset + 176, value);
     return this;

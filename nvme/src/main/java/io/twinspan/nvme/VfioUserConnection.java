@@ -91,16 +91,14 @@ final class VfioUserConnection implements AutoCloseable {
 
   /** Whether the server still holds its end of the connection, and keeps to the protocol. */
   boolean isPresent() {
-    if (broken) {
-      return false;
-    }
     synchronized (poller) {
-      int events = poller.await(0) > 0 ? poller.events(0) : 0;
+      // Under the lock that close() takes: a closed poller may not be asked.
+      int events = !broken && poller.await(0) > 0 ? poller.events(0) : 0;
       if ((events & (Poller.HANG_UP | Poller.ERROR)) != 0) {
         broken = true;
       }
+      return !broken;
     }
-    return !broken;
   }
 
   Fd fd() {
@@ -109,8 +107,8 @@ final class VfioUserConnection implements AutoCloseable {
 
   @Override
   public void close() {
-    broken = true;
     synchronized (poller) {
+      broken = true;
       poller.close();
     }
     closeReceived();

@@ -301,12 +301,12 @@ public final class VfioUserDevice implements PciDevice {
   }
 
   private void mapArea(Fd fd, long base, long offset, long length, long size) {
-    if (offset < 0 || length <= 0 || offset > size || length > size - offset || base < 0) {
+    boolean within = offset >= 0 && length > 0 && offset <= size && length <= size - offset;
+    if (!within || base < 0 || base > Long.MAX_VALUE - size) {
       throw new NvmeException(
           "%s shares %d bytes at %d of a BAR0 of %d".formatted(name, length, offset, size));
     }
-    long end = Math.addExact(Math.addExact(base, offset), length);
-    var _ = Memfd.requireSealed(fd, end);
+    var _ = Memfd.requireSealed(fd, base + offset + length);
     Mapping mapping = Mapping.shared(fd, base + offset, length, Mapping.Protection.READ_WRITE);
     Mapping former = areas.put(offset, mapping);
     if (former != null) {

@@ -2,7 +2,7 @@
  * NVM Express from user space: the specification's structures as flyweights, a driver for whole
  * controllers with private I/O queue pairs, and the vfio-user client that reaches emulated ones.
  *
- * <p>Nothing here emulates a drive (that is {@code shelf}), and nothing starts a thread: {@link
+ * <p>Nothing here emulates a drive (that is {@code shelf}), and nothing keeps a thread: {@link
  * io.twinspan.nvme.NvmeController} is control plane, may be called from any thread and blocks,
  * always with a deadline; {@link io.twinspan.nvme.QueuePair} is data path, belongs to one thread,
  * never blocks and allocates nothing.

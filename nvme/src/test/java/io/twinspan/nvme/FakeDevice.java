@@ -72,7 +72,7 @@ final class FakeDevice implements PciDevice, Clock {
 
   NvmeOptions options() {
     Duration second = Duration.ofSeconds(1);
-    return new NvmeOptions(this, second, second, second, 4);
+    return new NvmeOptions(this, second, second, second, 4, Runnable::run);
   }
 
   NvmeController open() {

@@ -14,17 +14,23 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Random work, crashes at random moments, and a model of what a reader may find after each: acknowledged writes after the death of a controller,
- * acknowledged and flushed ones after a loss of power, and never anything that nobody wrote.
+ * Random work, crashes at random moments, and a model of what a reader may find after each:
+ * acknowledged writes after the death of a controller, acknowledged and flushed ones after a loss
+ * of power, and never anything that nobody wrote.
  */
 class CrashTest {
   private static final int SEEDS_PER_CASE = 25;
   private static final int VOLUME_BLOCKS = 120;
   private static final int VOLUMES = 3;
 
-  /** What one block may hold: a last certain value and later ones that may or may not be there, in order. */
+  /**
+   * What one block may hold: a last certain value and later ones that may or may not be there, in
+   * order.
+   */
   private static final class BlockModel {
-    /** Values in order of submission; the first is the oldest that may still be seen after a crash. */
+    /**
+     * Values in order of submission; the first is the oldest that may still be seen after a crash.
+     */
     final List<Long> possible = new ArrayList<>(List.of(0L));
 
     /** Those of them that were acknowledged, by position: the index of the newest one. */
@@ -176,15 +182,14 @@ class CrashTest {
     }
 
     private void collect() {
-      outstanding.removeIf(
-          request -> {
-            if (request.answers > 0) {
-              assertThat(request.status).isEqualTo(PoolStatus.OK);
-              answered(request);
-              PoolRig.recycle(request);
-            }
-            return request.answers > 0;
-          });
+      outstanding.removeIf(request -> {
+        if (request.answers > 0) {
+          assertThat(request.status).isEqualTo(PoolStatus.OK);
+          answered(request);
+          PoolRig.recycle(request);
+        }
+        return request.answers > 0;
+      });
     }
 
     private void answered(PoolRig.Request request) {
@@ -193,7 +198,8 @@ class CrashTest {
         case WRITE, ZERO ->
             effects
                 .remove(request)
-                .forEach((block, index) -> block.acknowledged = Math.max(block.acknowledged, index));
+                .forEach(
+                    (block, index) -> block.acknowledged = Math.max(block.acknowledged, index));
         case FLUSH -> flushed(flushCovers.remove(request));
       }
     }
@@ -205,17 +211,22 @@ class CrashTest {
       }
     }
 
-    /** What a flush covers can't be undone: older values become impossible. Positions stay, so they are overwritten. */
+    /**
+     * What a flush covers can't be undone: older values become impossible. Positions stay, so they
+     * are overwritten.
+     */
     private void flushed(Map<BlockModel, Integer> covers) {
-      covers.forEach(
-          (block, index) -> {
-            for (int i = 0; i < index; i++) {
-              block.possible.set(i, block.possible.get(index));
-            }
-          });
+      covers.forEach((block, index) -> {
+        for (int i = 0; i < index; i++) {
+          block.possible.set(i, block.possible.get(index));
+        }
+      });
     }
 
-    /** Ends the work with a flush and writes right behind it: a moment at which recovery has to be exact. */
+    /**
+     * Ends the work with a flush and writes right behind it: a moment at which recovery has to be
+     * exact.
+     */
     void flushThenWrite() {
       drain();
       flush();

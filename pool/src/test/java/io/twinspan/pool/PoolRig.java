@@ -28,6 +28,7 @@ final class PoolRig {
   final List<SimulatedDrive> drives = new ArrayList<>();
   MirrorPoolOptions options = SMALL;
   MirrorPool pool;
+
   /** Drives that are pulled for good, by index. */
   final BitSet pulled = new BitSet();
 

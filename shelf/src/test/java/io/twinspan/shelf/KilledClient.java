@@ -24,6 +24,8 @@ final class KilledClient {
             "--enable-native-access=ALL-UNNAMED",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
+            // Else its log would come out of the pipe that tells when it is busy.
+            "-Dlogback.configurationFile=" + System.getProperty("logback.configurationFile", ""),
             "-cp",
             System.getProperty("java.class.path"),
             KilledClient.class.getName(),

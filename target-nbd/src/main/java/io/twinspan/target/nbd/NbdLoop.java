@@ -73,7 +73,7 @@ final class NbdLoop implements Runnable {
       eventLoop.execute(this);
     } catch (RejectedExecutionException e) {
       run(); // the event loop has ended, and its connections with it: only buffers are left to give
-             // back
+      // back
     }
   }
 
