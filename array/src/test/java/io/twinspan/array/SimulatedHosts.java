@@ -208,11 +208,7 @@ final class SimulatedHosts {
 
   private void ended(Request request, HostStatus status) {
     Volume volume = request.target;
-    boolean writes =
-        request.operation == HostOperation.WRITE || request.operation == HostOperation.ZERO;
-    if (writes) {
-      Arrays.fill(volume.writing, request.sector, request.sector + request.sectors, false);
-    }
+    boolean writes = release(request);
     switch (status) {
       case OK -> {
         acknowledged++;
@@ -249,6 +245,16 @@ final class SimulatedHosts {
                   + status);
     }
     BUFFERS.add(request.data);
+  }
+
+  /** Others may write there again; whether the request was a write. */
+  private static boolean release(Request request) {
+    boolean writes =
+        request.operation == HostOperation.WRITE || request.operation == HostOperation.ZERO;
+    if (writes) {
+      Arrays.fill(request.target.writing, request.sector, request.sector + request.sectors, false);
+    }
+    return writes;
   }
 
   private void check(Request request) {
@@ -298,8 +304,7 @@ final class SimulatedHosts {
     for (Request request : List.copyOf(open)) {
       if (request.node == node) {
         open.remove(request);
-        Arrays.fill(
-            request.target.writing, request.sector, request.sector + request.sectors, false);
+        release(request);
       }
     }
   }
