@@ -29,6 +29,12 @@ final class Ownership {
   interface Controller {
     long nowNs();
 
+    /**
+     * Whether the agent has not been away for longer than its lease since this turn began: read
+     * from the clock itself, since a pause may come between any two instructions.
+     */
+    boolean leaseHolds();
+
     /** Whether the link is up and the peer has said hello. */
     boolean peerKnown();
 
@@ -116,6 +122,7 @@ final class Ownership {
   boolean mayServe() {
     return answers()
         && !validating
+        && controller.leaseHolds()
         && switch (parts.log.mode()) {
           case ALONE -> true;
           case MIRRORED -> link.isGranted(PeerLink.Lane.MIRROR);

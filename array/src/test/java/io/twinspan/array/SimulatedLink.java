@@ -56,6 +56,12 @@ final class SimulatedLink {
     }
   }
 
+  /** As {@link #cut}, but one side finds out at once. */
+  void cutFor(End end) {
+    cut();
+    end.detectTick = 0;
+  }
+
   boolean isConnected() {
     return connected;
   }
@@ -96,6 +102,14 @@ final class SimulatedLink {
     private long lastEventTick;
     private long seenGeneration;
     long placed;
+
+    /** Placements of this side stay under way. */
+    boolean holds;
+
+    /** After a cut this side goes on to see the rights of before. */
+    boolean seesOldGrants;
+
+    private final Map<Lane, Boolean> oldGrants = new EnumMap<>(Lane.class);
 
     End(long logBytes) {
       landings.put(Lane.DATA, Arena.ofAuto().allocate(ArrayNode.DATA_LANDING_BYTES, 4096));
@@ -181,6 +195,7 @@ final class SimulatedLink {
     private void detectLater() {
       if (state == Life.UP) {
         state = Life.DYING;
+        oldGrants.putAll(peer.grants);
         detectTick = tick + random.nextInt(maxDetectionTicks + 1);
       }
     }
@@ -188,7 +203,7 @@ final class SimulatedLink {
     /** Moves what is under way. */
     private void carry() {
       for (ArrayDeque<Placement> lane : placements.values()) {
-        while (connected && !lane.isEmpty() && lane.peek().tick <= tick) {
+        while (connected && !holds && !lane.isEmpty() && lane.peek().tick <= tick) {
           Placement placement = lane.remove();
           boolean success = execute(placement);
           answer(placement, success);
@@ -263,8 +278,15 @@ final class SimulatedLink {
       grants.put(lane, false);
     }
 
+    boolean isGrantedToPeer(Lane lane) {
+      return grants.getOrDefault(lane, false);
+    }
+
     @Override
     public boolean isGranted(Lane lane) {
+      if (seesOldGrants && state == Life.DYING) {
+        return oldGrants.getOrDefault(lane, false);
+      }
       return state != Life.DOWN
           && peer.attached
           && peer.seenGeneration == seenGeneration

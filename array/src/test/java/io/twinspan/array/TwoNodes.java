@@ -114,6 +114,53 @@ final class TwoNodes {
     return through.volume(name).id();
   }
 
+  /** A host's request and its answer. */
+  static final class Ask extends HostRequest {
+    @Nullable HostStatus status;
+
+    Ask(HostOperation kind, int volume, long offset, int length) {
+      operation = kind;
+      this.volume = volume;
+      this.offset = offset;
+      this.length = length;
+      data = Arena.ofAuto().allocate(Math.max(length, 1), Drive.BLOCK_BYTES);
+    }
+
+    @Override
+    public void completed(HostStatus answer) {
+      if (status != null) {
+        throw new AssertionError("completed twice");
+      }
+      status = answer;
+    }
+
+    byte at(int index) {
+      return data.get(java.lang.foreign.ValueLayout.JAVA_BYTE, index);
+    }
+  }
+
+  Ask submit(Node node, HostOperation kind, int volume, long offset, int length, int fill) {
+    Ask ask = new Ask(kind, volume, offset, length);
+    ask.data.fill((byte) fill);
+    if (!node.node().submit(ask)) {
+      throw new AssertionError("no room");
+    }
+    return ask;
+  }
+
+  Ask write(Node node, int volume, long offset, int length, int fill) {
+    return submit(node, HostOperation.WRITE, volume, offset, length, fill);
+  }
+
+  Ask read(Node node, int volume, long offset, int length) {
+    return submit(node, HostOperation.READ, volume, offset, length, 0xEE);
+  }
+
+  Ask done(Ask ask) {
+    runUntil(() -> ask.status != null, "request answered");
+    return ask;
+  }
+
   void powerCut() {
     a.forget();
     b.forget();
@@ -246,6 +293,11 @@ final class TwoNodes {
       for (List<SimulatedDrive> ports : drives) {
         ports.forEach(SimulatedDrive::die);
       }
+    }
+
+    /** While true the drives of a pool answer this controller nothing. */
+    void stallDrives(int pool, boolean stalls) {
+      drives.get(pool).forEach(drive -> drive.stall(stalls));
     }
 
     int turn() {
