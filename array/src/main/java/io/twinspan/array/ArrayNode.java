@@ -283,6 +283,11 @@ public final class ArrayNode {
     }
 
     @Override
+    public boolean leaseHolds() {
+      return clock.nanoTime() - lastTurnNs <= config.leaseNs();
+    }
+
+    @Override
     public PoolUnit unit(int pool) {
       return units.get(pool);
     }

@@ -2,6 +2,7 @@ package io.twinspan.array;
 
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.Pool;
+import io.twinspan.pool.PoolOperation;
 import io.twinspan.pool.PoolRequest;
 import io.twinspan.pool.PoolStatus;
 import java.lang.foreign.MemorySegment;
@@ -23,14 +24,14 @@ final class BlockReads {
   private boolean fenced;
 
   private final class BlockRead extends PoolRequest {
-    @Nullable Operation operation;
+    @Nullable Operation reader;
 
     @Override
     public void completed(PoolStatus status) {
-      Operation reader = Objects.requireNonNull(operation);
-      operation = null;
+      Operation ended = Objects.requireNonNull(reader);
+      reader = null;
       free.add(this);
-      ended(reader, status);
+      readEnded(ended, status);
     }
   }
 
@@ -44,7 +45,9 @@ final class BlockReads {
     this.log = log;
     this.completed = completed;
     for (int i = 0; i < CAPACITY; i++) {
-      free.add(new BlockRead());
+      BlockRead read = new BlockRead();
+      read.operation = PoolOperation.READ;
+      free.add(read);
     }
   }
 
@@ -101,7 +104,7 @@ final class BlockReads {
     if (read == null) {
       return false;
     }
-    read.operation = operation;
+    read.reader = operation;
     read.volume = operation.volume;
     read.block = operation.cursor;
     read.blockCount = run;
@@ -111,13 +114,13 @@ final class BlockReads {
     if (accepted) {
       operation.outstanding++;
     } else {
-      read.operation = null;
+      read.reader = null;
       free.add(read);
     }
     return accepted;
   }
 
-  private void ended(Operation operation, PoolStatus status) {
+  private void readEnded(Operation operation, PoolStatus status) {
     operation.outstanding--;
     switch (status) {
       case OK -> {}

@@ -14,6 +14,8 @@ import java.util.List;
  * version (16), type (16), then the fields in the order of the record, little-endian; texts have a
  * length byte.
  */
+// On the wire enums are their place in the declaration: who changes one raises VERSION.
+@SuppressWarnings("EnumOrdinal")
 sealed interface ControlMessage {
   /** A controller's part in one pool. */
   record Part(PoolState state, long epoch, long mirroredEpoch) {}

@@ -218,14 +218,29 @@ final class Destager {
   private void retry(Piece piece) {
     if (piece.operation == PoolOperation.WRITE && !describeNewest(piece)) {
       free.add(piece);
-    } else if (!submit(piece)) {
+    } else if (!reserved(piece) || !submit(piece)) {
       refused.add(piece);
-      retryAtNs = nowNs;
+      retryAtNs = nowNs + RETRY_NS;
     }
+  }
+
+  /** Sets room aside again: the write that failed has given up its own. */
+  private boolean reserved(Piece piece) {
+    if (piece.operation != PoolOperation.WRITE) {
+      return true;
+    }
+    Pool.Grant grant = pool.reserve(piece.volume, piece.block, piece.blockCount);
+    spaceExhausted |= grant == Pool.Grant.NO_SPACE;
+    return grant == Pool.Grant.GRANTED;
   }
 
   private boolean describeNewest(Piece piece) {
     int start = piece.index;
+    long blocks = pool.volumeBlocks(log.volume(piece.sequence));
+    if (log.block(piece.sequence) + piece.end > blocks) {
+      // The volume was deleted, or cut: nobody can read these blocks any more.
+      start = piece.end;
+    }
     while (start < piece.end && !isNewest(piece.sequence, start)) {
       start++;
     }

@@ -40,7 +40,7 @@ final class Fencing {
   }
 
   private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(100);
-  private static final int MAX_ROUNDS_PER_DRIVE = 4;
+  private static final int MAX_ROUNDS_PER_DRIVE = 6;
 
   private final List<Drive> drives;
   private final long ownKey;
@@ -111,12 +111,9 @@ final class Fencing {
     if (waiting && time >= retryAtNs) {
       begin();
     }
-    while (procedure != Procedure.NONE
-        && result == Result.UNDER_WAY
-        && !commandUnderWay
-        && !waiting
-        && advance()) {
-      continue;
+    boolean going = procedure != Procedure.NONE;
+    while (going && result == Result.UNDER_WAY && !commandUnderWay && !waiting) {
+      going = advance();
     }
     return result;
   }
@@ -219,10 +216,8 @@ final class Fencing {
         }
       }
       default -> {
-        if (status == Drive.OK) {
-          wonDrive();
-        } else if (status == Drive.RESERVATION_CONFLICT) {
-          // Somebody acted in between: the next report tells who.
+        if (status == Drive.OK || status == Drive.RESERVATION_CONFLICT) {
+          // Done in part, or somebody acted in between: the next report tells.
           reported = false;
           rounds++;
         } else {

@@ -32,6 +32,8 @@ import org.jspecify.annotations.Nullable;
  *   +---------------------------------------------------------------+
  * </pre>
  */
+// On the wire enums are their place in the declaration: who changes one raises VERSION.
+@SuppressWarnings("EnumOrdinal")
 final class ForwardMessage {
   static final int BYTES = 64;
   static final int REQUEST = 1;
@@ -82,8 +84,9 @@ final class ForwardMessage {
     segment.set(LONG, 32, operation.length);
   }
 
-  void encodeReply(int status, int index, int tag) {
-    encode(REPLY, status, index, 0, tag);
+  /** A reply; without a status it says that this controller doesn't own the pool. */
+  void encodeReply(@Nullable HostStatus status, int index, int tag) {
+    encode(REPLY, status == null ? NOT_OWNER : status.ordinal(), index, 0, tag);
   }
 
   private void encode(int type, int code, int index, int slot, int tag) {

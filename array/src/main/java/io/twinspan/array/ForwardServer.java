@@ -1,6 +1,7 @@
 package io.twinspan.array;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Carries out the peer's forwarded requests: bounds every field, has the pool's owner path do it,
@@ -29,7 +30,7 @@ final class ForwardServer {
     final boolean[] executing = new boolean[ForwardClient.REQUESTS];
     final int[] slots = new int[ForwardClient.REQUESTS];
     final int[] tags = new int[ForwardClient.REQUESTS];
-    final int[] statuses = new int[ForwardClient.REQUESTS];
+    final @Nullable HostStatus[] statuses = new HostStatus[ForwardClient.REQUESTS];
     final int[] ready = new int[ForwardClient.REQUESTS];
     int readyFirst;
     int readyCount;
@@ -44,15 +45,15 @@ final class ForwardServer {
 
     @Override
     public void ended(Operation operation, HostStatus status) {
-      answer(operation.index, status.ordinal());
+      answer(operation.index, status);
     }
 
     @Override
     public void notOwner(Operation operation) {
-      answer(operation.index, ForwardMessage.NOT_OWNER);
+      answer(operation.index, null);
     }
 
-    private void answer(int index, int status) {
+    private void answer(int index, @Nullable HostStatus status) {
       executing[index] = false;
       if (over) {
         orphans--;
@@ -132,7 +133,7 @@ final class ForwardServer {
   private boolean answer(int index) {
     Operation operation = life.operations[index];
     boolean hasData =
-        life.statuses[index] == HostStatus.OK.ordinal()
+        life.statuses[index] == HostStatus.OK
             && operation.kind == HostOperation.READ
             && operation.length > 0;
     return hasData ? placeData(index, operation) : reply(index);

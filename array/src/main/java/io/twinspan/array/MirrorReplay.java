@@ -124,8 +124,9 @@ final class MirrorReplay {
         rewind(failedSequence, failedPosition);
       }
     }
-    while (state == State.RUNNING && failedSequence == 0 && !ended && replayNext()) {
-      continue;
+    boolean going = true;
+    while (state == State.RUNNING && failedSequence == 0 && !ended && going) {
+      going = replayNext();
     }
     if (state == State.RUNNING && ended && underWay == 0 && failedSequence == 0) {
       state = State.DONE;

@@ -200,9 +200,9 @@ final class OwnerPath {
   /** Goes on with an operation that holds its range; false when it stalled. */
   private boolean run(Operation operation) {
     boolean begun =
-        dropping || operation.cancelled || operation.failure != null || operation.again
+        (dropping || operation.cancelled || operation.failure != null || operation.again)
             ? abort(operation)
-            : guard.mayServe() && serve(operation);
+            : (guard.mayServe() && serve(operation));
     if (!begun) {
       operation.stalled = true;
       stalled.add(operation);

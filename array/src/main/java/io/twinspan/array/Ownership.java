@@ -29,6 +29,12 @@ final class Ownership {
   interface Controller {
     long nowNs();
 
+    /**
+     * Whether the agent has not been away for longer than its lease since this turn began: read
+     * from the clock itself, since a pause may come between any two instructions.
+     */
+    boolean leaseHolds();
+
     /** Whether the link is up and the peer has said hello. */
     boolean peerKnown();
 
@@ -45,61 +51,47 @@ final class Ownership {
 
   private static final Logger LOG = LoggerFactory.getLogger(Ownership.class);
   private static final long RETRY_NS = TimeUnit.SECONDS.toNanos(1);
-  private static final long GIVEBACK_RETRY_NS = TimeUnit.SECONDS.toNanos(10);
 
-  /** Why the drives are being taken. */
-  private enum Purpose {
-    /** Nobody owns the pool. */
-    CLAIM,
-    /** The owner is silent. */
-    TAKEOVER,
-    /** The owner has handed it over. */
-    HANDOVER,
-    /** The handover to the peer has failed. */
-    RECLAIM
-  }
-
-  /** Steps within RESYNCING, HANDING_OVER and STOPPING. */
+  /** Steps of RESYNCING. */
   private enum Step {
-    NONE,
+    /** A new epoch is being persisted; the owner goes on as before. */
     ADVANCING,
+    /** No new requests; those under way, and the log, come to an end. */
     DRAINING,
-    PLACING_HEADER,
-    CLOSING,
-    RELEASING,
-    OFFERED
+    /** The empty log's header is on its way to the peer. */
+    PLACING_HEADER
   }
 
   private final ArrayConfig array;
   private final PoolParts parts;
   private final PeerLink link;
   private final Controller controller;
+  private final Takeover takeover;
+  private final Departure departure;
   private final int index;
   private final String name;
 
   private PoolState state = PoolState.STARTING;
-  private Step step = Step.NONE;
-  private Purpose purpose = Purpose.CLAIM;
+  private Step step = Step.ADVANCING;
   private ControlMessage.Part peer = new ControlMessage.Part(PoolState.STARTING, 0, 0);
   private boolean peerReady;
   private boolean readySent;
   private boolean controlUnderWay;
   private boolean validating;
-  private boolean reclaim;
   private boolean quiet;
-  private long mirroredEpoch;
   private long epoch;
   private long startDeadlineNs;
   private long stepDeadlineNs;
   private long retryAtNs;
   private long mirroredSinceNs;
-  private long givebackAtNs;
 
   Ownership(ArrayConfig array, PoolParts parts, PeerLink link, Controller controller, long nowNs) {
     this.array = array;
     this.parts = parts;
     this.link = link;
     this.controller = controller;
+    takeover = new Takeover(array, parts, this, controller);
+    departure = new Departure(array, parts, this, controller);
     index = parts.config.index();
     name = parts.config.name();
     startDeadlineNs = nowNs + array.startupWaitNs();
@@ -110,7 +102,7 @@ final class Ownership {
   }
 
   ControlMessage.Part part() {
-    return new ControlMessage.Part(state, epoch(), mirroredEpoch);
+    return new ControlMessage.Part(state, epoch(), takeover.mirroredEpoch());
   }
 
   long epoch() {
@@ -123,14 +115,14 @@ final class Ownership {
 
   /** Whether new requests may be admitted to the owner's path. */
   boolean admits() {
-    return state.isServing() && step != Step.DRAINING && step != Step.PLACING_HEADER;
+    return state.isServing() && (state != PoolState.RESYNCING || step == Step.ADVANCING);
   }
 
   /** Whether requests may be served at this very moment. */
   boolean mayServe() {
-    boolean serving = state.isServing() || (state.isOwner() && step == Step.DRAINING);
-    return serving
+    return answers()
         && !validating
+        && controller.leaseHolds()
         && switch (parts.log.mode()) {
           case ALONE -> true;
           case MIRRORED -> link.isGranted(PeerLink.Lane.MIRROR);
@@ -138,9 +130,13 @@ final class Ownership {
         };
   }
 
+  private boolean answers() {
+    return state.isServing() || (state.isOwner() && departure.isDraining());
+  }
+
   /** The agent has not run for a while: whatever is believed must be asked again. */
   void suspect() {
-    if (state.isServing() || (state.isOwner() && step == Step.DRAINING)) {
+    if (answers()) {
       validating = true;
       parts.fencing.start(Fencing.Procedure.VALIDATE);
     }
@@ -159,17 +155,21 @@ final class Ownership {
 
   void handedOver() {
     if (state == PoolState.STANDBY) {
-      parts.replay.forget();
-      take(Purpose.HANDOVER);
+      // The owner has put everything on the drives.
+      takeover.forgetMirror();
+      take(Takeover.Purpose.HANDOVER, true);
     }
   }
 
   void refused() {
-    if (state == PoolState.HANDING_OVER && step == Step.OFFERED) {
+    if (state == PoolState.HANDING_OVER) {
       LOG.warn("pool {}: the peer could not open it, taking it back", name);
-      givebackAtNs = controller.nowNs() + GIVEBACK_RETRY_NS;
-      take(Purpose.RECLAIM);
+      departure.refused();
     }
+  }
+
+  boolean peerHasLost() {
+    return controller.peerKnown() && peer.state() == PoolState.LOST;
   }
 
   /** The link is gone; the mirror's right has been revoked before this. */
@@ -178,21 +178,11 @@ final class Ownership {
     peerReady = false;
     switch (state) {
       case STARTING -> startDeadlineNs = controller.nowNs() + array.startupWaitNs();
-      case STANDBY -> take(Purpose.TAKEOVER);
+      // Once ready the key was registered: if it is gone, the owner has fenced this controller.
+      case STANDBY -> take(Takeover.Purpose.TAKEOVER, !readySent);
       case OWNER_ALONE, RESYNCING, OWNER_MIRRORED -> freeze();
-      case HANDING_OVER -> {
-        switch (step) {
-          case DRAINING -> freeze();
-          case CLOSING -> reclaim = true;
-          default -> take(Purpose.RECLAIM);
-        }
-      }
-      case STOPPING -> {
-        parts.mirror.end();
-        if (step == Step.DRAINING) {
-          parts.log.become(CommitLog.Mode.SETTLING);
-        }
-      }
+      case HANDING_OVER -> departure.linkDown();
+      case STOPPING -> departure.linkDownAtStop();
       case FENCING, OPENING, REPLAYING, FROZEN, SETTLING, LOST, STOPPED -> {}
     }
   }
@@ -211,29 +201,28 @@ final class Ownership {
     switch (state) {
       case STARTING -> starting();
       case STANDBY -> standingBy();
-      case FENCING -> fencing();
-      case OPENING -> opening();
-      case REPLAYING -> replaying();
+      case FENCING -> takeover.fencing();
+      case OPENING -> takeover.opening();
+      case REPLAYING -> takeover.replaying();
       case OWNER_ALONE -> alone();
       case RESYNCING -> resyncing();
       case OWNER_MIRRORED -> mirrored();
       case FROZEN -> frozen();
       case SETTLING -> settling();
-      case HANDING_OVER -> handingOver();
-      case STOPPING -> stopping();
+      case HANDING_OVER -> departure.handingOver();
+      case STOPPING -> departure.stopping();
       case LOST -> lost();
       case STOPPED -> parts.path.dropAll();
     }
     return state == before ? 0 : 1;
   }
 
-  private void transition(PoolState next) {
+  void transition(PoolState next) {
     if (!state.mayBecome(next)) {
       throw new IllegalStateException("pool " + name + ": " + state + " can't become " + next);
     }
     LOG.info("pool {}: {} -> {}", name, state, next);
     state = next;
-    step = Step.NONE;
     validating = false;
     controller.changed(index, next);
   }
@@ -247,7 +236,8 @@ final class Ownership {
     if (controller.peerLeaving() || peer.state() == PoolState.STOPPED) {
       return true;
     }
-    return mirroredEpoch == peer.mirroredEpoch() ? isHome() : mirroredEpoch > peer.mirroredEpoch();
+    long mirrored = takeover.mirroredEpoch();
+    return mirrored == peer.mirroredEpoch() ? isHome() : mirrored > peer.mirroredEpoch();
   }
 
   private boolean nobodyOwns() {
@@ -260,16 +250,15 @@ final class Ownership {
     } else if (peerOwns()) {
       standBy();
     } else if (nobodyOwns() && peer.state() != PoolState.STANDBY && claims()) {
-      take(Purpose.CLAIM);
+      take(Takeover.Purpose.CLAIM, true);
     } else if (!controller.peerKnown() && controller.nowNs() >= startDeadlineNs) {
       LOG.warn("pool {}: no peer found, taking the pool at the drives", name);
-      take(Purpose.CLAIM);
+      take(Takeover.Purpose.CLAIM, true);
     }
   }
 
-  private void standBy() {
-    parts.replay.forget();
-    mirroredEpoch = 0;
+  void standBy() {
+    takeover.forgetMirror();
     readySent = false;
     parts.fencing.start(Fencing.Procedure.REGISTER);
     transition(PoolState.STANDBY);
@@ -290,138 +279,30 @@ final class Ownership {
     if (nobodyOwns()) {
       if (peer.state() == PoolState.STOPPED) {
         // Closed in good order: what the mirror holds is on the drives.
-        parts.replay.forget();
+        takeover.forgetMirror();
       }
       if (peer.state() != PoolState.STANDBY || isHome()) {
-        take(Purpose.TAKEOVER);
+        take(Takeover.Purpose.TAKEOVER, !readySent);
       }
     }
   }
 
-  private void take(Purpose why) {
-    purpose = why;
-    if (why == Purpose.TAKEOVER) {
-      mirroredEpoch = parts.replay.mirroredEpoch();
-    }
-    // Whoever kept a complete mirror, or gave the pool away, must not come back after it was
-    // fenced.
-    boolean registered = why == Purpose.TAKEOVER && readySent;
-    boolean reclaims = why == Purpose.RECLAIM && !controller.peerKnown();
-    parts.fencing.start(
-        registered || reclaims ? Fencing.Procedure.TAKE : Fencing.Procedure.REGISTER_AND_TAKE);
-    transition(PoolState.FENCING);
+  void take(Takeover.Purpose why, boolean mayRegister) {
+    takeover.begin(why, mayRegister);
   }
 
-  private void fencing() {
-    if (controller.leaving() && purpose != Purpose.TAKEOVER) {
-      parts.fencing.cancel();
-      transition(PoolState.STOPPED);
-    } else if (parts.fencing.result() == Fencing.Result.CONFLICT
-        || (peerOwns() && purpose != Purpose.HANDOVER)) {
-      lose("the peer was faster at the drives");
-    } else if (parts.fencing.result() == Fencing.Result.WON
-        && parts.pool.state() == Pool.State.CLOSED) {
-      transition(PoolState.OPENING);
-      open();
-    }
+  void epochPersisted(long persisted) {
+    epoch = persisted;
   }
 
-  private void open() {
-    controlUnderWay = true;
-    long atLeast =
-        purpose == Purpose.CLAIM
-            ? mirroredEpoch + 1
-            : Math.max(mirroredEpoch, Math.max(peer.epoch(), epoch)) + 1;
-    boolean drivesStayedPowered = purpose != Purpose.CLAIM;
-    parts.pool.open(array.arrayId(), atLeast, drivesStayedPowered, this::opened);
-  }
-
-  private void opened(PoolStatus status) {
-    controlUnderWay = false;
-    if (state != PoolState.OPENING) {
-      return;
-    }
-    switch (status) {
-      case OK -> openedWell();
-      case FENCED -> lose("the drives refuse this controller");
-      case NOT_FORMATTED -> {
-        if (array.formatIfBlank() && purpose == Purpose.CLAIM) {
-          LOG.info("pool {}: writing an empty pool to blank drives", name);
-          controlUnderWay = true;
-          parts.pool.format(array.arrayId(), this::formatted);
-        } else {
-          openFailed(status);
-        }
-      }
-      case NO_SPACE, MEDIA_ERROR, NO_QUORUM, INVALID, CLOSED -> openFailed(status);
-    }
-  }
-
-  private void formatted(PoolStatus status) {
-    controlUnderWay = false;
-    if (state == PoolState.OPENING && status == PoolStatus.OK) {
-      open();
-    } else if (state == PoolState.OPENING) {
-      openFailed(status);
-    }
-  }
-
-  private void openFailed(PoolStatus status) {
-    LOG.warn("pool {}: can't be opened: {}", name, status);
-    if (purpose == Purpose.HANDOVER && controller.peerKnown()) {
-      controller.tell(new ControlMessage.Refused(index));
-      standBy();
-    } else {
-      retryAtNs = controller.nowNs() + RETRY_NS;
-    }
-  }
-
-  private void openedWell() {
-    epoch = parts.pool.epoch();
-    parts.reset(CommitLog.Mode.HELD, epoch);
-    boolean replays =
-        mirroredEpoch > 0
-            && (purpose == Purpose.TAKEOVER
-                || (purpose == Purpose.CLAIM && epoch == mirroredEpoch + 1));
-    if (mirroredEpoch > 0 && !replays) {
-      LOG.warn("pool {}: mirror of epoch {} is out of date", name, mirroredEpoch);
-    }
-    mirroredEpoch = 0;
-    if (replays) {
-      parts.replay.start();
-      transition(PoolState.REPLAYING);
-    } else {
-      serve();
-    }
-  }
-
-  private void opening() {
-    if (!controlUnderWay
-        && controller.nowNs() >= retryAtNs
-        && parts.pool.state() == Pool.State.CLOSED) {
-      open();
-    }
-  }
-
-  private void replaying() {
-    switch (parts.replay.pump(controller.nowNs())) {
-      case RUNNING -> {}
-      case FENCED -> lose("the drives refuse this controller");
-      case DONE -> {
-        LOG.info("pool {}: replayed up to record {}", name, parts.replay.lastSequence());
-        serve();
-      }
-    }
-  }
-
-  private void serve() {
+  void serve() {
     transition(PoolState.OWNER_ALONE);
     parts.log.become(CommitLog.Mode.ALONE);
   }
 
   private void alone() {
     if (controller.leaving()) {
-      stop();
+      departure.stop();
     } else if (peerReady
         && controller.peerKnown()
         && link.isGranted(PeerLink.Lane.MIRROR)
@@ -464,8 +345,8 @@ final class Ownership {
 
   private void resyncing() {
     if (controller.leaving() && step != Step.ADVANCING) {
-      stop();
-    } else if (step == Step.DRAINING && isDrained() && !parts.mirror.isBusy()) {
+      departure.stop();
+    } else if (step == Step.DRAINING && parts.isDrained() && !parts.mirror.isBusy()) {
       parts.reset(CommitLog.Mode.MIRRORED, epoch);
       parts.mirror.begin();
       step = Step.PLACING_HEADER;
@@ -479,18 +360,12 @@ final class Ownership {
     }
   }
 
-  private boolean isDrained() {
-    return parts.path.active() == 0 && parts.log.isEmpty() && parts.destager.underWay() == 0;
-  }
-
   private void mirrored() {
     if (parts.mirror.isBroken() || !link.isGranted(PeerLink.Lane.MIRROR)) {
       controller.declareDown("the peer has revoked the mirror");
     } else if (controller.leaving()) {
-      stop();
-    } else if (!isHome()
-        && controller.nowNs()
-            >= Math.max(mirroredSinceNs + array.givebackDelayNs(), givebackAtNs)) {
+      departure.stop();
+    } else if (!isHome() && controller.nowNs() >= givebackAtNs()) {
       handOver();
     }
   }
@@ -505,98 +380,16 @@ final class Ownership {
             && !parts.destager.isStuck()
             && peer.state() == PoolState.STANDBY;
     if (possible) {
-      transition(PoolState.HANDING_OVER);
-      drain();
+      departure.handOver();
     }
     return possible;
   }
 
-  private void drain() {
-    step = Step.DRAINING;
-    stepDeadlineNs = controller.nowNs() + array.controlTimeoutNs();
-    reclaim = false;
+  private long givebackAtNs() {
+    return Math.max(mirroredSinceNs + array.givebackDelayNs(), departure.notBeforeNs());
   }
 
-  private void handingOver() {
-    boolean late = controller.nowNs() >= stepDeadlineNs;
-    switch (step) {
-      case DRAINING -> {
-        if (parts.mirror.isBroken()) {
-          controller.declareDown("the mirror can't be reached");
-        } else if (isDrained()) {
-          close();
-        } else if (late) {
-          givebackAtNs = controller.nowNs() + GIVEBACK_RETRY_NS;
-          transition(PoolState.OWNER_MIRRORED);
-        }
-      }
-      case RELEASING -> {
-        if (parts.fencing.result() == Fencing.Result.WON) {
-          step = Step.OFFERED;
-          controller.tell(new ControlMessage.Handover(index, epoch));
-        }
-      }
-      case OFFERED -> {
-        if (peerOwns()) {
-          standBy();
-        } else if (controller.peerKnown() && peer.state() == PoolState.LOST) {
-          refused();
-        } else if (late) {
-          controller.declareDown("no answer to a handover");
-        }
-      }
-      case NONE, ADVANCING, PLACING_HEADER, CLOSING -> {}
-    }
-  }
-
-  private void close() {
-    parts.mirror.end();
-    parts.log.become(CommitLog.Mode.HELD);
-    step = Step.CLOSING;
-    controlUnderWay = true;
-    parts.pool.close(this::closed);
-  }
-
-  private void closed(PoolStatus status) {
-    controlUnderWay = false;
-    if (step != Step.CLOSING) {
-      return;
-    }
-    if (status == PoolStatus.FENCED) {
-      lose("the drives refuse this controller");
-    } else if (state == PoolState.HANDING_OVER && (reclaim || status != PoolStatus.OK)) {
-      take(Purpose.RECLAIM);
-    } else {
-      step = Step.RELEASING;
-      parts.fencing.start(Fencing.Procedure.RELEASE);
-    }
-  }
-
-  private void stop() {
-    transition(PoolState.STOPPING);
-    if (parts.log.mode() == CommitLog.Mode.MIRRORED && !parts.mirror.isEstablished()) {
-      parts.mirror.end();
-    }
-    drain();
-  }
-
-  private void stopping() {
-    boolean late = controller.nowNs() >= stepDeadlineNs;
-    if (parts.log.mode() == CommitLog.Mode.SETTLING && parts.log.isDestaged()) {
-      // The mirror is gone, and nothing may be committed alone before the peer is fenced: the
-      // drives
-      // have what was committed before, the rest ends unanswered.
-      parts.path.dropAll();
-      parts.log.become(CommitLog.Mode.SETTLING);
-    }
-    if (step == Step.DRAINING && (isDrained() || (late && !controlUnderWay))) {
-      close();
-    } else if (step == Step.RELEASING && parts.fencing.result() == Fencing.Result.WON) {
-      transition(PoolState.STOPPED);
-    }
-  }
-
-  private void freeze() {
+  void freeze() {
     transition(PoolState.FROZEN);
     parts.mirror.end();
     parts.log.become(CommitLog.Mode.HELD);
@@ -622,7 +415,7 @@ final class Ownership {
     }
   }
 
-  private void lose(String reason) {
+  void lose(String reason) {
     LOG.warn("pool {}: lost: {}", name, reason);
     transition(PoolState.LOST);
     quiet = false;
@@ -649,7 +442,7 @@ final class Ownership {
     } else if (peerOwns()) {
       standBy();
     } else if (nobodyOwns() && peer.state() != PoolState.STANDBY && claims()) {
-      take(Purpose.CLAIM);
+      take(Takeover.Purpose.CLAIM, true);
     }
   }
 
@@ -658,12 +451,11 @@ final class Ownership {
     long deadline =
         switch (state) {
           case STARTING -> controller.peerKnown() ? Long.MAX_VALUE : startDeadlineNs;
-          case OPENING, SETTLING, OWNER_ALONE -> retryAtNs;
-          case RESYNCING, HANDING_OVER, STOPPING -> stepDeadlineNs;
-          case OWNER_MIRRORED ->
-              isHome()
-                  ? Long.MAX_VALUE
-                  : Math.max(mirroredSinceNs + array.givebackDelayNs(), givebackAtNs);
+          case OPENING -> takeover.retryAtNs();
+          case SETTLING, OWNER_ALONE -> retryAtNs;
+          case RESYNCING -> stepDeadlineNs;
+          case HANDING_OVER, STOPPING -> departure.deadlineNs();
+          case OWNER_MIRRORED -> isHome() ? Long.MAX_VALUE : givebackAtNs();
           case STANDBY, FENCING, REPLAYING, FROZEN, LOST, STOPPED -> Long.MAX_VALUE;
         };
     // What is over and still not done waits for something that will report itself.

@@ -61,6 +61,11 @@ final class PoolParts {
         && fencing.isIdle();
   }
 
+  /** Whether everything that was accepted is finished and on the drives. */
+  boolean isDrained() {
+    return path.active() == 0 && log.isEmpty() && destager.underWay() == 0;
+  }
+
   /** Forgets the log and all requests; the parts must be quiet, except for a pool that is open. */
   void reset(CommitLog.Mode mode, long epoch) {
     log.reset(mode, epoch);

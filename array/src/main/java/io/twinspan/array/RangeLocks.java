@@ -94,10 +94,10 @@ final class RangeLocks {
     return other != null;
   }
 
-  private static boolean conflict(Operation one, Operation other) {
-    return one.volume == other.volume
-        && one.firstBlock < other.endBlock
-        && other.firstBlock < one.endBlock
-        && (one.exclusive || other.exclusive);
+  private static boolean conflict(Operation left, Operation right) {
+    return left.volume == right.volume
+        && left.firstBlock < right.endBlock
+        && right.firstBlock < left.endBlock
+        && (left.exclusive || right.exclusive);
   }
 }

@@ -218,17 +218,29 @@ final class ArrayProcesses {
     }
     Processes.kill(pid.getAsInt(), Signal.TERM);
     Processes.kill(pid.getAsInt(), Signal.CONT); // a stopped process ends, too
-    if (await(STOP_DEADLINE, () -> !isRunning(process))) {
+    if (await(STOP_DEADLINE, () -> !isRunning(process) && isGone(pid.getAsInt()))) {
       return true;
     }
     kill(process);
     return false;
   }
 
+  /** Whether a process has ended; it lets go of its lock a little before. */
+  private static boolean isGone(int pid) {
+    try {
+      return Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline")).length == 0; // not reaped yet
+    } catch (IOException e) {
+      return true;
+    }
+  }
+
   /** Ends a process with SIGKILL and waits until it is gone. */
   void kill(String process) {
+    OptionalInt pid = pid(process);
     signal(process, Signal.KILL);
-    if (!await(STOP_DEADLINE, () -> !isRunning(process))) {
+    if (!await(
+        STOP_DEADLINE,
+        () -> !isRunning(process) && (pid.isEmpty() || isGone(pid.getAsInt())))) {
       throw new TwinspanException(process + " does not end");
     }
   }

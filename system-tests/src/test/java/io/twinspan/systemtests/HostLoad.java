@@ -7,6 +7,7 @@ import io.twinspan.target.nbd.NbdDisconnectedException;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -249,7 +250,8 @@ final class HostLoad implements AutoCloseable {
         }
       } catch (RuntimeException | AssertionError e) {
         if (!Thread.currentThread().isInterrupted()) {
-          failure.compareAndSet(null, new AssertionError(name + ": " + e.getMessage(), e));
+          failure.compareAndSet(
+              null, new AssertionError(Instant.now() + " " + name + ": " + e.getMessage(), e));
         }
         stopping.set(true);
       } finally {

@@ -1,5 +1,6 @@
 package io.twinspan.systemtests;
 
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
@@ -7,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -37,18 +39,24 @@ class HostToolsTest {
     return Program.run(folder, command);
   }
 
-  /** A file system with real files in it. */
-  private Path makeImage(String size) {
+  /** A file system of 64 MiB with real files in it: the Java runtime's libraries. */
+  private Path makeImage() throws IOException {
     Path image = folder.resolve("image");
-    String content = Path.of(System.getProperty("java.home"), "lib", "server").toString();
-    run("mkfs.ext4", "-q", "-d", content, image.toString(), size).ok();
+    Path content = Files.createDirectory(folder.resolve("content"));
+    Path libraries = Path.of(System.getProperty("java.home"), "lib");
+    try (Stream<Path> files = Files.walk(libraries)) {
+      for (Path file : files.filter(f -> f.toString().endsWith(".so")).toList()) {
+        Files.copy(file, content.resolve(file.getFileName()), REPLACE_EXISTING);
+      }
+    }
+    run("mkfs.ext4", "-q", "-d", content.toString(), image.toString(), "64M").ok();
     return image;
   }
 
   @Test
   @RequiresTool({"mkfs.ext4", "e2fsck", "nbdcopy"})
   void aFileSystemThatWasCopiedInSurvivesTheControllerItWasCopiedTo() throws IOException {
-    Path image = makeImage("64M");
+    Path image = makeImage();
     Path back = folder.resolve("back");
     ARRAY.createVolume("fs", "A", "64MiB");
     run("nbdcopy", "--flush", image.toString(), ARRAY.uri("a", "fs")).ok();
@@ -94,8 +102,8 @@ class HostToolsTest {
 
   @Test
   @RequiresTool({"mkfs.ext4", "qemu-img"})
-  void whatOneControllerTookIsComparedEqualAtTheOther() {
-    Path image = makeImage("64M");
+  void whatOneControllerTookIsComparedEqualAtTheOther() throws IOException {
+    Path image = makeImage();
     for (String pool : List.of("A", "B")) {
       String volume = "qemu-" + pool;
       ARRAY.createVolume(volume, pool, "64MiB");

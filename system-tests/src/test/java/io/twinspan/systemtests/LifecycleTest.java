@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -22,6 +23,11 @@ class LifecycleTest {
   @RegisterExtension static final TestArray ARRAY = TestArray.with();
 
   private static final int BYTES = 3 << 20;
+
+  @BeforeEach
+  void isUp() {
+    ARRAY.ensureUp();
+  }
 
   private static ByteBuffer content(long seed) {
     byte[] bytes = new byte[BYTES];

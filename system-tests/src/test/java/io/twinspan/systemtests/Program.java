@@ -50,8 +50,8 @@ record Program(String line, int status, String out, String err) {
     builder.environment().put("LC_ALL", "C.UTF-8");
     Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).start();
     process.getOutputStream().close();
-    String line =
-        String.join(" ", command.subList(Math.max(0, command.indexOf("--")), command.size()));
+    int from = Math.max(0, command.indexOf("io.twinspan.cli.Twinspan"));
+    String line = String.join(" ", command.subList(from, command.size()));
     try {
       if (!process.waitFor(DEADLINE.toSeconds(), TimeUnit.SECONDS)) {
         process.destroyForcibly().waitFor();

@@ -49,6 +49,9 @@ final class TestArray
   static final List<String> PROCESSES = List.of("shelf", "controller-a", "controller-b");
   static final List<String> CONTROLLERS = List.of("a", "b");
 
+  /** {@code -Dtwinspan.keep=true} leaves the directories, with logs and drives, to look into. */
+  private static final boolean KEEP = Boolean.getBoolean("twinspan.keep");
+
   private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final Duration ASK = Duration.ofSeconds(5);
   private static final Duration NBD = Duration.ofSeconds(20);
@@ -129,6 +132,13 @@ final class TestArray
   TestArray up() {
     cli("up").ok();
     return this;
+  }
+
+  /** Starts what a test before has left down. */
+  void ensureUp() {
+    if (!PROCESSES.stream().allMatch(p -> Os.isAlive(pid(p)))) {
+      up();
+    }
   }
 
   void down() {
@@ -281,7 +291,9 @@ final class TestArray
       }
     } finally {
       Os.processesWith(directory.toString()).forEach(pid -> Processes.kill(pid, Signal.KILL));
-      removeAll(directory);
+      if (!KEEP) {
+        removeAll(directory);
+      }
     }
     assertThat(left).as("what the array left behind").isEmpty();
   }

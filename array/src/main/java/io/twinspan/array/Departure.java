@@ -1,0 +1,164 @@
+package io.twinspan.array;
+
+import io.twinspan.pool.PoolStatus;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The way from a pool in good order: HANDING_OVER to the peer, and STOPPING. What was accepted is
+ * finished and on the drives, the pool is closed, the drives are released. Single-threaded.
+ */
+final class Departure {
+  private enum Step {
+    /** No new requests; those under way, and the log, come to an end. */
+    DRAINING,
+    /** The pool is being closed. */
+    CLOSING,
+    /** The drives are being released. */
+    RELEASING,
+    /** The peer was told to take the pool, and has not answered. */
+    OFFERED
+  }
+
+  private static final long AGAIN_NS = TimeUnit.SECONDS.toNanos(10);
+
+  private final ArrayConfig array;
+  private final PoolParts parts;
+  private final Ownership ownership;
+  private final Ownership.Controller controller;
+  private Step step = Step.DRAINING;
+  private boolean reclaim;
+  private long deadlineNs;
+  private long notBeforeNs;
+
+  Departure(
+      ArrayConfig array, PoolParts parts, Ownership ownership, Ownership.Controller controller) {
+    this.array = array;
+    this.parts = parts;
+    this.ownership = ownership;
+    this.controller = controller;
+  }
+
+  /** Whether requests that were admitted may still be served. */
+  boolean isDraining() {
+    return step == Step.DRAINING;
+  }
+
+  long deadlineNs() {
+    return deadlineNs;
+  }
+
+  /** Earliest time for the next handover, after one that failed. */
+  long notBeforeNs() {
+    return notBeforeNs;
+  }
+
+  void handOver() {
+    begin(PoolState.HANDING_OVER);
+  }
+
+  void stop() {
+    begin(PoolState.STOPPING);
+  }
+
+  private void begin(PoolState state) {
+    step = Step.DRAINING;
+    reclaim = false;
+    deadlineNs = controller.nowNs() + array.controlTimeoutNs();
+    ownership.transition(state);
+  }
+
+  void handingOver() {
+    boolean late = controller.nowNs() >= deadlineNs;
+    switch (step) {
+      case DRAINING -> {
+        if (parts.mirror.isBroken()) {
+          controller.declareDown("the mirror can't be reached");
+        } else if (parts.isDrained()) {
+          close();
+        } else if (late) {
+          notBeforeNs = controller.nowNs() + AGAIN_NS;
+          ownership.transition(PoolState.OWNER_MIRRORED);
+        }
+      }
+      case CLOSING -> {}
+      case RELEASING -> {
+        if (parts.fencing.result() == Fencing.Result.WON) {
+          step = Step.OFFERED;
+          controller.tell(new ControlMessage.Handover(parts.config.index(), ownership.epoch()));
+        }
+      }
+      case OFFERED -> {
+        if (ownership.peerOwns()) {
+          ownership.standBy();
+        } else if (ownership.peerHasLost()) {
+          refused();
+        } else if (late) {
+          controller.declareDown("no answer to a handover");
+        }
+      }
+    }
+  }
+
+  /** The peer could not open the pool. */
+  void refused() {
+    if (step == Step.OFFERED) {
+      notBeforeNs = controller.nowNs() + AGAIN_NS;
+      ownership.take(Takeover.Purpose.RECLAIM, true);
+    }
+  }
+
+  /** The link is gone in the middle of a handover. */
+  void linkDown() {
+    switch (step) {
+      case DRAINING -> ownership.freeze();
+      case CLOSING -> reclaim = true;
+      case RELEASING, OFFERED -> ownership.take(Takeover.Purpose.RECLAIM, false);
+    }
+  }
+
+  /** The link is gone while stopping. */
+  void linkDownAtStop() {
+    parts.mirror.end();
+    if (step == Step.DRAINING) {
+      parts.log.become(CommitLog.Mode.SETTLING);
+    }
+  }
+
+  private void close() {
+    parts.mirror.end();
+    parts.log.become(CommitLog.Mode.HELD);
+    step = Step.CLOSING;
+    parts.pool.close(this::closed);
+  }
+
+  private void closed(PoolStatus status) {
+    boolean handsOver = ownership.state() == PoolState.HANDING_OVER;
+    if (!handsOver && ownership.state() != PoolState.STOPPING) {
+      return;
+    }
+    if (status == PoolStatus.FENCED) {
+      ownership.lose("the drives refuse this controller");
+    } else if (handsOver && (reclaim || status != PoolStatus.OK)) {
+      ownership.take(Takeover.Purpose.RECLAIM, false);
+    } else {
+      step = Step.RELEASING;
+      parts.fencing.start(Fencing.Procedure.RELEASE);
+    }
+  }
+
+  void stopping() {
+    if (parts.log.mode() == CommitLog.Mode.SETTLING && parts.log.isDestaged()) {
+      // The mirror is gone, and nothing may be committed alone before the peer is fenced: the
+      // drives
+      // have what was committed before, the rest ends unanswered.
+      parts.path.dropAll();
+      parts.log.become(CommitLog.Mode.SETTLING);
+    }
+    boolean late = controller.nowNs() >= deadlineNs;
+    if (step == Step.DRAINING && (late || parts.isDrained())) {
+      close();
+    } else if (step == Step.RELEASING && parts.fencing.result() == Fencing.Result.WON) {
+      ownership.transition(PoolState.STOPPED);
+    }
+  }
+}

@@ -1,0 +1,248 @@
+package io.twinspan.array;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.twinspan.pool.Drive;
+import io.twinspan.pool.DriveOperation;
+import io.twinspan.pool.SimulatedDrive;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** One test for each rule of failover that fails when the rule is taken out. */
+class FailoverRulesTest {
+  private static final int BLOCK = Drive.BLOCK_BYTES;
+  private static final long MANY = 1_000_000;
+
+  private TwoNodes array;
+  private TwoNodes.Node a;
+  private TwoNodes.Node b;
+  private int volume;
+
+  @BeforeEach
+  void start() {
+    array = new TwoNodes(7);
+    array.givebackDelayNs = Long.MAX_VALUE / 4;
+    array.started();
+    a = array.a;
+    b = array.b;
+    volume = array.createVolume(a, 0, "v", 64);
+    array.done(array.write(a, volume, 0, BLOCK, 1));
+    array.run(200);
+  }
+
+  private void failAt(TwoNodes.Node node, DriveOperation operation) {
+    for (SimulatedDrive drive : node.drives.getFirst()) {
+      drive.fail(operation, Drive.GONE, MANY);
+    }
+  }
+
+  private void healAt(TwoNodes.Node node) {
+    node.drives.getFirst().forEach(SimulatedDrive::clearFaults);
+  }
+
+  private boolean isRegistered(long key) {
+    return media(key) > TwoNodes.DRIVES / 2;
+  }
+
+  private long media(long key) {
+    long count = 0;
+    for (SimulatedDrive drive : array.a.drives.getFirst()) {
+      SimulatedDrive observer = drive.medium().port(0xFF);
+      Report report = new Report();
+      observer.submit(report);
+      while (!report.answered) {
+        observer.doWork();
+      }
+      for (int i = 0; i < report.registrantCount; i++) {
+        count += report.registrants[i] == key ? 1 : 0;
+      }
+    }
+    return count;
+  }
+
+  private static final class Report extends io.twinspan.pool.DriveRequest {
+    boolean answered;
+
+    Report() {
+      operation = DriveOperation.RESERVATION_REPORT;
+    }
+
+    @Override
+    public void completed(int status) {
+      answered = true;
+    }
+  }
+
+  @Test
+  void rule1MirroredWriteIsAcknowledgedOnlyWhenTheMirrorHoldsIt() {
+    a.end.holds = true;
+    TwoNodes.Ask write = array.write(a, volume, 0, BLOCK, 2);
+    array.run(2000);
+    assertThat(write.status).isNull();
+    a.end.holds = false;
+    assertThat(array.done(write).status).isEqualTo(HostStatus.OK);
+  }
+
+  @Test
+  void rule1WriteAloneIsAcknowledgedOnlyWhenTheDrivesHoldIt() {
+    b.kill();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "alone");
+    a.stallDrives(0, true);
+    TwoNodes.Ask write = array.write(a, volume, 0, BLOCK, 2);
+    array.run(2000);
+    assertThat(write.status).isNull();
+    a.stallDrives(0, false);
+    assertThat(array.done(write).status).isEqualTo(HostStatus.OK);
+  }
+
+  @Test
+  void rule2LosingTheLinkRevokesTheMirrorBeforeAnythingElse() {
+    a.paused = true;
+    array.link.maxDetectionTicks = 0;
+    array.link.cut();
+    failAt(b, DriveOperation.RESERVATION_REPORT);
+    array.runUntil(() -> b.state(0) == PoolState.FENCING, "b fences");
+    assertThat(b.end.isGrantedToPeer(PeerLink.Lane.MIRROR)).isFalse();
+  }
+
+  @Test
+  void rule3WriteAloneIsAcknowledgedOnlyAfterThePeerIsFencedAndTheEpochPersisted() {
+    long epoch = a.node().status().pools().getFirst().epoch();
+    failAt(a, DriveOperation.RESERVATION_PREEMPT);
+    b.kill();
+    array.runUntil(() -> a.state(0) == PoolState.FROZEN, "frozen");
+    TwoNodes.Ask write = array.write(a, volume, 0, BLOCK, 2);
+    array.run(5000);
+    assertThat(write.status).isNull();
+    assertThat(isRegistered(0x1B)).isTrue();
+    healAt(a);
+    assertThat(array.done(write).status).isEqualTo(HostStatus.OK);
+    assertThat(isRegistered(0x1B)).isFalse();
+    assertThat(a.node().status().pools().getFirst().epoch()).isGreaterThan(epoch);
+  }
+
+  @Test
+  void rule4WithTheLinkLostAndTheDrivesSilentRequestsWaitAndDoNotFail() {
+    array.link.linkAllowed = false;
+    failAt(a, DriveOperation.RESERVATION_REPORT);
+    failAt(b, DriveOperation.RESERVATION_REPORT);
+    array.link.cut();
+    array.runUntil(() -> a.state(0) == PoolState.FROZEN, "a frozen");
+    TwoNodes.Ask atA = array.write(a, volume, 0, BLOCK, 2);
+    TwoNodes.Ask atB = array.read(b, volume, 0, BLOCK);
+    array.run(5000);
+    assertThat(atA.status).isNull();
+    assertThat(atB.status).isNull();
+    healAt(a);
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "a alone");
+    healAt(b);
+    array.runUntil(() -> b.state(0) == PoolState.LOST, "b lost");
+    assertThat(array.done(atA).status).isEqualTo(HostStatus.OK);
+    assertThat(array.done(atB).status).isEqualTo(HostStatus.SHUTDOWN);
+  }
+
+  @Test
+  void rule4OfTwoThatLoseTheLinkExactlyOneWinsEachPool() {
+    array.link.linkAllowed = false;
+    array.link.cut();
+    array.run(5000);
+    for (int pool = 0; pool < 2; pool++) {
+      boolean atA = a.state(pool) == PoolState.OWNER_ALONE;
+      boolean atB = b.state(pool) == PoolState.OWNER_ALONE;
+      assertThat(atA ^ atB).isTrue();
+      assertThat(atA ? b.state(pool) : a.state(pool)).isEqualTo(PoolState.LOST);
+    }
+  }
+
+  @Test
+  void rule5TakeoverReplaysTheMirrorBeforeItServes() {
+    a.stallDrives(0, true);
+    assertThat(array.done(array.write(a, volume, 0, 3 * BLOCK, 2)).status).isEqualTo(HostStatus.OK);
+    assertThat(array.done(array.write(a, volume, BLOCK + 100, 50, 3)).status)
+        .isEqualTo(HostStatus.OK);
+    a.kill();
+    TwoNodes.Ask read = array.done(array.read(b, volume, 0, 3 * BLOCK));
+    assertThat(read.status).isEqualTo(HostStatus.OK);
+    assertThat(read.at(0)).isEqualTo((byte) 2);
+    assertThat(read.at(BLOCK + 99)).isEqualTo((byte) 2);
+    assertThat(read.at(BLOCK + 100)).isEqualTo((byte) 3);
+    assertThat(read.at(3 * BLOCK - 1)).isEqualTo((byte) 2);
+  }
+
+  @Test
+  void rule6ReturningControllerHasTheMirrorBeforeWritesCountOnIt() {
+    b.kill();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "alone");
+    b.start();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_MIRRORED, "mirrored again");
+    a.stallDrives(0, true);
+    assertThat(array.done(array.write(b, volume, 0, BLOCK, 4)).status).isEqualTo(HostStatus.OK);
+    a.kill();
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 4);
+  }
+
+  @Test
+  void rule6ReturningControllerIsNotCountedOnBeforeItIsReady() {
+    b.kill();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "alone");
+    a.end.holds = true;
+    b.start();
+    array.runUntil(() -> b.state(0) == PoolState.STANDBY, "standing by");
+    array.run(2000);
+    assertThat(a.state(0)).isEqualTo(PoolState.RESYNCING);
+    TwoNodes.Ask write = array.write(a, volume, 0, BLOCK, 5);
+    array.run(1000);
+    assertThat(write.status).isNull();
+    a.end.holds = false;
+    assertThat(array.done(write).status).isEqualTo(HostStatus.OK);
+  }
+
+  /** A mirrored owner with a value in its log that is not destaged, then replaced at the peer. */
+  private TwoNodes.Ask readAtTheOldOwner(boolean seesOldGrants) {
+    a.stallDrives(0, true);
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 2)).status).isEqualTo(HostStatus.OK);
+    a.paused = true;
+    a.end.seesOldGrants = seesOldGrants;
+    array.link.linkAllowed = false;
+    array.link.maxDetectionTicks = seesOldGrants ? 100_000_000 : 10;
+    array.link.cutFor(b.end);
+    array.runUntil(() -> b.state(0) == PoolState.OWNER_ALONE, "b has taken over");
+    assertThat(array.done(array.write(b, volume, 0, BLOCK, 3)).status).isEqualTo(HostStatus.OK);
+    a.stallDrives(0, false);
+    if (seesOldGrants) {
+      array.clock.advance(2 * TwoNodes.LEASE_NS);
+    }
+    a.paused = false;
+    return array.read(a, volume, 0, BLOCK);
+  }
+
+  @Test
+  void rule7AfterAPauseNothingIsServedFromMemory() {
+    TwoNodes.Ask read = readAtTheOldOwner(true);
+    array.runUntil(() -> a.state(0) == PoolState.LOST, "a lost");
+    assertThat(array.done(read).status).isEqualTo(HostStatus.SHUTDOWN);
+  }
+
+  @Test
+  void rule2NothingIsServedFromTheLogOnceTheMirrorIsRevoked() {
+    TwoNodes.Ask read = readAtTheOldOwner(false);
+    array.run(2000);
+    assertThat(array.done(read).status).isEqualTo(HostStatus.SHUTDOWN);
+  }
+
+  @Test
+  void rule8ForwardedWriteThatIsNotCommittedDiesWithItsController() {
+    a.stallDrives(0, true);
+    // A partial block: the owner has to read first, and can't.
+    array.write(b, volume, 10, 20, 9);
+    array.run(200);
+    b.kill();
+    array.run(200);
+    assertThat(a.state(0)).isEqualTo(PoolState.FROZEN);
+    a.stallDrives(0, false);
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "alone");
+    array.run(500);
+    TwoNodes.Ask read = array.done(array.read(a, volume, 0, BLOCK));
+    assertThat(read.at(10)).isEqualTo((byte) 1);
+  }
+}

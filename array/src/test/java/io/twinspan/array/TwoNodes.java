@@ -1,0 +1,321 @@
+package io.twinspan.array;
+
+import io.twinspan.concurrent.ManualClock;
+import io.twinspan.pool.Drive;
+import io.twinspan.pool.MirrorPool;
+import io.twinspan.pool.MirrorPoolOptions;
+import io.twinspan.pool.PoolStatus;
+import io.twinspan.pool.SimulatedDrive;
+import io.twinspan.pool.SimulatedMedium;
+import io.twinspan.pool.VolumeInfo;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/** Two controllers, their link and their drives in one thread, on virtual time. */
+final class TwoNodes {
+  static final long ARRAY = 0xA44A;
+  static final long LOG_BYTES = 1 << 20;
+  static final int DRIVES = 3;
+  static final long TICK_NS = TimeUnit.MICROSECONDS.toNanos(20);
+  static final long LEASE_NS = TimeUnit.MILLISECONDS.toNanos(10);
+  static final MirrorPoolOptions POOL_OPTIONS =
+      new MirrorPoolOptions(16, 64, 4, 8, 8, 64, 1 << 20, 64);
+
+  final Random random;
+  final ManualClock clock = new ManualClock();
+  final SimulatedLink link;
+  final List<List<SimulatedMedium>> media = new ArrayList<>();
+  final Node a;
+  final Node b;
+  boolean formatIfBlank = true;
+  long givebackDelayNs = TimeUnit.MILLISECONDS.toNanos(3);
+  int maxDriveDelayTicks = 3;
+  private long boots;
+
+  TwoNodes(long seed) {
+    this(seed, 1024);
+  }
+
+  TwoNodes(long seed, long driveBlocks) {
+    random = new Random(seed);
+    link = new SimulatedLink(seed * 7 + 1, LOG_BYTES);
+    for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
+      List<SimulatedMedium> drives = new ArrayList<>();
+      for (int i = 0; i < DRIVES; i++) {
+        drives.add(
+            new SimulatedMedium("drive" + i + "-ns" + (pool + 1), driveBlocks, seed * 31 + i));
+      }
+      media.add(drives);
+    }
+    a = new Node("a", 0x1A, 0x1B, link.a);
+    b = new Node("b", 0x1B, 0x1A, link.b);
+  }
+
+  Node node(int index) {
+    return index == 0 ? a : b;
+  }
+
+  Node other(Node node) {
+    return node == a ? b : a;
+  }
+
+  /** One tick of everything; time jumps when nothing happens. */
+  int tick() {
+    link.tick();
+    int work = a.turn() + b.turn();
+    clock.advance(TICK_NS);
+    return work;
+  }
+
+  void runUntil(BooleanSupplier condition, String what) {
+    for (int i = 0; !condition.getAsBoolean(); i++) {
+      if (i > 100_000) {
+        throw new AssertionError("never: " + what + "; " + a + "; " + b);
+      }
+      tick();
+    }
+  }
+
+  void run(int ticks) {
+    for (int i = 0; i < ticks; i++) {
+      tick();
+    }
+  }
+
+  /** Starts both and waits until each owns its pool, mirrored. */
+  TwoNodes started() {
+    a.start();
+    b.start();
+    runUntil(this::isWell, "both well");
+    return this;
+  }
+
+  boolean isWell() {
+    return a.state(0) == PoolState.OWNER_MIRRORED
+        && b.state(0) == PoolState.STANDBY
+        && b.state(1) == PoolState.OWNER_MIRRORED
+        && a.state(1) == PoolState.STANDBY;
+  }
+
+  int createVolume(Node through, int pool, String name, int blocks) {
+    List<PoolStatus> answers = new ArrayList<>();
+    through.node().createVolume(pool, name, (long) blocks * Drive.BLOCK_BYTES, answers::add);
+    runUntil(() -> !answers.isEmpty(), "volume created");
+    if (answers.getFirst() != PoolStatus.OK) {
+      throw new AssertionError("create " + name + ": " + answers);
+    }
+    runUntil(() -> through.volume(name) != null, "volume known");
+    return through.volume(name).id();
+  }
+
+  /** A host's request and its answer. */
+  static final class Ask extends HostRequest {
+    @Nullable HostStatus status;
+
+    Ask(HostOperation kind, int volume, long offset, int length) {
+      operation = kind;
+      this.volume = volume;
+      this.offset = offset;
+      this.length = length;
+      data = Arena.ofAuto().allocate(Math.max(length, 1), Drive.BLOCK_BYTES);
+    }
+
+    @Override
+    public void completed(HostStatus answer) {
+      if (status != null) {
+        throw new AssertionError("completed twice");
+      }
+      status = answer;
+    }
+
+    byte at(int index) {
+      return data.get(java.lang.foreign.ValueLayout.JAVA_BYTE, index);
+    }
+  }
+
+  Ask submit(Node node, HostOperation kind, int volume, long offset, int length, int fill) {
+    Ask ask = new Ask(kind, volume, offset, length);
+    ask.data.fill((byte) fill);
+    if (!node.node().submit(ask)) {
+      throw new AssertionError("no room");
+    }
+    return ask;
+  }
+
+  Ask write(Node node, int volume, long offset, int length, int fill) {
+    return submit(node, HostOperation.WRITE, volume, offset, length, fill);
+  }
+
+  Ask read(Node node, int volume, long offset, int length) {
+    return submit(node, HostOperation.READ, volume, offset, length, 0xEE);
+  }
+
+  Ask done(Ask ask) {
+    runUntil(() -> ask.status != null, "request answered");
+    return ask;
+  }
+
+  void powerCut() {
+    a.forget();
+    b.forget();
+    media.forEach(pool -> pool.forEach(SimulatedMedium::powerCut));
+  }
+
+  /** One controller process, dead or alive. */
+  final class Node {
+    final String name;
+    private final long key;
+    private final long peerKey;
+    final SimulatedLink.End end;
+    private final List<MemorySegment> logs = new ArrayList<>();
+    private final List<MemorySegment> poolMemory = new ArrayList<>();
+    private final MemorySegment scratch =
+        Arena.ofAuto().allocate(ArrayNode.SCRATCH_BYTES, Drive.BLOCK_BYTES);
+    final List<List<SimulatedDrive>> drives = new ArrayList<>();
+    private @Nullable ArrayNode node;
+    boolean paused;
+    boolean stopped;
+
+    Node(String name, long key, long peerKey, SimulatedLink.End end) {
+      this.name = name;
+      this.key = key;
+      this.peerKey = peerKey;
+      this.end = end;
+      for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
+        logs.add(Arena.ofAuto().allocate(LOG_BYTES, Drive.BLOCK_BYTES));
+        poolMemory.add(Arena.ofAuto().allocate(MirrorPool.MEMORY_BYTES, Drive.BLOCK_BYTES));
+      }
+    }
+
+    boolean isAlive() {
+      return node != null;
+    }
+
+    ArrayNode node() {
+      if (node == null) {
+        throw new IllegalStateException(name + " is dead");
+      }
+      return node;
+    }
+
+    PoolState state(int pool) {
+      return node == null ? PoolState.STOPPED : node.status().pools().get(pool).state();
+    }
+
+    VolumeInfo volume(String volumeName) {
+      return node().volumes().stream()
+          .filter(volume -> volume.name().equals(volumeName))
+          .findFirst()
+          .orElse(null);
+    }
+
+    void start() {
+      stopped = false;
+      paused = false;
+      settleOrphans();
+      end.attach();
+      drives.clear();
+      List<PoolConfig> pools = new ArrayList<>();
+      for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
+        List<SimulatedDrive> ports = new ArrayList<>();
+        for (SimulatedMedium medium : media.get(pool)) {
+          ports.add(medium.port(key).maxDelayTicks(maxDriveDelayTicks));
+        }
+        drives.add(ports);
+        pools.add(
+            new PoolConfig(
+                pool,
+                "pool" + pool,
+                pool == 0 ? "a" : "b",
+                new MirrorPool(pool, ports, poolMemory.get(pool), POOL_OPTIONS),
+                new ArrayList<>(ports),
+                logs.get(pool)));
+      }
+      ArrayConfig config =
+          new ArrayConfig(
+              name,
+              ARRAY,
+              ++boots,
+              key,
+              peerKey,
+              LOG_BYTES,
+              formatIfBlank,
+              TimeUnit.MILLISECONDS.toNanos(20),
+              givebackDelayNs,
+              LEASE_NS,
+              TimeUnit.MILLISECONDS.toNanos(200));
+      node = new ArrayNode(config, pools, end, scratch, clock, ArrayListener.NONE);
+    }
+
+    /** What the last life left in the drives takes effect, or not, before the next one comes. */
+    private void settleOrphans() {
+      for (List<SimulatedMedium> pool : media) {
+        for (SimulatedMedium medium : pool) {
+          SimulatedDrive observer = medium.port(0xF);
+          for (int i = 0; i < 50; i++) {
+            observer.doWork();
+          }
+        }
+      }
+    }
+
+    /** Kills the process: what is in the drives' queues may still take effect. */
+    void kill() {
+      node = null;
+      end.die();
+      for (List<SimulatedDrive> ports : drives) {
+        ports.forEach(SimulatedDrive::die);
+      }
+      // Log and buffers are gone with the process; whoever reads them now reads nonsense.
+      logs.forEach(log -> log.fill((byte) 0x5A));
+    }
+
+    /** As {@link #kill}, with the power of the drives to follow. */
+    void forget() {
+      if (node != null) {
+        node = null;
+        end.die();
+      }
+      drives.clear();
+    }
+
+    void stop() {
+      node().stop(() -> stopped = true);
+      runUntil(() -> stopped, name + " stopped");
+      end.detach();
+      node = null;
+      for (List<SimulatedDrive> ports : drives) {
+        ports.forEach(SimulatedDrive::die);
+      }
+    }
+
+    /** While true the drives of a pool answer this controller nothing. */
+    void stallDrives(int pool, boolean stalls) {
+      drives.get(pool).forEach(drive -> drive.stall(stalls));
+    }
+
+    int turn() {
+      if (node == null || paused) {
+        return 0;
+      }
+      int work = 0;
+      for (List<SimulatedDrive> ports : drives) {
+        for (SimulatedDrive drive : ports) {
+          work += drive.doWork();
+        }
+      }
+      return work + node.doWork();
+    }
+
+    @Override
+    public String toString() {
+      return name + (paused ? " paused " : " ") + (node == null ? "dead" : node.status());
+    }
+  }
+}
