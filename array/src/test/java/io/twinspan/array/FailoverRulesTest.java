@@ -166,8 +166,9 @@ class FailoverRulesTest {
 
   private void winnerDies(PoolState when) {
     a.stallDrives(0, true);
+    // All to one block: the drives get them one after the other.
     for (int i = 0; i < 40; i++) {
-      assertThat(array.done(array.write(a, volume, (long) i * BLOCK, BLOCK, 50 + i)).status)
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, 50 + i)).status)
           .isEqualTo(HostStatus.OK);
     }
     array.link.linkAllowed = false;
@@ -179,10 +180,8 @@ class FailoverRulesTest {
     array.runUntil(() -> b.state(0) == PoolState.LOST, "b has lost the race");
     a.start();
     array.link.linkAllowed = true;
-    for (int i = 0; i < 40; i++) {
-      TwoNodes.Ask read = array.done(array.read(a, volume, (long) i * BLOCK, BLOCK));
-      assertThat(read.at(0)).isEqualTo((byte) (50 + i));
-    }
+    TwoNodes.Ask read = array.done(array.read(a, volume, 0, BLOCK));
+    assertThat(read.at(0)).isEqualTo((byte) 89);
   }
 
   @Test
