@@ -135,14 +135,13 @@ final class Recovery implements DriveIo.Listener {
 
   private void chooseRoot() {
     Superblock best = null;
-    Superblock[] found = new Superblock[drives.count()];
+    @Nullable Superblock[] found = new Superblock[drives.count()];
     int answered = 0;
     for (int i = 0; i < drives.count(); i++) {
       if (drives.isLive(i) && readStatus[i] == Drive.OK) {
         answered++;
         Superblock newest = newestOf(i);
-        found[i] = newest == null ? new Superblock(new Layout(0, 0, 0, 0, 0, 0)) : newest;
-        usable[i] = newest != null;
+        found[i] = newest;
         best = newest != null && (best == null || newest.isNewerThan(best)) ? newest : best;
       }
     }
@@ -153,7 +152,8 @@ final class Recovery implements DriveIo.Listener {
     }
     int members = 0;
     for (int i = 0; i < drives.count(); i++) {
-      usable[i] &= best.isMember(i) && found[i].pool == best.pool;
+      Superblock own = found[i];
+      usable[i] = own != null && best.isMember(i) && own.pool == best.pool;
       members += usable[i] ? 1 : 0;
     }
     if (2 * members <= best.memberCount()) {
@@ -202,7 +202,10 @@ final class Recovery implements DriveIo.Listener {
     SpaceMap space = new SpaceMap(layout.physicalBlocks(), layout.chunkBlocks());
     VolumeTable volumes = known.tail.volumes();
     for (Volume volume : volumes.all()) {
-      markUsed(volume, space);
+      volume.markUsed(space);
+    }
+    if (layout.physicalBlocks() - space.freeBlocks() != volumes.mappedBlocks()) {
+      throw new IllegalStateException("blocks are mapped twice");
     }
     JournalPosition position = known.tail.position();
     known.root.recoverySequence = position.nextSequence();
@@ -210,15 +213,5 @@ final class Recovery implements DriveIo.Listener {
     result.recovered(
         new Outcome(
             PoolStatus.OK, new Recovered(known.root, slots, volumes, space, position, stable)));
-  }
-
-  private static void markUsed(Volume volume, SpaceMap space) {
-    for (long block = volume.nextMapped(0); block >= 0; block = volume.nextMapped(block)) {
-      int length = volume.runLength(block, Volume.LEAF_BLOCKS);
-      if (space.use(volume.physical(block), length) != length) {
-        throw new IllegalStateException("blocks mapped twice in volume " + volume.name);
-      }
-      block += length;
-    }
   }
 }

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.zip.CRC32C;
 
@@ -20,12 +21,17 @@ final class PoolRig {
   private static final int LIMIT = 200_000;
   private static final MemorySegment MEMORY =
       Arena.global().allocate(MirrorPool.MEMORY_BYTES, Drive.BLOCK_BYTES);
+  private static final MemorySegment EXPECTED = Arena.global().allocate(Drive.BLOCK_BYTES, 8);
   private static final ArrayDeque<MemorySegment> BUFFERS = new ArrayDeque<>();
 
   final List<SimulatedMedium> media = new ArrayList<>();
   final List<SimulatedDrive> drives = new ArrayList<>();
   MirrorPoolOptions options = SMALL;
   MirrorPool pool;
+
+  /** Drives that are pulled for good, by index. */
+  final BitSet pulled = new BitSet();
+
   int maxDelayTicks;
   int queueDepth = 64;
   int maxTransferBlocks = 256;
@@ -62,6 +68,7 @@ final class PoolRig {
               .queueDepth(queueDepth)
               .maxTransferBlocks(maxTransferBlocks));
     }
+    pulled.stream().forEach(i -> drives.get(i).remove());
     pool = new MirrorPool(0, drives, MEMORY, options);
   }
 
@@ -129,7 +136,9 @@ final class PoolRig {
   }
 
   PoolStatus close() {
-    return run(c -> pool.close(c));
+    PoolStatus status = run(c -> pool.close(c));
+    assertThat(drives).allMatch(drive -> drive.pending() == 0);
+    return status;
   }
 
   int create(String name, int blocks) {
@@ -190,9 +199,10 @@ final class PoolRig {
   static long tag(Request read, int index) {
     MemorySegment data = read.data.asSlice((long) index * Drive.BLOCK_BYTES, Drive.BLOCK_BYTES);
     long tag = data.get(ValueLayout.JAVA_LONG, 0);
-    MemorySegment expected = Arena.ofAuto().allocate(Drive.BLOCK_BYTES, 8);
-    stamp(expected, tag);
-    assertThat(data.mismatch(expected)).as("block " + index + " is whole").isEqualTo(-1);
+    stamp(EXPECTED, tag);
+    if (data.mismatch(EXPECTED) >= 0) {
+      throw new AssertionError("block " + index + " holds what nobody wrote");
+    }
     return tag;
   }
 
