@@ -143,12 +143,15 @@ final class ForwardClient {
 
   /** The data of a write is in the peer's memory, or never will be. */
   void placed(int index, boolean success) {
-    if (success && requests[index] != null) {
+    Operation operation = requests[index];
+    if (operation != null && success) {
       unsent[index] = true;
       unsentCount++;
       send(index);
+    } else if (operation != null) {
+      free(index);
+      returned.returned(operation);
     }
-    // A failure is the link's end: what is here comes back then.
   }
 
   /** A reply came; returns what is wrong with it, or an empty text. */

@@ -140,6 +140,10 @@ final class ForwardServer {
   }
 
   private boolean placeData(int index, Operation operation) {
+    if (!link.isGranted(PeerLink.Lane.DATA)) {
+      // The peer still has requests of an earlier life in its landing memory.
+      return false;
+    }
     long remote =
         ForwardClient.LANDING_OFFSET + (long) life.slots[index] * ForwardClient.SLOT_BYTES;
     return link.place(
@@ -163,11 +167,15 @@ final class ForwardServer {
     return sent;
   }
 
-  /** The data of a read is in the peer's memory: now the reply may go. */
+  /**
+   * The data of a read is in the peer's memory: now the reply may go; or it has to be placed again.
+   */
   void placed(int index, boolean success) {
-    if (success && life.busy[index]) {
-      // Marks the data as sent; the reply waits its turn if there is no room now.
-      life.operations[index].length = 0;
+    if (life.busy[index] && !life.executing[index]) {
+      if (success) {
+        // Nothing more to place: the reply waits its turn if there is no room now.
+        life.operations[index].length = 0;
+      }
       life.ready[(life.readyFirst + life.readyCount) % life.ready.length] = index;
       life.readyCount++;
     }
