@@ -155,6 +155,36 @@ class FailoverRulesTest {
   }
 
   @Test
+  void rule3WinnerThatDiesBeforeItsLogIsOnTheDrivesLosesNothing() {
+    winnerDies(PoolState.SETTLING);
+  }
+
+  @Test
+  void rule3WinnerThatDiesAsSoonAsItServesLosesNothing() {
+    winnerDies(PoolState.OWNER_ALONE);
+  }
+
+  private void winnerDies(PoolState when) {
+    a.stallDrives(0, true);
+    // All to one block: the drives get them one after the other.
+    for (int i = 0; i < 40; i++) {
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, 50 + i)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    array.link.linkAllowed = false;
+    array.link.maxDetectionTicks = 400;
+    array.link.cutFor(a.end);
+    a.stallDrives(0, false);
+    array.runUntil(() -> a.state(0) == when, "a has fenced b");
+    a.kill();
+    array.runUntil(() -> b.state(0) == PoolState.LOST, "b has lost the race");
+    a.start();
+    array.link.linkAllowed = true;
+    TwoNodes.Ask read = array.done(array.read(a, volume, 0, BLOCK));
+    assertThat(read.at(0)).isEqualTo((byte) 89);
+  }
+
+  @Test
   void rule5TakeoverReplaysTheMirrorBeforeItServes() {
     a.stallDrives(0, true);
     assertThat(array.done(array.write(a, volume, 0, 3 * BLOCK, 2)).status).isEqualTo(HostStatus.OK);

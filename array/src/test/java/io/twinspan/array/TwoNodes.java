@@ -1,5 +1,7 @@
 package io.twinspan.array;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
 import io.twinspan.concurrent.ManualClock;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.MirrorPool;
@@ -16,6 +18,7 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.LoggerFactory;
 
 /** Two controllers, their link and their drives in one thread, on virtual time. */
 final class TwoNodes {
@@ -26,6 +29,12 @@ final class TwoNodes {
   static final long LEASE_NS = TimeUnit.MILLISECONDS.toNanos(10);
   static final MirrorPoolOptions POOL_OPTIONS =
       new MirrorPoolOptions(16, 64, 4, 8, 8, 64, 1 << 20, 64);
+
+  static {
+    // Scenarios lose controllers by the thousand: show that only to who asks for it.
+    Level level = Level.toLevel(System.getProperty("array.log"), Level.OFF);
+    ((Logger) LoggerFactory.getLogger("io.twinspan")).setLevel(level);
+  }
 
   final Random random;
   final ManualClock clock = new ManualClock();

@@ -239,8 +239,7 @@ final class ArrayProcesses {
     OptionalInt pid = pid(process);
     signal(process, Signal.KILL);
     if (!await(
-        STOP_DEADLINE,
-        () -> !isRunning(process) && (pid.isEmpty() || isGone(pid.getAsInt())))) {
+        STOP_DEADLINE, () -> !isRunning(process) && (pid.isEmpty() || isGone(pid.getAsInt())))) {
       throw new TwinspanException(process + " does not end");
     }
   }

@@ -3,7 +3,6 @@ package io.twinspan.controller;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.twinspan.controller.Settings.Key;
 import io.twinspan.linux.TwinspanException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -23,10 +22,11 @@ class SettingsTest {
   void anEmptyFileMeansTheDefaults() {
     Settings settings = Settings.parse("f", "\n  # nothing\n\n");
 
-    assertThat(settings.count(Key.SHELF_DRIVES)).isEqualTo(4);
-    assertThat(settings.number(Key.SHELF_DRIVE_SIZE)).isEqualTo(2L << 30);
-    assertThat(settings.duration(Key.LINK_HEARTBEAT_TIMEOUT)).isEqualTo(Duration.ofMillis(500));
-    assertThat(settings.text(Key.NBD_HOST)).isEqualTo("127.0.0.1");
+    assertThat(settings.count(Settings.Key.SHELF_DRIVES)).isEqualTo(4);
+    assertThat(settings.number(Settings.Key.SHELF_DRIVE_SIZE)).isEqualTo(2L << 30);
+    assertThat(settings.duration(Settings.Key.LINK_HEARTBEAT_TIMEOUT))
+        .isEqualTo(Duration.ofMillis(500));
+    assertThat(settings.text(Settings.Key.NBD_HOST)).isEqualTo("127.0.0.1");
   }
 
   @Test
@@ -42,11 +42,11 @@ class SettingsTest {
             nbd.host = ::1
             """);
 
-    assertThat(settings.count(Key.SHELF_DRIVES)).isEqualTo(3);
-    assertThat(settings.number(Key.SHELF_DRIVE_SIZE)).isEqualTo(1L << 30);
-    assertThat(settings.duration(Key.GIVEBACK_DELAY)).isEqualTo(Duration.ofMillis(200));
-    assertThat(settings.duration(Key.STARTUP_WAIT)).isEqualTo(Duration.ofMinutes(2));
-    assertThat(settings.text(Key.NBD_HOST)).isEqualTo("::1");
+    assertThat(settings.count(Settings.Key.SHELF_DRIVES)).isEqualTo(3);
+    assertThat(settings.number(Settings.Key.SHELF_DRIVE_SIZE)).isEqualTo(1L << 30);
+    assertThat(settings.duration(Settings.Key.GIVEBACK_DELAY)).isEqualTo(Duration.ofMillis(200));
+    assertThat(settings.duration(Settings.Key.STARTUP_WAIT)).isEqualTo(Duration.ofMinutes(2));
+    assertThat(settings.text(Settings.Key.NBD_HOST)).isEqualTo("::1");
   }
 
   @ParameterizedTest
@@ -77,18 +77,21 @@ class SettingsTest {
   }
 
   @ParameterizedTest
-  @EnumSource(Key.class)
-  void whatIsWrittenDocumentsEveryKeyAndReadsAsTheSame(Key key) throws IOException {
+  @EnumSource(Settings.Key.class)
+  void whatIsWrittenDocumentsEveryKeyAndReadsAsTheSame(Settings.Key key) throws IOException {
     Path file = folder.resolve("twinspan.conf");
-    Settings.defaults().with(Key.SHELF_DRIVES, "7").with(Key.IO_BUFFERS, "5000KiB").write(file);
+    Settings.defaults()
+        .with(Settings.Key.SHELF_DRIVES, "7")
+        .with(Settings.Key.IO_BUFFERS, "5000KiB")
+        .write(file);
 
     String text = Files.readString(file);
     Settings again = Settings.read(file);
 
     assertThat(text).containsPattern("(?m)^#?" + key.key() + " = \\S+$");
-    assertThat(again.count(Key.SHELF_DRIVES)).isEqualTo(7);
-    assertThat(again.number(Key.IO_BUFFERS)).isEqualTo(5000L << 10);
-    if (key != Key.SHELF_DRIVES && key != Key.IO_BUFFERS) {
+    assertThat(again.count(Settings.Key.SHELF_DRIVES)).isEqualTo(7);
+    assertThat(again.number(Settings.Key.IO_BUFFERS)).isEqualTo(5000L << 10);
+    if (key != Settings.Key.SHELF_DRIVES && key != Settings.Key.IO_BUFFERS) {
       assertThat(text).containsPattern("(?m)^#" + key.key() + " = ");
     }
   }
@@ -101,10 +104,10 @@ class SettingsTest {
 
     String active = Files.readString(file).replaceAll("(?m)^#(\\S+ = )", "$1");
 
-    for (Key key : Key.values()) {
+    for (Settings.Key key : Settings.Key.values()) {
       Settings read = Settings.parse("f", active);
       Settings defaults = Settings.defaults();
-      if (key == Key.NBD_HOST) {
+      if (key == Settings.Key.NBD_HOST) {
         assertThat(read.text(key)).isEqualTo(defaults.text(key));
       } else {
         assertThat(read.number(key)).as(key.key()).isEqualTo(defaults.number(key));
@@ -116,10 +119,10 @@ class SettingsTest {
   void withChangesOnlyTheCopy() {
     Settings defaults = Settings.defaults();
 
-    Settings changed = defaults.with(Key.SHELF_DRIVES, "2");
+    Settings changed = defaults.with(Settings.Key.SHELF_DRIVES, "2");
 
-    assertThat(changed.count(Key.SHELF_DRIVES)).isEqualTo(2);
-    assertThat(defaults.count(Key.SHELF_DRIVES)).isEqualTo(4);
+    assertThat(changed.count(Settings.Key.SHELF_DRIVES)).isEqualTo(2);
+    assertThat(defaults.count(Settings.Key.SHELF_DRIVES)).isEqualTo(4);
   }
 
   @Test

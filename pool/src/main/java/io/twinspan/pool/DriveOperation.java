@@ -8,23 +8,32 @@ public enum DriveOperation {
   WRITE,
   /** Makes every write that completed before this was submitted survive a loss of power. */
   FLUSH,
-  /** Registers {@code key} for this host (any key registered before is replaced). */
+  /**
+   * Registers {@code key} for this host. Registering the same key again does nothing; a conflict
+   * when this host has registered another one.
+   */
   RESERVATION_REGISTER,
-  /** Removes this host's registration of {@code key}. */
+  /**
+   * Removes this host's registration of {@code key}, and with it the reservation if this host holds
+   * it. A conflict when {@code key} is not this host's.
+   */
   RESERVATION_UNREGISTER,
   /**
-   * Acquires an Exclusive Access reservation with {@code key}; a conflict when somebody else holds
-   * one.
+   * Acquires an Exclusive Access reservation with {@code key}; does nothing when this host holds it
+   * already. A conflict when another host holds it, or {@code key} is not this host's.
    */
   RESERVATION_ACQUIRE,
   /**
-   * With {@code key}, removes the registration {@code otherKey} and takes the reservation if {@code
-   * otherKey} held it or nobody did. Commands of the preempted host fail with {@link
-   * Drive#RESERVATION_CONFLICT} from then on. A conflict when {@code key} itself is not registered
-   * (any more).
+   * With {@code key}, removes the registration of {@code otherKey}, and takes the reservation if
+   * {@code otherKey} held it; if nobody did, nobody does afterwards. Commands of the preempted host
+   * fail with {@link Drive#RESERVATION_CONFLICT} from then on. A conflict when {@code key} is not
+   * this host's (any more), or {@code otherKey} is nobody's.
    */
   RESERVATION_PREEMPT,
-  /** Gives back the reservation held with {@code key}; stays registered. */
+  /**
+   * Gives back the reservation; does nothing when this host does not hold it. Stays registered. A
+   * conflict when {@code key} is not this host's.
+   */
   RESERVATION_RELEASE,
   /**
    * Reports the holder's key into {@link DriveRequest#holder} (0: none) and the registered keys'

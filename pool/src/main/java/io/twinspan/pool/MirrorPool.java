@@ -233,13 +233,13 @@ public final class MirrorPool implements Pool {
 
   private int workOnClose(OpenPool current) {
     PoolStatus halted = current.halted();
-    if (halted != null && current.isQuiet()) {
+    if (halted != null && (closeFlushed || current.isQuiet())) {
       state = halted == PoolStatus.FENCED ? State.FENCED : State.CLOSED;
       drop(current);
       changed(halted);
       return 1;
     }
-    if (closeFlushed) {
+    if (closeFlushed && drives.outstanding() == 0) {
       state = State.CLOSED;
       epoch = 0;
       drop(current);
@@ -397,7 +397,9 @@ public final class MirrorPool implements Pool {
     work += workOnFormat();
     OpenPool current = pool;
     if (current != null) {
-      work += current.work();
+      // Once flushed, a pool that closes starts nothing more: a checkpoint under way is left as it
+      // is.
+      work += state == State.CLOSING && closeFlushed ? 0 : current.work();
       work += state == State.CLOSING && pool == current ? workOnClose(current) : 0;
     }
     for (int i = 0; i < abandoned.size(); i++) {

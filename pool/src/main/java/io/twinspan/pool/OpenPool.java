@@ -377,10 +377,10 @@ final class OpenPool implements DriveSet.Watcher {
   @Override
   public void driveFailed(int drive, int status) {
     LOG.warn(
-        "pool {}: drive {} failed (status {})",
+        "pool {}: {} failed ({}), going on without it",
         root.poolIndex,
         drives.drive(drive).name(),
-        Integer.toHexString(status));
+        status == Drive.GONE ? "gone" : "status " + Integer.toHexString(status));
     copiesLost();
     rootWriter.changed();
     if (!rootWriter.ownerHasQuorum()) {

@@ -85,8 +85,10 @@ public interface Pool {
 
   /**
    * Sets aside room for a WRITE of the range, so that a write that was acknowledged can always be
-   * destaged.
+   * destaged. A WRITE of that range uses the room up, however it ends: to try again after NO_SPACE
+   * (a thin drive was full), reserve again.
    *
+   * @return WAIT also while the pool is not OPEN
    * @throws IllegalArgumentException when the range is not in the volume
    */
   Grant reserve(int volume, long block, int blockCount);
@@ -99,6 +101,7 @@ public interface Pool {
    * see all writes submitted before.
    *
    * @return false when there is no room now: nothing was accepted; try again after some completion
+   * @throws IllegalStateException when a WRITE has no reservation
    */
   boolean submit(PoolRequest request);
 
@@ -136,7 +139,9 @@ public interface Pool {
   boolean driveFailed(int index);
 
   /**
-   * Does what is due: retries after back-pressure, checkpoints, completions.
+   * Does what is due: journal writes, flushes, checkpoints, retries after back-pressure,
+   * completions. Due after every submit and every drive completion; when it returns 0, nothing is
+   * due before the next of those.
    *
    * @return amount of work done, 0 for none
    */

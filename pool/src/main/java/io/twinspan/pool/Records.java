@@ -107,7 +107,7 @@ final class Records {
       Volume.Freed freed) {
     int type = type(words[at]);
     if (type == CREATE) {
-      require(length == CREATE_WORDS, words[at]);
+      require(length == CREATE_WORDS && isSize(Words.getLong(words, at + 2)), words[at]);
       String name = Words.getName(words, at + 4, MAX_NAME);
       volumes.add(new Volume(words[at + 1], name, Words.getLong(words, at + 2)));
       return;
@@ -124,7 +124,7 @@ final class Records {
         volume.unmap(words[at + 2], words[at + 3], freed);
       }
       case RESIZE -> {
-        require(length == 4, words[at]);
+        require(length == 4 && isSize(Words.getLong(words, at + 2)), words[at]);
         volume.resize(Words.getLong(words, at + 2), freed);
       }
       case DELETE -> {
@@ -148,6 +148,10 @@ final class Records {
     if (inside > 0) {
       volume.map(block, physical, words, at + WRITE_WORDS, inside, freed);
     }
+  }
+
+  private static boolean isSize(long blocks) {
+    return blocks >= 0 && blocks <= Volume.MAX_BLOCKS;
   }
 
   private static void require(boolean valid, int header) {

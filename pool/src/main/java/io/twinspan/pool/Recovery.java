@@ -202,7 +202,10 @@ final class Recovery implements DriveIo.Listener {
     SpaceMap space = new SpaceMap(layout.physicalBlocks(), layout.chunkBlocks());
     VolumeTable volumes = known.tail.volumes();
     for (Volume volume : volumes.all()) {
-      markUsed(volume, space);
+      volume.markUsed(space);
+    }
+    if (layout.physicalBlocks() - space.freeBlocks() != volumes.mappedBlocks()) {
+      throw new IllegalStateException("blocks are mapped twice");
     }
     JournalPosition position = known.tail.position();
     known.root.recoverySequence = position.nextSequence();
@@ -210,15 +213,5 @@ final class Recovery implements DriveIo.Listener {
     result.recovered(
         new Outcome(
             PoolStatus.OK, new Recovered(known.root, slots, volumes, space, position, stable)));
-  }
-
-  private static void markUsed(Volume volume, SpaceMap space) {
-    for (long block = volume.nextMapped(0); block >= 0; block = volume.nextMapped(block)) {
-      int length = volume.runLength(block, Volume.LEAF_BLOCKS);
-      if (space.use(volume.physical(block), length) != length) {
-        throw new IllegalStateException("blocks mapped twice in volume " + volume.name);
-      }
-      block += length;
-    }
   }
 }

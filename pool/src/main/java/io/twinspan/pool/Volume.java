@@ -157,6 +157,15 @@ final class Volume {
     sizeBlocks = blocks;
   }
 
+  /** Marks every physical block that is referenced. */
+  void markUsed(SpaceMap space) {
+    for (Leaf leaf : leaves) {
+      if (leaf != EMPTY) {
+        space.useEach(leaf.physical);
+      }
+    }
+  }
+
   /** First mapped block at or after {@code block}, or -1. */
   long nextMapped(long block) {
     for (long at = block; at >> LEAF_SHIFT < leaves.length; at = (at | LEAF_MASK) + 1) {

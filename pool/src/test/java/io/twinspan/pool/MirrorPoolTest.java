@@ -153,6 +153,20 @@ class MirrorPoolTest {
   }
 
   @Test
+  void closeLeavesNothingToTheDrivesEvenDuringACheckpoint() {
+    rig.maxDelayTicks = 6;
+    rig.attach();
+    rig.formatted();
+    int volume = rig.create("v", 150);
+    for (int round = 0; round < 60; round++) {
+      rig.writeTags(volume, round, 2, 1 + round);
+      assertThat(rig.close()).isEqualTo(PoolStatus.OK); // checks that the drives are idle
+      assertThat(rig.open(true)).isEqualTo(PoolStatus.OK);
+      assertThat(rig.read(volume, round, 2)).containsExactly(1L + round, 2L + round);
+    }
+  }
+
+  @Test
   void abandonEndsWhatIsOutstandingWhenTheDrivesAreDoneWithIt() {
     rig.maxDelayTicks = 20;
     rig.attach();

@@ -136,7 +136,9 @@ final class PoolRig {
   }
 
   PoolStatus close() {
-    return run(c -> pool.close(c));
+    PoolStatus status = run(c -> pool.close(c));
+    assertThat(drives).allMatch(drive -> drive.pending() == 0);
+    return status;
   }
 
   int create(String name, int blocks) {

@@ -153,6 +153,22 @@ class SimulatedDriveTest {
   }
 
   @Test
+  void preemptTakesOnlyWhatThePreemptedKeyHeld() {
+    run(a, RESERVATION_REGISTER, 11, 0);
+    assertThat(run(a, RESERVATION_REGISTER, 11, 0)).isZero();
+    assertThat(run(a, RESERVATION_REGISTER, 12, 0)).isEqualTo(Drive.RESERVATION_CONFLICT);
+    assertThat(run(a, RESERVATION_PREEMPT, 11, 22)).isEqualTo(Drive.RESERVATION_CONFLICT);
+    run(b, RESERVATION_REGISTER, 22, 0);
+    assertThat(run(b, RESERVATION_RELEASE, 22, 0)).isZero();
+    assertThat(run(a, RESERVATION_PREEMPT, 11, 22)).isZero();
+    assertThat(run(b, request(READ, 0, 0))).isZero();
+    assertThat(run(b, RESERVATION_ACQUIRE, 22, 0)).isEqualTo(Drive.RESERVATION_CONFLICT);
+    assertThat(run(a, RESERVATION_ACQUIRE, 11, 0)).isZero();
+    assertThat(run(a, RESERVATION_ACQUIRE, 11, 0)).isZero();
+    assertThat(run(b, request(READ, 0, 0))).isEqualTo(Drive.RESERVATION_CONFLICT);
+  }
+
+  @Test
   void preemptFencesTheHolderAndStopsWhatItLeftBehind() {
     run(a, RESERVATION_REGISTER, 11, 0);
     run(a, RESERVATION_ACQUIRE, 11, 0);

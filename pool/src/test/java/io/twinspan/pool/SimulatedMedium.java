@@ -246,8 +246,8 @@ public final class SimulatedMedium {
     boolean registered = keys.containsKey(hostId) && keys.get(hostId) == request.key;
     return switch (request.operation) {
       case RESERVATION_REGISTER -> {
-        keys.put(hostId, request.key);
-        yield Drive.OK;
+        keys.putIfAbsent(hostId, request.key);
+        yield keys.get(hostId) == request.key ? Drive.OK : Drive.RESERVATION_CONFLICT;
       }
       case RESERVATION_REPORT -> report(request);
       case RESERVATION_UNREGISTER -> {
@@ -277,12 +277,12 @@ public final class SimulatedMedium {
   }
 
   private int preempt(long hostId, long otherKey) {
-    boolean takes = !held || holderHost == hostId || keys.getOrDefault(holderHost, 0L) == otherKey;
-    keys.entrySet().removeIf(entry -> entry.getValue() == otherKey && entry.getKey() != hostId);
-    if (takes) {
-      return hold(hostId);
+    if (!keys.containsValue(otherKey)) {
+      return Drive.RESERVATION_CONFLICT;
     }
-    return Drive.RESERVATION_CONFLICT;
+    boolean takes = held && keys.getOrDefault(holderHost, 0L) == otherKey;
+    keys.entrySet().removeIf(entry -> entry.getValue() == otherKey && entry.getKey() != hostId);
+    return takes ? hold(hostId) : Drive.OK;
   }
 
   private int report(DriveRequest request) {

@@ -70,7 +70,7 @@ class FullPoolTest {
         NbdClient elsewhere = ARRAY.open("a", "elsewhere")) {
       other.write(0, ByteBuffer.allocate(16 << 20).put(0, (byte) 1), false);
       full = fill(client, 0, 1);
-      System.out.println("FullPoolTest: full after " + (full * CHUNK >> 20) + " MiB more");
+      System.out.println("FullPoolTest: full after " + ((full * CHUNK) >> 20) + " MiB more");
       assertThat(full).as("chunks written").isGreaterThan(64);
       assertHolds(client, 0, full, 1);
       elsewhere.write(0, chunk(0, 9), true); // the other pool has nothing to do with it
