@@ -67,7 +67,6 @@ final class Membership {
     for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
       parts.add(events.unit(pool).ownership().part());
     }
-    link.grant(PeerLink.Lane.MIRROR);
     tell(
         new ControlMessage.Hello(
             config.node(), config.arrayId(), config.bootId(), config.logBytes(), leaving, parts));
@@ -82,11 +81,11 @@ final class Membership {
   }
 
   /**
-   * Lets the peer forward requests as soon as no request of an earlier life of the link uses the
-   * memory any more.
+   * Lets the peer forward requests as soon as it has said hello, and no request of an earlier life
+   * of the link uses the memory any more.
    */
   void pump(boolean landingIsFree) {
-    if (!granted && landingIsFree && link.isUp() && helloSent) {
+    if (!granted && landingIsFree && peerKnown) {
       granted = true;
       link.grant(PeerLink.Lane.DATA);
     }
@@ -177,6 +176,8 @@ final class Membership {
     }
     peerKnown = true;
     peerLeaving = hello.leaving();
+    // Not before: a peer that has not noticed the end of the last life can't place in this one.
+    link.grant(PeerLink.Lane.MIRROR);
     for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
       events.unit(pool).ownership().peerIs(hello.parts().get(pool));
     }

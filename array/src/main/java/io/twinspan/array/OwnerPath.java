@@ -36,6 +36,7 @@ final class OwnerPath {
   private final RangeLocks locks;
   private final BlockReads reads;
   private final FlushQueue flushes;
+  private final PoolSpace space;
   private final OperationQueue committed;
   private final OperationQueue stalled = new OperationQueue();
   private final OperationQueue readsDone = new OperationQueue();
@@ -63,6 +64,7 @@ final class OwnerPath {
     locks = new RangeLocks(capacity);
     reads = new BlockReads(pool, log, readsDone);
     flushes = new FlushQueue(pool, flushed);
+    space = new PoolSpace(pool);
   }
 
   /** Operations that were admitted and have not ended. */
@@ -244,7 +246,7 @@ final class OwnerPath {
 
   private boolean read(Operation operation) {
     boolean aligned = operation.isAligned();
-    if (!aligned && !hasBounce(operation)) {
+    if (!aligned && !scratch.lend(operation)) {
       return false;
     }
     MemorySegment to = aligned ? operation.data : scratch.memory();
@@ -284,7 +286,7 @@ final class OwnerPath {
       end(operation, HostStatus.NO_SPACE);
       return true;
     }
-    switch (reserve(operation, operation.firstBlock, count)) {
+    switch (space.reserve(operation, operation.firstBlock, count)) {
       case WAIT -> {
         return false;
       }
@@ -315,7 +317,7 @@ final class OwnerPath {
         long at = payload + last * BLOCK_BYTES;
         MemorySegment.copy(scratch.memory(), edges + BLOCK_BYTES, to, at, BLOCK_BYTES);
       }
-      releaseBounce(operation);
+      scratch.takeBack(operation);
     }
     MemorySegment.copy(
         operation.data,
@@ -333,7 +335,7 @@ final class OwnerPath {
     if (operation.edgesRead) {
       return operation.outstanding == 0;
     }
-    if (!hasBounce(operation)) {
+    if (!scratch.lend(operation)) {
       return false;
     }
     long edges = scratch.offset(operation.bounce);
@@ -348,35 +350,6 @@ final class OwnerPath {
     }
     operation.edgesRead = true;
     return operation.outstanding == 0;
-  }
-
-  private Pool.Grant reserve(Operation operation, long block, int count) {
-    if (operation.reserved > 0) {
-      return Pool.Grant.GRANTED;
-    }
-    int first = Math.min(count, Pool.MAX_IO_BLOCKS);
-    Pool.Grant grant = pool.reserve(operation.volume, block, first);
-    if (grant == Pool.Grant.GRANTED && count > first) {
-      grant = pool.reserve(operation.volume, block + first, count - first);
-      if (grant != Pool.Grant.GRANTED) {
-        pool.unreserve(operation.volume, block, first);
-      }
-    }
-    operation.reserved = grant == Pool.Grant.GRANTED ? count : 0;
-    operation.reservedBlock = block;
-    return grant;
-  }
-
-  private void unreserve(Operation operation) {
-    int first = Math.min(operation.reserved, Pool.MAX_IO_BLOCKS);
-    if (first > 0 && pool.state() == Pool.State.OPEN) {
-      pool.unreserve(operation.volume, operation.reservedBlock, first);
-      if (operation.reserved > first) {
-        pool.unreserve(
-            operation.volume, operation.reservedBlock + first, operation.reserved - first);
-      }
-    }
-    operation.reserved = 0;
   }
 
   /** Zeroes from the cursor's block on: a partial block as a write, whole ones with one record. */
@@ -396,7 +369,7 @@ final class OwnerPath {
   }
 
   private boolean zeroInBlock(Operation operation, long block) {
-    if (!hasBounce(operation)) {
+    if (!scratch.lend(operation)) {
       return false;
     }
     long buffer = scratch.offset(operation.bounce);
@@ -407,7 +380,7 @@ final class OwnerPath {
     if (!operation.edgesRead || operation.outstanding > 0) {
       return operation.outstanding > 0;
     }
-    Pool.Grant grant = reserve(operation, block, 1);
+    Pool.Grant grant = space.reserve(operation, block, 1);
     long payload = grant == Pool.Grant.GRANTED ? log.prepareWrite(1) : -1;
     if (grant == Pool.Grant.NO_SPACE || destager.isSpaceExhausted()) {
       end(operation, HostStatus.NO_SPACE);
@@ -445,20 +418,6 @@ final class OwnerPath {
     }
   }
 
-  private boolean hasBounce(Operation operation) {
-    if (operation.bounce < 0) {
-      operation.bounce = scratch.acquire();
-    }
-    return operation.bounce >= 0;
-  }
-
-  private void releaseBounce(Operation operation) {
-    if (operation.bounce >= 0) {
-      scratch.release(operation.bounce);
-      operation.bounce = -1;
-    }
-  }
-
   private void unlock(Operation operation) {
     if (operation.lockSlot >= 0) {
       locks.release(operation);
@@ -468,9 +427,9 @@ final class OwnerPath {
 
   private void letGo(Operation operation) {
     unlock(operation);
-    releaseBounce(operation);
+    scratch.takeBack(operation);
     if (!operation.appended) {
-      unreserve(operation);
+      space.unreserve(operation);
     }
     active--;
   }

@@ -31,7 +31,11 @@ public interface PeerLink {
   /** Longest message in bytes. */
   int MAX_MESSAGE_BYTES = 4032;
 
-  /** Whether the link is up now. */
+  /**
+   * Whether the link is up now: from the delivery of {@link Handler#linkUp} to the end of that
+   * life. A new life begins for this side only after {@link Handler#linkDown} was delivered; until
+   * {@code linkUp} was delivered nothing can be sent or placed in it.
+   */
   boolean isUp();
 
   /**

@@ -24,13 +24,20 @@ final class Scratch {
     return memory;
   }
 
-  /** A free buffer's number, or -1. */
-  int acquire() {
-    return freeCount == 0 ? -1 : free[--freeCount];
+  /** Sees to it that the operation has a buffer; false when none is free. */
+  boolean lend(Operation operation) {
+    if (operation.bounce < 0 && freeCount > 0) {
+      operation.bounce = free[--freeCount];
+    }
+    return operation.bounce >= 0;
   }
 
-  void release(int buffer) {
-    free[freeCount++] = buffer;
+  /** Takes the operation's buffer back, if it has one. */
+  void takeBack(Operation operation) {
+    if (operation.bounce >= 0) {
+      free[freeCount++] = operation.bounce;
+      operation.bounce = -1;
+    }
   }
 
   long offset(int buffer) {

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
  * {@code -Darray.seed=N}.
  */
 class FailoverScenariosTest {
-  private static final int SEEDS = Integer.getInteger("array.seeds", 120);
+  private static final int SEEDS = Integer.getInteger("array.seeds", 200);
   private static final long ONLY = Long.getLong("array.seed", -1);
 
   private TwoNodes array;

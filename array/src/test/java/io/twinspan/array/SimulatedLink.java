@@ -34,7 +34,7 @@ final class SimulatedLink {
   /** Lets time pass, and the link come up when both sides are there. */
   void tick() {
     tick++;
-    boolean idle = a.state == Life.DOWN && b.state == Life.DOWN;
+    boolean idle = a.isOver() && b.isOver();
     if (!connected && linkAllowed && idle && a.attached && b.attached && random.nextInt(20) == 0) {
       connected = true;
       generation++;
@@ -98,6 +98,8 @@ final class SimulatedLink {
     private final ArrayDeque<Due> events = new ArrayDeque<>();
     private Life state = Life.DOWN;
     private boolean attached;
+    private boolean open;
+    private boolean downDelivered = true;
     private long detectTick;
     private long lastEventTick;
     private long seenGeneration;
@@ -124,6 +126,8 @@ final class SimulatedLink {
     /** A process begins to use this end. */
     void attach() {
       attached = true;
+      downDelivered = true;
+      open = false;
       state = Life.DOWN;
       events.clear();
       grants.clear();
@@ -175,6 +179,7 @@ final class SimulatedLink {
         lane.clear();
       }
       attached = false;
+      open = false;
       state = Life.DOWN;
       grants.clear();
       events.clear();
@@ -184,12 +189,23 @@ final class SimulatedLink {
       }
     }
 
+    private boolean isOver() {
+      return state == Life.DOWN && downDelivered;
+    }
+
     private void comeUp() {
       state = Life.UP;
       long now = generation;
       seenGeneration = now;
       grants.clear();
-      events.add(new Due(tick, handler -> handler.linkUp(now)));
+      downDelivered = false;
+      events.add(
+          new Due(
+              tick,
+              handler -> {
+                open = state != Life.DOWN;
+                handler.linkUp(now);
+              }));
     }
 
     private void detectLater() {
@@ -228,7 +244,14 @@ final class SimulatedLink {
       }
       messages.values().forEach(ArrayDeque::clear);
       state = Life.DOWN;
-      events.add(new Due(0, handler -> handler.linkDown(reason)));
+      open = false;
+      events.add(
+          new Due(
+              0,
+              handler -> {
+                downDelivered = true;
+                handler.linkDown(reason);
+              }));
     }
 
     private void answer(Placement placement, boolean success) {
@@ -255,7 +278,7 @@ final class SimulatedLink {
 
     @Override
     public boolean isUp() {
-      return state != Life.DOWN;
+      return open;
     }
 
     @Override
@@ -295,7 +318,7 @@ final class SimulatedLink {
 
     @Override
     public boolean send(Lane lane, MemorySegment message, int lengthBytes) {
-      if (state == Life.DOWN || random.nextInt(16) == 0) {
+      if (!open || random.nextInt(16) == 0) {
         return false;
       }
       byte[] copy = message.asSlice(0, lengthBytes).toArray(ValueLayout.JAVA_BYTE);
@@ -316,7 +339,7 @@ final class SimulatedLink {
         long remoteOffset,
         int lengthBytes,
         long token) {
-      if (state == Life.DOWN || random.nextInt(16) == 0 || placements.get(lane).size() > 16) {
+      if (!open || random.nextInt(16) == 0 || placements.get(lane).size() > 16) {
         return false;
       }
       if (sourceOffset + lengthBytes > source.byteSize()
@@ -339,7 +362,7 @@ final class SimulatedLink {
 
     @Override
     public void declareDown(String reason) {
-      if (state != Life.DOWN) {
+      if (open) {
         goDown(reason);
         if (connected) {
           connected = false;
