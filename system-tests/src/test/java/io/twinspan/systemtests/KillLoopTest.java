@@ -35,7 +35,7 @@ class KillLoopTest {
   }
 
   @Test
-  @Timeout(300)
+  @Timeout(1800)
   void noAcknowledgedWriteIsLostByKills() {
     killInALoop(Integer.getInteger("twinspan.kills", 5));
   }

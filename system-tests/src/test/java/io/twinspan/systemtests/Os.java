@@ -21,14 +21,14 @@ final class Os {
     List<Integer> found = new ArrayList<>();
     try (Stream<Path> all = Files.list(Path.of("/proc"))) {
       for (Path process : all.filter(p -> p.getFileName().toString().matches("\\d+")).toList()) {
-        if (commandLine(process).contains(argument)) {
-          found.add(Integer.parseInt(process.getFileName().toString()));
+        int pid = Integer.parseInt(process.getFileName().toString());
+        if (pid != ProcessHandle.current().pid() && commandLine(process).contains(argument)) {
+          found.add(pid);
         }
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    found.remove((Integer) (int) ProcessHandle.current().pid());
     return found;
   }
 
@@ -57,7 +57,7 @@ final class Os {
         try {
           names.add(each.getFileName() + " " + Files.readSymbolicLink(each));
         } catch (NoSuchFileException e) {
-          continue; // closed meanwhile
+          names.add(each.getFileName() + " closed meanwhile");
         }
       }
     } catch (IOException e) {
