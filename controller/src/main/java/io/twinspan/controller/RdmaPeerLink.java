@@ -76,9 +76,10 @@ final class RdmaPeerLink implements PeerLink {
     sources.add(new Source(memory.address(), memory.address() + memory.byteSize(), lkey));
   }
 
+  /** Up, and the array knows of no other: what is left of a life that has ended does not count. */
   @Override
   public boolean isUp() {
-    return up;
+    return up && downReason == null;
   }
 
   @Override
@@ -94,7 +95,7 @@ final class RdmaPeerLink implements PeerLink {
   @Override
   public void grant(Lane lane) {
     Traffic traffic = receiver(lane);
-    if (up && traffic.granted == null) {
+    if (isUp() && traffic.granted == null) {
       traffic.granted =
           traffic.channel.register(LANDING_SLOT, traffic.landing, Access.REMOTE_WRITE);
     }
@@ -112,12 +113,12 @@ final class RdmaPeerLink implements PeerLink {
 
   @Override
   public boolean isGranted(Lane lane) {
-    return up && sender(lane).channel.remoteRegion(LANDING_SLOT).isValid();
+    return isUp() && sender(lane).channel.remoteRegion(LANDING_SLOT).isValid();
   }
 
   @Override
   public boolean send(Lane lane, MemorySegment message, int lengthBytes) {
-    return up
+    return isUp()
         && sender(lane)
                 .queuePair
                 .postSend(request.send(0).inline(message, 0, lengthBytes).signaled(false))
@@ -133,7 +134,7 @@ final class RdmaPeerLink implements PeerLink {
       int lengthBytes,
       long token) {
     Traffic traffic = sender(lane);
-    int rkey = up ? traffic.channel.remoteRegion(LANDING_SLOT).rkey() : 0;
+    int rkey = isUp() ? traffic.channel.remoteRegion(LANDING_SLOT).rkey() : 0;
     if (rkey == 0) {
       return false;
     }
