@@ -59,9 +59,20 @@ final class TestArray
   private static final String CLASS_PATH = System.getProperty("java.class.path");
 
   private final Path directory;
+  private final Thread onAbort = new Thread(this::killAll, "array-cleanup");
 
   private TestArray(Path directory) {
     this.directory = directory;
+    Runtime.getRuntime().addShutdownHook(onAbort); // a run that is broken off leaves nothing either
+  }
+
+  private void killAll() {
+    List<Integer> processes = Os.processesWith(directory.toString());
+    processes.forEach(pid -> Processes.kill(pid, Signal.KILL));
+    await("the killed to be gone", () -> processes.stream().noneMatch(Os::isAlive));
+    if (!KEEP) {
+      removeAll(directory);
+    }
   }
 
   /** An array that is not up yet, with settings that differ from {@link #QUICK}. */
@@ -290,10 +301,8 @@ final class TestArray
         showLogs();
       }
     } finally {
-      Os.processesWith(directory.toString()).forEach(pid -> Processes.kill(pid, Signal.KILL));
-      if (!KEEP) {
-        removeAll(directory);
-      }
+      killAll();
+      Runtime.getRuntime().removeShutdownHook(onAbort);
     }
     assertThat(left).as("what the array left behind").isEmpty();
   }
@@ -316,6 +325,9 @@ final class TestArray
   }
 
   static void removeAll(Path root) {
+    if (!Files.exists(root)) {
+      return;
+    }
     try (Stream<Path> files = Files.walk(root)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);
