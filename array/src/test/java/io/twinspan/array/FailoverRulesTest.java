@@ -275,4 +275,20 @@ class FailoverRulesTest {
     TwoNodes.Ask read = array.done(array.read(a, volume, 0, BLOCK));
     assertThat(read.at(10)).isEqualTo((byte) 1);
   }
+
+  @Test
+  void stopThatTakesLongKeepsWhatOnlyTheLogsHold() {
+    a.stallDrives(0, true);
+    // All to one block: the drives get them one after the other.
+    for (int i = 0; i < 120; i++) {
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, i)).status).isEqualTo(HostStatus.OK);
+    }
+    a.node().stop(() -> a.stopped = true);
+    array.clock.advance(TwoNodes.LEASE_NS / 2);
+    array.run(12_000);
+    a.stallDrives(0, false);
+    array.runUntil(() -> a.stopped, "a stopped");
+    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    assertThat(read.at(0)).isEqualTo((byte) 119);
+  }
 }
