@@ -291,4 +291,40 @@ class FailoverRulesTest {
     TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
     assertThat(read.at(0)).isEqualTo((byte) 119);
   }
+
+  /** The handover of pool 0 to b fails because a can't flush two drives. */
+  private void handoverFails() {
+    for (SimulatedDrive drive : a.drives.getFirst().subList(0, 2)) {
+      drive.fail(DriveOperation.FLUSH, 0x281, 1);
+    }
+    assertThat(a.node().giveback(0)).isTrue();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "taken back");
+  }
+
+  @Test
+  void peerCanTakeOverAfterAFailedHandover() {
+    handoverFails();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_MIRRORED, "mirrored again");
+    a.stallDrives(0, true);
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 7)).status).isEqualTo(HostStatus.OK);
+    a.kill();
+    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    assertThat(read.status).isEqualTo(HostStatus.OK);
+    assertThat(read.at(0)).isEqualTo((byte) 7);
+  }
+
+  @Test
+  void mirrorOfBeforeAFailedHandoverIsNotReplayed() {
+    for (int i = 0; i < 5; i++) {
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, 50 + i)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    handoverFails();
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 7)).status).isEqualTo(HostStatus.OK);
+    assertThat(a.state(0)).isNotEqualTo(PoolState.OWNER_MIRRORED);
+    a.kill();
+    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    assertThat(read.status).isEqualTo(HostStatus.OK);
+    assertThat(read.at(0)).isEqualTo((byte) 7);
+  }
 }
