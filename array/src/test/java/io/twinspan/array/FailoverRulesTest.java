@@ -327,4 +327,26 @@ class FailoverRulesTest {
     assertThat(read.status).isEqualTo(HostStatus.OK);
     assertThat(read.at(0)).isEqualTo((byte) 7);
   }
+
+  @Test
+  void replayOfAFullPoolNeedsNoSpaceForWhatWasGivenUpSince() {
+    int capacity = (int) a.node().status().pools().getFirst().capacityBlocks();
+    int big = array.createVolume(a, 0, "big", capacity);
+    for (int block = 0; block < capacity - 1; block++) {
+      assertThat(array.done(array.write(a, big, (long) block * BLOCK, BLOCK, 1)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    // The mirror knows of a new tail only after an eighth of the ring.
+    for (int i = 0; i < 12; i++) {
+      array.done(array.write(a, big, 0, BLOCK, 2));
+    }
+    array.done(array.submit(a, HostOperation.ZERO, big, 0, BLOCK, 0));
+    TwoNodes.Ask last = array.done(array.write(a, big, (capacity - 1L) * BLOCK, BLOCK, 3));
+    assertThat(last.status).isEqualTo(HostStatus.OK);
+    array.run(200); // the drives have it all
+    a.kill();
+    assertThat(array.done(array.read(b, big, (capacity - 1L) * BLOCK, BLOCK)).at(0))
+        .isEqualTo((byte) 3);
+    assertThat(array.done(array.read(b, big, 0, BLOCK)).at(0)).isZero();
+  }
 }
