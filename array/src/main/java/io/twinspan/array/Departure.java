@@ -154,11 +154,20 @@ final class Departure {
       parts.path.dropAll();
       parts.log.become(CommitLog.Mode.SETTLING);
     }
-    boolean late = controller.nowNs() >= deadlineNs;
+    boolean late = controller.nowNs() >= deadlineNs && !holdsCommitted();
     if (step == Step.DRAINING && (late || parts.isDrained())) {
       close();
     } else if (step == Step.RELEASING && parts.fencing.result() == Fencing.Result.WON) {
       ownership.transition(PoolState.STOPPED);
     }
+  }
+
+  /**
+   * Whether the log may hold what was acknowledged and is not on the drives. A pool that is closed
+   * in good order makes the peer forget its mirror, so this one isn't: when the process ends, the
+   * peer takes over and replays.
+   */
+  private boolean holdsCommitted() {
+    return parts.log.mode() != CommitLog.Mode.ALONE && !parts.log.isDestaged();
   }
 }

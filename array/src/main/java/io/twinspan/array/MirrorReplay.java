@@ -27,6 +27,7 @@ final class MirrorReplay {
   private final MemorySegment mirror;
   private final LogHeader header;
   private final LogRecord record;
+  private final LogRecord later;
   private final Pool pool;
   private final int poolIndex;
   private final long arrayId;
@@ -73,6 +74,7 @@ final class MirrorReplay {
     ringBytes = mirror.byteSize() - CommitLog.RING_OFFSET;
     header = new LogHeader(mirror);
     record = new LogRecord(mirror);
+    later = new LogRecord(mirror);
     for (int i = 0; i < WINDOW; i++) {
       free.add(new Piece());
     }
@@ -188,7 +190,27 @@ final class MirrorReplay {
       index = 0;
       return true;
     }
-    if (zeroUnderWay || free.isEmpty() || !reserved(index, end)) {
+    if (zeroUnderWay || free.isEmpty()) {
+      return false;
+    }
+    Pool.Grant grant = reserve(index, end);
+    if (grant == Pool.Grant.NO_SPACE) {
+      long superseded = superseded();
+      if ((superseded & 1L << index) != 0) {
+        // The space that it took has been given up and taken again: nobody needs it here.
+        int run = Long.numberOfTrailingZeros(~(superseded >>> index));
+        index = index + run == count ? 0 : index + run;
+        return true;
+      }
+      end = Math.min(end, index + Long.numberOfTrailingZeros(superseded >>> index));
+      grant = reserve(index, end);
+    }
+    if (grant != Pool.Grant.GRANTED) {
+      if (grant == Pool.Grant.NO_SPACE) {
+        failedSequence = sequence;
+        failedPosition = position;
+        retryAtNs = nowNs + RETRY_NS;
+      }
       return false;
     }
     boolean begun = submit(PoolOperation.WRITE, index, end);
@@ -200,17 +222,34 @@ final class MirrorReplay {
     return begun;
   }
 
-  private boolean reserved(int from, int to) {
-    return switch (pool.reserve(record.volume(), record.block() + from, to - from)) {
-      case GRANTED -> true;
-      case WAIT -> false;
-      case NO_SPACE -> {
-        failedSequence = sequence;
-        failedPosition = position;
-        retryAtNs = nowNs + RETRY_NS;
-        yield false;
+  private Pool.Grant reserve(int from, int to) {
+    return pool.reserve(record.volume(), record.block() + from, to - from);
+  }
+
+  /** Blocks of the record, as bits, that later records of the mirror write or zero. */
+  private long superseded() {
+    long blocks = 0;
+    long at = position + record.recordBytes();
+    long number = sequence + 1;
+    while (isWhole(at, number)) {
+      if (later.type() != LogRecord.PAD && later.volume() == record.volume()) {
+        long first = Math.max(later.block() - record.block(), 0);
+        long end = later.block() - record.block() + later.blockCount();
+        for (long i = first; i < Math.min(end, record.blockCount()); i++) {
+          blocks |= 1L << i;
+        }
       }
-    };
+      at += later.recordBytes();
+      number++;
+    }
+    return blocks;
+  }
+
+  private boolean isWhole(long at, long number) {
+    long offset = at % ringBytes;
+    return later
+        .wrap(CommitLog.RING_OFFSET + offset)
+        .isWhole(poolIndex, arrayId, epoch, number, ringBytes - offset);
   }
 
   private boolean submit(PoolOperation operation, int from, int to) {

@@ -147,6 +147,12 @@ final class Ownership {
   void peerIs(ControlMessage.Part part) {
     peer = part;
     peerReady &= part.state() == PoolState.STANDBY;
+    if (state == PoolState.STANDBY && part.state() == PoolState.FENCING) {
+      // A handover has failed: the owner takes the drives back, and this controller's key from
+      // them.
+      readySent = false;
+      parts.fencing.cancel();
+    }
   }
 
   void peerIsReady() {
@@ -269,12 +275,13 @@ final class Ownership {
       transition(PoolState.STOPPED);
       return;
     }
-    if (!readySent
-        && peerOwns()
-        && parts.fencing.procedure() == Fencing.Procedure.REGISTER
-        && parts.fencing.result() == Fencing.Result.WON) {
-      readySent = true;
-      controller.tell(new ControlMessage.Ready(index));
+    if (!readySent && peerOwns()) {
+      if (parts.fencing.procedure() == Fencing.Procedure.NONE) {
+        parts.fencing.start(Fencing.Procedure.REGISTER);
+      } else if (parts.fencing.result() == Fencing.Result.WON) {
+        readySent = true;
+        controller.tell(new ControlMessage.Ready(index));
+      }
     }
     if (nobodyOwns()) {
       if (peer.state() == PoolState.STOPPED) {
@@ -288,6 +295,7 @@ final class Ownership {
   }
 
   void take(Takeover.Purpose why, boolean mayRegister) {
+    peerReady = false;
     takeover.begin(why, mayRegister);
   }
 

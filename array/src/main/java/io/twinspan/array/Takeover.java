@@ -69,6 +69,10 @@ final class Takeover {
     purpose = why;
     if (why == Purpose.TAKEOVER) {
       mirroredEpoch = parts.replay.mirroredEpoch();
+      if (mirroredEpoch < ownership.epoch()) {
+        // The owner has told a later epoch: before that it had put all of this on the drives.
+        mirroredEpoch = 0;
+      }
     }
     parts.fencing.start(mayRegister ? Fencing.Procedure.REGISTER_AND_TAKE : Fencing.Procedure.TAKE);
     ownership.transition(PoolState.FENCING);

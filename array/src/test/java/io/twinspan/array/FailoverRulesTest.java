@@ -275,4 +275,78 @@ class FailoverRulesTest {
     TwoNodes.Ask read = array.done(array.read(a, volume, 0, BLOCK));
     assertThat(read.at(10)).isEqualTo((byte) 1);
   }
+
+  @Test
+  void stopThatTakesLongKeepsWhatOnlyTheLogsHold() {
+    a.stallDrives(0, true);
+    // All to one block: the drives get them one after the other.
+    for (int i = 0; i < 120; i++) {
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, i)).status).isEqualTo(HostStatus.OK);
+    }
+    a.node().stop(() -> a.stopped = true);
+    array.clock.advance(TwoNodes.LEASE_NS / 2);
+    array.run(12_000);
+    a.stallDrives(0, false);
+    array.runUntil(() -> a.stopped, "a stopped");
+    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    assertThat(read.at(0)).isEqualTo((byte) 119);
+  }
+
+  /** The handover of pool 0 to b fails because a can't flush two drives. */
+  private void handoverFails() {
+    for (SimulatedDrive drive : a.drives.getFirst().subList(0, 2)) {
+      drive.fail(DriveOperation.FLUSH, 0x281, 1);
+    }
+    assertThat(a.node().giveback(0)).isTrue();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "taken back");
+  }
+
+  @Test
+  void peerCanTakeOverAfterAFailedHandover() {
+    handoverFails();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_MIRRORED, "mirrored again");
+    a.stallDrives(0, true);
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 7)).status).isEqualTo(HostStatus.OK);
+    a.kill();
+    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    assertThat(read.status).isEqualTo(HostStatus.OK);
+    assertThat(read.at(0)).isEqualTo((byte) 7);
+  }
+
+  @Test
+  void mirrorOfBeforeAFailedHandoverIsNotReplayed() {
+    for (int i = 0; i < 5; i++) {
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, 50 + i)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    handoverFails();
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 7)).status).isEqualTo(HostStatus.OK);
+    assertThat(a.state(0)).isNotEqualTo(PoolState.OWNER_MIRRORED);
+    a.kill();
+    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    assertThat(read.status).isEqualTo(HostStatus.OK);
+    assertThat(read.at(0)).isEqualTo((byte) 7);
+  }
+
+  @Test
+  void replayOfAFullPoolNeedsNoSpaceForWhatWasGivenUpSince() {
+    int capacity = (int) a.node().status().pools().getFirst().capacityBlocks();
+    int big = array.createVolume(a, 0, "big", capacity);
+    for (int block = 0; block < capacity - 1; block++) {
+      assertThat(array.done(array.write(a, big, (long) block * BLOCK, BLOCK, 1)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    // The mirror knows of a new tail only after an eighth of the ring.
+    for (int i = 0; i < 12; i++) {
+      array.done(array.write(a, big, 0, BLOCK, 2));
+    }
+    array.done(array.submit(a, HostOperation.ZERO, big, 0, BLOCK, 0));
+    TwoNodes.Ask last = array.done(array.write(a, big, (capacity - 1L) * BLOCK, BLOCK, 3));
+    assertThat(last.status).isEqualTo(HostStatus.OK);
+    array.run(200); // the drives have it all
+    a.kill();
+    assertThat(array.done(array.read(b, big, (capacity - 1L) * BLOCK, BLOCK)).at(0))
+        .isEqualTo((byte) 3);
+    assertThat(array.done(array.read(b, big, 0, BLOCK)).at(0)).isZero();
+  }
 }

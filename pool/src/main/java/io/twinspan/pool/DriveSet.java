@@ -197,7 +197,7 @@ final class DriveSet {
     } else if (status == Drive.GONE || !drives[io.drive].isPresent()) {
       fail(io.drive, Drive.GONE);
     } else if (status != Drive.OK
-        && status != Drive.CAPACITY_EXCEEDED
+        && (status != Drive.CAPACITY_EXCEEDED || io.operation == DriveOperation.FLUSH)
         && io.operation != DriveOperation.READ) {
       fail(io.drive, status);
     }

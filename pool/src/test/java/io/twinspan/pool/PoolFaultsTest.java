@@ -66,6 +66,15 @@ class PoolFaultsTest {
   }
 
   @Test
+  void driveThatHasNoRoomForAFlushHasNotFlushed() {
+    formattedWithData();
+    rig.drives.get(1).fail(DriveOperation.FLUSH, Drive.CAPACITY_EXCEEDED, 1);
+    rig.flush();
+    assertThat(rig.pool.driveFailed(1)).isTrue();
+    assertThat(rig.pool.driveFailed(0) || rig.pool.driveFailed(2)).isFalse();
+  }
+
+  @Test
   void goesOnWhenADriveIsPulledAndLeavesItOutFromThenOn() {
     int volume = formattedWithData();
     rig.drives.get(1).remove();
