@@ -69,8 +69,8 @@ final class ControllerCore implements Agent {
   private static <T> void run(Consumer<CompletableFuture<T>> task, CompletableFuture<T> answer) {
     try {
       task.accept(answer);
-    } catch (TwinspanException | IllegalArgumentException e) {
-      answer.completeExceptionally(e);
+    } catch (RuntimeException e) {
+      answer.completeExceptionally(e); // whoever asked is told; the core goes on
     }
   }
 
