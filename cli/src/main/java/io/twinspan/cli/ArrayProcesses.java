@@ -11,7 +11,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
@@ -33,6 +35,7 @@ final class ArrayProcesses {
   private static final Duration START_DEADLINE = Duration.ofSeconds(60);
   private static final Duration STOP_DEADLINE = Duration.ofSeconds(20);
   private static final Duration ASK_DEADLINE = Duration.ofSeconds(5);
+  private static final Duration PROBE_DEADLINE = Duration.ofSeconds(1);
   private static final long POLL_MS = 10;
   private static final int SHOWN_LOG_LINES = 8;
 
@@ -128,7 +131,7 @@ final class ArrayProcesses {
                 + " ended with status "
                 + started.exitValue()
                 + " while starting"
-                + lastWords(process));
+                + lastWords(process, started));
       }
       if (System.nanoTime() > deadline) {
         throw new TwinspanException(
@@ -136,7 +139,7 @@ final class ArrayProcesses {
                 + " was not ready within "
                 + START_DEADLINE.toSeconds()
                 + " s"
-                + lastWords(process));
+                + lastWords(process, started));
       }
       pause();
     }
@@ -153,10 +156,14 @@ final class ArrayProcesses {
     }
   }
 
-  private String lastWords(String process) {
+  private String lastWords(String process, Process started) {
     List<String> lines = new ArrayList<>();
     for (Path file : List.of(directory.logFile(process), outputFile(process))) {
       try {
+        Instant written = Files.getLastModifiedTime(file).toInstant();
+        if (written.isBefore(started.info().startInstant().orElse(Instant.MIN))) {
+          continue; // an earlier run's
+        }
         lines.addAll(Files.readAllLines(file));
       } catch (IOException e) {
         continue; // it had nothing to say
@@ -172,10 +179,14 @@ final class ArrayProcesses {
     return ControlServer.ask(directory.controlSocket(process), request, ASK_DEADLINE);
   }
 
-  /** Asks whichever controller answers, a first. */
+  /** Asks whichever controller answers, a first; one that seems to hang is asked last. */
   JsonNode askAnyController(ObjectNode request, Duration timeout) {
     List<String> running =
-        CONTROLLERS.stream().map(ArrayProcesses::controller).filter(this::isRunning).toList();
+        CONTROLLERS.stream()
+            .map(ArrayProcesses::controller)
+            .filter(this::isRunning)
+            .sorted(Comparator.comparing(this::seemsToHang))
+            .toList();
     if (running.isEmpty()) {
       throw new TwinspanException(
           "no controller of the array in "
@@ -191,6 +202,16 @@ final class ArrayProcesses {
       }
     }
     throw last == null ? new TwinspanException("no controller answers") : last;
+  }
+
+  /** Costs the controller next to nothing: its core is not asked. */
+  private boolean seemsToHang(String process) {
+    try {
+      ControlServer.ask(directory.controlSocket(process), request("volume-list"), PROBE_DEADLINE);
+      return false;
+    } catch (TwinspanException e) {
+      return true;
+    }
   }
 
   /** A question. */

@@ -18,6 +18,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -122,11 +123,18 @@ final class Demo implements AutoCloseable {
 
   private void writeAndKill(DemoHosts hosts, int pass, String victim, ObjectNode kill) {
     AtomicLong acknowledged = new AtomicLong();
+    AtomicReference<TwinspanException> killFailed = new AtomicReference<>();
+    long killAt = (long) (input.bytes() * KILL_AFTER);
     Thread killer =
         Thread.ofPlatform()
             .name("killer")
-            .start(
-                () -> killWhen(acknowledged, (long) (input.bytes() * KILL_AFTER), victim, hosts));
+            .start(() -> {
+              try {
+                killWhen(acknowledged, killAt, victim, hosts);
+              } catch (TwinspanException e) {
+                killFailed.set(e);
+              }
+            });
     try (ProgressBar bar = bar("writing, kill -9 " + victim)) {
       hosts.write(
           pass,
@@ -140,6 +148,11 @@ final class Demo implements AutoCloseable {
       throw new TwinspanException("interrupted", e);
     } finally {
       killer.interrupt();
+    }
+    TwinspanException failed = killFailed.get();
+    if (failed != null) {
+      throw new TwinspanException(
+          "could not kill controller " + victim + ": " + failed.getMessage(), failed);
     }
     written += acknowledged.get();
     kill.put("longestStallMs", Math.round(hosts.takeLongestStallNs() / 1e5) / 10.0);

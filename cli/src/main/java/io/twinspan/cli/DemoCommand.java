@@ -19,8 +19,8 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "demo",
     description = {
-      "Show the array at work, in a directory of its own that is removed afterwards:",
-      "write real data through both controllers, kill one in mid-write with SIGKILL, go on at the"
+      "Show the array at work, in a directory of its own that is removed afterwards.",
+      "Write real data through both controllers, kill one in mid-write with SIGKILL, go on at the"
           + " other, verify every byte, bring the first back, kill the second, verify again."
     },
     mixinStandardHelpOptions = true)

@@ -34,6 +34,9 @@ public final class ShelfProcess {
   public static void main(String[] args) throws InterruptedException {
     try {
       run(ArrayDirectory.at(Path.of(args[0])));
+    } catch (TwinspanException e) { // says itself what is wrong: no trace
+      LOG.error("the shelf stops: {}", e.getMessage());
+      System.exit(1);
     } catch (RuntimeException e) {
       LOG.error("the shelf stops: {}", e.getMessage(), e);
       System.err.println("shelf: " + e.getMessage());
@@ -44,25 +47,28 @@ public final class ShelfProcess {
   private static void run(ArrayDirectory directory) throws InterruptedException {
     Processes.setSid(); // the terminal that started it may go
     CountDownLatch end = new CountDownLatch(1);
+    CountDownLatch ended = new CountDownLatch(1);
     Settings settings = Settings.read(directory.settingsFile());
     ArrayIdentity identity = ArrayIdentity.read(directory.identityFile());
-    Thread main = Thread.currentThread();
     try (var _ = ProcessLock.take(directory.lockFile(ArrayProcesses.SHELF));
         Shelf shelf = new Shelf(options(directory, settings, identity)).start();
         var _ =
             ControlServer.start(
                 directory.controlSocket(ArrayProcesses.SHELF), (c, request) -> answer(shelf, c))) {
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> endAndWait(end, main), "shutdown"));
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> endAndWait(end, ended), "shutdown"));
       LOG.info("serving {} drives of {}", shelf.drives().size(), identity);
       end.await();
       LOG.info("ending");
+    } finally {
+      ended.countDown();
     }
   }
 
-  private static void endAndWait(CountDownLatch end, Thread main) {
+  /** Waits for what main does, not for main: that may itself be in {@code System.exit}. */
+  private static void endAndWait(CountDownLatch end, CountDownLatch ended) {
     end.countDown();
     try {
-      main.join(); // leaves the try above: the drives are flushed and closed
+      ended.await(); // the drives are flushed and closed
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -49,7 +49,8 @@ public final class Twinspan {
   private static int failed(Exception e, CommandLine line, CommandLine.ParseResult result)
       throws Exception {
     if (e instanceof TwinspanException || e instanceof UncheckedIOException) {
-      line.getErr().println("twinspan: " + e.getMessage());
+      Throwable reason = e instanceof UncheckedIOException ? e.getCause() : null;
+      line.getErr().println("twinspan: " + e.getMessage() + (reason == null ? "" : ": " + reason));
       return CommandLine.ExitCode.SOFTWARE;
     }
     throw e; // a fault of ours: picocli prints its trace and returns 1

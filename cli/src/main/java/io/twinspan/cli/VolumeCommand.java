@@ -132,7 +132,10 @@ final class VolumeCommand {
 
     @Override
     public Integer call() {
-      JsonNode volumes = ArrayStatus.of(array.existing()).path("volumes");
+      ArrayProcesses processes = array.existing();
+      processes.askAnyController(
+          ArrayProcesses.request("volume-list"), DEADLINE); // or says why not
+      JsonNode volumes = ArrayStatus.of(processes).path("volumes");
       if (json.isOn()) {
         JsonOption.print(spec.commandLine().getOut(), volumes);
       } else {

@@ -42,9 +42,13 @@ public final class ArrayDirectory {
   /**
    * The directory at a path, whether it exists or not.
    *
-   * @throws TwinspanException when sockets in it would have paths that are too long
+   * @throws TwinspanException when the path is empty, or sockets in it would have paths that are
+   *     too long
    */
   public static ArrayDirectory at(Path path) {
+    if (path.toString().isEmpty()) { // an unset variable in a script, never the working directory
+      throw new TwinspanException("--dir names no directory: it is empty");
+    }
     Path root = path.toAbsolutePath().normalize();
     int length = root.resolve(LONGEST_SOCKET).toString().getBytes(StandardCharsets.UTF_8).length;
     if (length > MAX_SOCKET_PATH_BYTES) {
@@ -121,6 +125,7 @@ public final class ArrayDirectory {
     return switch (e) {
       case java.nio.file.AccessDeniedException denied ->
           "no permission to write to " + denied.getFile();
+      case java.nio.file.NoSuchFileException missing -> missing.getFile() + " can't be made";
       case java.nio.file.FileSystemException failed when failed.getReason() != null ->
           failed.getReason() + " (" + failed.getFile() + ")";
       default -> String.valueOf(e.getMessage());

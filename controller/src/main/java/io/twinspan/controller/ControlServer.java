@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
@@ -124,11 +125,16 @@ public final class ControlServer implements AutoCloseable {
   }
 
   private void serve(SocketChannel channel) {
-    ScheduledFuture<?> deadline =
-        deadlines.schedule(() -> tooSlow(channel), readDeadline.toMillis(), TimeUnit.MILLISECONDS);
     try (channel) {
-      byte[] line = readLine(channel);
-      deadline.cancel(false);
+      ScheduledFuture<?> deadline =
+          deadlines.schedule(
+              () -> tooSlow(channel), readDeadline.toMillis(), TimeUnit.MILLISECONDS);
+      byte[] line;
+      try {
+        line = readLine(channel);
+      } finally {
+        deadline.cancel(false);
+      }
       if (line.length > 0) {
         byte[] answer = JSON.writeValueAsBytes(answer(line));
         ByteBuffer out = ByteBuffer.allocate(answer.length + 1).put(answer).put((byte) '\n').flip();
@@ -138,8 +144,9 @@ public final class ControlServer implements AutoCloseable {
       }
     } catch (IOException e) {
       LOG.debug("control: connection lost: {}", e.toString());
+    } catch (RejectedExecutionException e) {
+      LOG.debug("control: a connection came while the server closed");
     } finally {
-      deadline.cancel(false);
       connections.remove(channel);
     }
   }

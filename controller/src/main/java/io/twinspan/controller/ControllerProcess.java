@@ -66,6 +66,7 @@ public final class ControllerProcess implements ArrayListener, HostPort {
   private final PoolState[] states = new PoolState[ArrayNode.POOLS];
   private final CountDownLatch served = new CountDownLatch(1);
   private final CountDownLatch end = new CountDownLatch(1);
+  private final CountDownLatch ended = new CountDownLatch(1);
   private volatile @Nullable NbdFrontEnd frontEnd;
 
   private ControllerProcess(
@@ -119,8 +120,11 @@ public final class ControllerProcess implements ArrayListener, HostPort {
       Settings settings = Settings.read(directory.settingsFile());
       ArrayIdentity identity = ArrayIdentity.read(directory.identityFile());
       try (var _ = ProcessLock.take(directory.lockFile("controller-" + name))) {
-        new ControllerProcess(directory, name, settings, identity).run(settings);
+        new ControllerProcess(directory, name, settings, identity).run(settings, identity);
       }
+    } catch (TwinspanException e) { // says itself what is wrong: no trace
+      LOG.error("the controller stops: {}", e.getMessage());
+      System.exit(1);
     } catch (RuntimeException e) {
       LOG.error("the controller stops: {}", e.getMessage(), e);
       System.err.println("controller: " + e.getMessage());
@@ -128,16 +132,24 @@ public final class ControllerProcess implements ArrayListener, HostPort {
     }
   }
 
-  private void run(Settings settings) throws InterruptedException {
-    Thread main = Thread.currentThread();
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> endAndWait(main), "shutdown"));
+  private void run(Settings settings, ArrayIdentity identity) throws InterruptedException {
+    LOG.info("controller {} of {} starts, process {}", name, identity, Processes.pid());
     runner.start();
+    Runtime.getRuntime().addShutdownHook(new Thread(this::endAndWait, "shutdown"));
     ControllerStatus status = new ControllerStatus(name, drives, link, POOLS);
     ControlRequests requests = new ControlRequests(core, node, drives, status, POOLS);
     try (var _ =
         ControlServer.start(
             directory.controlSocket("controller-" + name),
             (command, request) -> answer(requests, command, request))) {
+      serveUntilEnd(settings);
+    } finally {
+      ended.countDown();
+    }
+  }
+
+  private void serveUntilEnd(Settings settings) throws InterruptedException {
+    try {
       while (!served.await(100, TimeUnit.MILLISECONDS) && end.getCount() > 0) {
         // both pools must have an owner before hosts are let in
       }
@@ -147,7 +159,8 @@ public final class ControllerProcess implements ArrayListener, HostPort {
         LOG.info("controller {} serves NBD on {}", name, started.addresses());
         end.await();
       }
-      stop();
+    } finally {
+      stop(); // after a failure, too: a controller that can't serve must not keep its pools
     }
   }
 
@@ -173,10 +186,11 @@ public final class ControllerProcess implements ArrayListener, HostPort {
     LOG.info("ended");
   }
 
-  private void endAndWait(Thread main) {
+  /** Waits for what main does, not for main: that may itself be in {@code System.exit}. */
+  private void endAndWait() {
     end.countDown();
     try {
-      main.join();
+      ended.await();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

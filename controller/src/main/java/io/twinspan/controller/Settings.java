@@ -161,6 +161,11 @@ public final class Settings {
                 + " to "
                 + show(max));
       }
+      if (kind == Kind.BYTES
+          && value % PAGE_BYTES != 0) { // memory and drives are laid out in pages
+        throw new TwinspanException(
+            where + ": " + key + " = " + text + " must be a multiple of " + show(PAGE_BYTES));
+      }
       return value;
     }
 
@@ -210,6 +215,7 @@ public final class Settings {
   }
 
   private static final Pattern NUMBER = Pattern.compile("(\\d{1,18}) *([A-Za-z]*)");
+  private static final long PAGE_BYTES = 4096;
   private static final long MAX_FILE_BYTES = 64 * 1024;
 
   private final Map<Key, Object> values;

@@ -46,6 +46,13 @@ class ArrayDirectoryTest {
   }
 
   @Test
+  void anEmptyPathIsRefusedAndIsNotTheWorkingDirectory() {
+    assertThatThrownBy(() -> ArrayDirectory.at(Path.of("")))
+        .isInstanceOf(TwinspanException.class)
+        .hasMessageContaining("it is empty");
+  }
+
+  @Test
   void isAnArrayOnceItHasAnIdentity() {
     ArrayDirectory directory = ArrayDirectory.at(folder);
     directory.create();

@@ -143,4 +143,11 @@ class SettingsTest {
 
     assertThatThrownBy(() -> Settings.read(file)).hasMessageContaining(file.toString());
   }
+
+  @Test
+  void aSizeThatIsNoWholeNumberOfPagesIsRefused() {
+    assertThatThrownBy(() -> Settings.parse("x.conf", "pool.log-size = 1048577"))
+        .isInstanceOf(TwinspanException.class)
+        .hasMessage("x.conf, line 1: pool.log-size = 1048577 must be a multiple of 4KiB");
+  }
 }
