@@ -108,6 +108,7 @@ final class ArrayProcesses {
     }
     try {
       return new ProcessBuilder(command)
+          .directory(directory.log().toFile()) // not the user's: it could not be unmounted
           .redirectInput(new File("/dev/null"))
           .redirectErrorStream(true)
           .redirectOutput(ProcessBuilder.Redirect.appendTo(outputFile(process).toFile()))

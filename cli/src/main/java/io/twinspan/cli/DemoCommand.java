@@ -38,7 +38,9 @@ final class DemoCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    DemoInput data = DemoInput.of(input == null ? Path.of(System.getProperty("java.home")) : input);
+    DemoInput data =
+        DemoInput.of(input == null ? Path.of(System.getProperty("java.home")) : input)
+            .enoughToKill();
     PrintWriter err = spec.commandLine().getErr();
     ObjectNode report;
     try (Demo demo = new Demo(data, err)) {

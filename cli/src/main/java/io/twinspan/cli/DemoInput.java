@@ -17,13 +17,30 @@ import java.util.List;
  * be called by several threads.
  */
 final class DemoInput {
+  /** Less would be written before a controller can be killed in the middle of it. */
+  static final long MIN_BYTES = 1 << 20;
+
+  /** What is less is written several times over, so that the kill comes while it is. */
+  private static final long ENOUGH_BYTES = 64 << 20;
+
   /** Size of a chunk in bytes; the last one may be shorter. */
   static final int CHUNK_BYTES = 256 * 1024;
 
   private record Piece(Path file, long start, long length) {}
 
   private final List<Piece> pieces = new ArrayList<>();
+  private final int fileCount;
   private final long bytes;
+
+  private DemoInput(DemoInput once, int times) {
+    for (int round = 0; round < times; round++) {
+      for (Piece piece : once.pieces) {
+        pieces.add(new Piece(piece.file, round * once.bytes + piece.start, piece.length));
+      }
+    }
+    fileCount = once.fileCount;
+    bytes = once.bytes * times;
+  }
 
   private DemoInput(Path root) throws IOException {
     long[] end = {0};
@@ -44,6 +61,7 @@ final class DemoInput {
             return FileVisitResult.CONTINUE; // not readable: not part of the input
           }
         });
+    fileCount = pieces.size();
     bytes = end[0];
   }
 
@@ -67,12 +85,26 @@ final class DemoInput {
     }
   }
 
+  /**
+   * This input, as often in a row as it takes to be written while a controller is killed.
+   *
+   * @throws TwinspanException when it has less than {@link #MIN_BYTES}
+   */
+  DemoInput enoughToKill() {
+    if (bytes < MIN_BYTES) {
+      throw new TwinspanException(
+          "the input has %d bytes, too few to kill a controller while they are written: at least %d"
+              .formatted(bytes, MIN_BYTES));
+    }
+    return new DemoInput(this, Math.toIntExact(Math.max(1, Math.ceilDiv(ENOUGH_BYTES, bytes))));
+  }
+
   long bytes() {
     return bytes;
   }
 
   int files() {
-    return pieces.size();
+    return fileCount;
   }
 
   int chunks() {

@@ -108,4 +108,24 @@ class DemoInputTest {
         .isInstanceOf(TwinspanException.class)
         .hasMessageContaining("became shorter");
   }
+
+  @Test
+  void aSmallInputIsRepeatedUntilAKillCanComeInTheMiddleOfIt() throws IOException {
+    Path file = folder.resolve("small");
+    Files.write(file, new byte[3 << 20]);
+    DemoInput enough = DemoInput.of(file).enoughToKill();
+    assertThat(enough.bytes()).isEqualTo(66L << 20);
+    assertThat(enough.files()).isEqualTo(1);
+    ByteBuffer last = ByteBuffer.allocate(DemoInput.CHUNK_BYTES);
+    enough.read(enough.chunks() - 1, last);
+    assertThat(last.remaining()).isEqualTo(enough.length(enough.chunks() - 1));
+  }
+
+  @Test
+  void aTinyInputIsRefused() throws IOException {
+    Path file = folder.resolve("tiny");
+    Files.write(file, new byte[6]);
+    DemoInput tiny = DemoInput.of(file);
+    assertThatThrownBy(tiny::enoughToKill).hasMessageContaining("6 bytes");
+  }
 }
