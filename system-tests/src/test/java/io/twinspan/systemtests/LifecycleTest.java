@@ -1,6 +1,7 @@
 package io.twinspan.systemtests;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.twinspan.target.nbd.NbdClient;
 import java.io.IOException;
@@ -88,7 +89,8 @@ class LifecycleTest {
     assertThat(status.path("link").path("state").asString()).isEqualTo("UP");
     assertThat(status.path("link").path("epoch").asLong()).isPositive();
     assertDrives(status.path("drives"));
-    assertVolumes(status.path("volumes"));
+    // A volume's use is told once a second, not with each write.
+    await().untilAsserted(() -> assertVolumes(ARRAY.status().path("volumes")));
   }
 
   private static void assertDrives(JsonNode drives) {
