@@ -36,7 +36,7 @@ public final class ChannelPlan {
   /** Default channel 4: mirrors of the commit logs. Both directions. */
   public static final int MIRROR = 4;
 
-  private static final int VERSION = 1;
+  private static final int VERSION = 2;
   private static final long MIB = 1 << 20;
 
   private final List<ChannelSpec> channels;
@@ -58,14 +58,20 @@ public final class ChannelPlan {
     }
   }
 
-  /** The array's five channels, with about 25 MiB of window on either side. */
+  /**
+   * The array's five channels, with about 25 MiB of window on either side. Management goes first;
+   * the data of forwarded requests, of which there may be most, goes last.
+   */
   public static ChannelPlan defaults() {
     return new ChannelPlan(
         List.of(
             new ChannelSpec(
-                MANAGEMENT, "management", Direction.BOTH, MIB / 4, MIB / 4, 1, 64, 64, 4096),
-            new ChannelSpec(DATA_A_TO_B, "data a-b", Direction.A_TO_B, 0, 8 * MIB, 1, 256, 16, 256),
-            new ChannelSpec(DATA_B_TO_A, "data b-a", Direction.B_TO_A, 8 * MIB, 0, 1, 256, 16, 256),
+                    MANAGEMENT, "management", Direction.BOTH, MIB / 4, MIB / 4, 1, 64, 64, 4096)
+                .withPriority(0, 1),
+            new ChannelSpec(DATA_A_TO_B, "data a-b", Direction.A_TO_B, 0, 8 * MIB, 1, 256, 16, 256)
+                .withPriority(2, 1),
+            new ChannelSpec(DATA_B_TO_A, "data b-a", Direction.B_TO_A, 8 * MIB, 0, 1, 256, 16, 256)
+                .withPriority(2, 1),
             new ChannelSpec(FORWARD, "forward", Direction.BOTH, MIB, MIB, 1, 256, 256, 4096),
             new ChannelSpec(
                 MIRROR, "mirror", Direction.BOTH, 16 * MIB, 16 * MIB, 1, 256, 16, 256)));
@@ -121,7 +127,7 @@ public final class ChannelPlan {
     StringBuilder text = new StringBuilder("plan ").append(VERSION).append('\n');
     for (ChannelSpec c : channels) {
       text.append(
-          "%d %s %s %d %d %d %d %d %d\n"
+          "%d %s %s %d %d %d %d %d %d %d %d %d %s\n"
               .formatted(
                   c.id(),
                   c.name(),
@@ -131,7 +137,11 @@ public final class ChannelPlan {
                   c.queuePairs(),
                   c.sendDepth(),
                   c.receiveDepth(),
-                  c.maxInlineBytes()));
+                  c.maxInlineBytes(),
+                  c.sharedReceiveDepth(),
+                  c.priority(),
+                  c.weight(),
+                  c.crc() ? "crc" : "-"));
     }
     return text.toString().getBytes(StandardCharsets.US_ASCII);
   }

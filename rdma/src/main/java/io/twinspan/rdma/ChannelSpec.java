@@ -14,6 +14,13 @@ import io.twinspan.bridge.Side;
  * @param sendDepth how many sends a queue pair holds, a power of two up to 4096
  * @param receiveDepth how many receives a queue pair holds, a power of two up to 4096
  * @param maxInlineBytes how long an inline message may be, up to 65536; each send holds so much
+ * @param sharedReceiveDepth how many receives the channel's shared receive queue holds, a power of
+ *     two up to 4096; 0 if there is none
+ * @param priority 0 (first) to {@value #LOWEST_PRIORITY}: of bulk transfers, those of a lower
+ *     number go first
+ * @param weight 1 to {@value #MAX_WEIGHT}: among channels of one priority, how much of the bulk
+ *     transfers is its share
+ * @param crc whether the receiving side checks a CRC-32C of all that is sent and written
  */
 public record ChannelSpec(
     int id,
@@ -24,7 +31,20 @@ public record ChannelSpec(
     int queuePairs,
     int sendDepth,
     int receiveDepth,
-    int maxInlineBytes) {
+    int maxInlineBytes,
+    int sharedReceiveDepth,
+    int priority,
+    int weight,
+    boolean crc) {
+  /** The number of the last priority. */
+  public static final int LOWEST_PRIORITY = 7;
+
+  /** The greatest weight. */
+  public static final int MAX_WEIGHT = 64;
+
+  /** The priority of a channel for which none is named. */
+  public static final int DEFAULT_PRIORITY = 1;
+
   /** Who may send on a channel. */
   public enum Direction {
     /** Both sides. */
@@ -59,10 +79,16 @@ public record ChannelSpec(
             && isDepth(sendDepth)
             && isDepth(receiveDepth)
             && maxInlineBytes >= 0
-            && maxInlineBytes <= 1 << 16;
+            && maxInlineBytes <= 1 << 16
+            && (sharedReceiveDepth == 0 || isDepth(sharedReceiveDepth))
+            && priority >= 0
+            && priority <= LOWEST_PRIORITY
+            && weight >= 1
+            && weight <= MAX_WEIGHT;
     if (!sound) {
       throw new IllegalArgumentException(
-          "channel %d %s: %s, segments %d and %d, %d queue pairs of %d and %d, inline %d"
+          ("channel %d %s: %s, segments %d and %d, %d queue pairs of %d and %d, inline %d,"
+                  + " shared receives %d, priority %d, weight %d")
               .formatted(
                   id,
                   name,
@@ -72,14 +98,76 @@ public record ChannelSpec(
                   queuePairs,
                   sendDepth,
                   receiveDepth,
-                  maxInlineBytes));
+                  maxInlineBytes,
+                  sharedReceiveDepth,
+                  priority,
+                  weight));
     }
+  }
+
+  /** A channel of {@link #DEFAULT_PRIORITY} and weight 1, without shared receives and CRC. */
+  public ChannelSpec(
+      int id,
+      String name,
+      Direction direction,
+      long segmentBytesA,
+      long segmentBytesB,
+      int queuePairs,
+      int sendDepth,
+      int receiveDepth,
+      int maxInlineBytes) {
+    this(
+        id,
+        name,
+        direction,
+        segmentBytesA,
+        segmentBytesB,
+        queuePairs,
+        sendDepth,
+        receiveDepth,
+        maxInlineBytes,
+        0,
+        DEFAULT_PRIORITY,
+        1,
+        false);
   }
 
   /** The same channel with other segments. */
   public ChannelSpec withSegments(long bytesA, long bytesB) {
+    return with(bytesA, bytesB, sharedReceiveDepth, priority, weight, crc);
+  }
+
+  /** The same channel with a shared receive queue. */
+  public ChannelSpec withSharedReceives(int depth) {
+    return with(segmentBytesA, segmentBytesB, depth, priority, weight, crc);
+  }
+
+  /** The same channel with another place among the others. */
+  public ChannelSpec withPriority(int newPriority, int newWeight) {
+    return with(segmentBytesA, segmentBytesB, sharedReceiveDepth, newPriority, newWeight, crc);
+  }
+
+  /** The same channel with or without checks of what arrived. */
+  public ChannelSpec withCrc(boolean on) {
+    return with(segmentBytesA, segmentBytesB, sharedReceiveDepth, priority, weight, on);
+  }
+
+  private ChannelSpec with(
+      long bytesA, long bytesB, int sharedDepth, int newPriority, int newWeight, boolean newCrc) {
     return new ChannelSpec(
-        id, name, direction, bytesA, bytesB, queuePairs, sendDepth, receiveDepth, maxInlineBytes);
+        id,
+        name,
+        direction,
+        bytesA,
+        bytesB,
+        queuePairs,
+        sendDepth,
+        receiveDepth,
+        maxInlineBytes,
+        sharedDepth,
+        newPriority,
+        newWeight,
+        newCrc);
   }
 
   /** Its share of a side's window in bytes. */
