@@ -41,8 +41,9 @@ public final class Channel {
 
   private final DescriptorRing ring = new DescriptorRing(RING_SLOTS);
   private final SoftwareEngine engine;
-  private final @Nullable QueuePair[] ringOwners = new @Nullable QueuePair[RING_SLOTS];
+  private final @Nullable TransferOwner[] ringOwners = new @Nullable TransferOwner[RING_SLOTS];
   private final long[] ringIndices = new long[RING_SLOTS];
+  private final boolean[] ringLasts = new boolean[RING_SLOTS];
 
   private @Nullable BridgeEndpoint endpoint;
   private MemorySegment localControl = MemorySegment.NULL;
@@ -294,15 +295,24 @@ public final class Channel {
   /**
    * Puts a transfer into the descriptor ring.
    *
+   * @param index of the request that it belongs to
+   * @param last whether the request's transfers are complete with it
    * @return false if the ring is full
    */
-  boolean insert(QueuePair owner, long index, long source, long destination, int lengthBytes) {
+  boolean insert(
+      TransferOwner owner,
+      long index,
+      boolean last,
+      long source,
+      long destination,
+      int lengthBytes) {
     int slot = ring.claim();
     if (slot == DescriptorRing.FULL) {
       return false;
     }
     ringOwners[slot] = owner;
     ringIndices[slot] = index;
+    ringLasts[slot] = last;
     int opcode = lengthBytes == 0 ? Opcode.NOOP : Opcode.MEMMOVE;
     ring.descriptor(slot)
         .set(
@@ -325,10 +335,11 @@ public final class Channel {
       if (status == DmaStatus.NONE) {
         return;
       }
-      QueuePair owner = ringOwners[slot];
+      TransferOwner owner = ringOwners[slot];
       long index = ringIndices[slot];
+      boolean isTold = ringLasts[slot] || status != DmaStatus.SUCCESS;
       ring.release();
-      if (owner != null) {
+      if (owner != null && isTold) {
         owner.transferred(index, status);
       }
     }

@@ -242,12 +242,6 @@ public final class QueuePair {
     return receiverTimeoutNs == Long.MAX_VALUE ? Long.MAX_VALUE : sinceNs + receiverTimeoutNs;
   }
 
-  void transferred(long index, int dmaStatus) {
-    if (state == QpState.RTS) {
-      sendQueue.transferred(index, dmaStatus);
-    }
-  }
-
   void polled(WcOpcode opcode) {
     switch (opcode) {
       case SEND, RDMA_WRITE -> sendQueue.polled();

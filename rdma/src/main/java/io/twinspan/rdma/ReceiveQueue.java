@@ -30,7 +30,7 @@ final class ReceiveQueue {
     this.queuePair = queuePair;
     this.channel = channel;
     this.completions = completions;
-    control = ChannelLayout.queuePair(channel.spec(), index);
+    control = ChannelLayout.queuePair(channel.spec(), index) + ChannelLayout.RECEIVE_BLOCK;
     depth = channel.spec().receiveDepth();
     mask = depth - 1;
     ids = new long[depth];
@@ -54,10 +54,10 @@ final class ReceiveQueue {
     ids[i] = id;
     lengths[i] = lengthBytes;
     MemorySegment peer = channel.remoteControl();
-    long entry = control + ChannelLayout.RECEIVES + i * ChannelLayout.RECEIVE_BYTES;
-    peer.set(JAVA_INT, entry + ChannelLayout.RECEIVE_RKEY, region.rkey());
-    peer.set(JAVA_INT, entry + ChannelLayout.RECEIVE_LENGTH, lengthBytes);
-    peer.set(JAVA_LONG, entry + ChannelLayout.RECEIVE_OFFSET, offset);
+    long entry = control + ChannelLayout.RECEIVES + i * ChannelLayout.SGE_BYTES;
+    peer.set(JAVA_INT, entry + ChannelLayout.SGE_RKEY, region.rkey());
+    peer.set(JAVA_INT, entry + ChannelLayout.SGE_LENGTH, lengthBytes);
+    peer.set(JAVA_LONG, entry + ChannelLayout.SGE_OFFSET, offset);
     posted++;
     publish();
     channel.link().ringLater(); // the peer may wait for just this
@@ -81,20 +81,21 @@ final class ReceiveQueue {
   /** Takes what the peer has filled. */
   int poll() {
     MemorySegment own = channel.localControl();
-    long count = SharedMemory.getLongAcquire(own, control + ChannelLayout.RECEIVED);
-    if (count <= completed) {
-      return 0; // also a count of a former connection
-    }
-    if (count > posted) {
-      queuePair.breach("it filled " + count + " of " + posted + " receives");
-      return 1;
-    }
     int work = 0;
-    for (; completed < count; work++) {
+    for (; completed < posted; work++) {
       int i = (int) completed & mask;
-      long entry = control + ChannelLayout.fills(channel.spec()) + i * ChannelLayout.FILL_BYTES;
-      int opcode = own.get(JAVA_INT, entry + ChannelLayout.FILL_OPCODE);
-      int length = own.get(JAVA_INT, entry + ChannelLayout.FILL_LENGTH);
+      long entry = control + ChannelLayout.fills(depth) + i * ChannelLayout.FILL_BYTES;
+      long word = SharedMemory.getLongAcquire(own, entry);
+      int distance = ChannelLayout.distance(word, completed);
+      if (word == 0 || distance < 0) {
+        break; // not yet
+      }
+      int opcode = ChannelLayout.opcode(word);
+      if (distance > 0 || opcode == 0) {
+        queuePair.breach("it filled %x instead of %d".formatted(word, completed));
+        return work + 1;
+      }
+      int length = (int) own.get(JAVA_LONG, entry + ChannelLayout.FILL_LENGTH);
       int immediate = own.get(JAVA_INT, entry + ChannelLayout.FILL_IMMEDIATE);
       boolean isSend = opcode == ChannelLayout.OPCODE_SEND;
       if (length < 0

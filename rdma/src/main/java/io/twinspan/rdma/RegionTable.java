@@ -92,7 +92,10 @@ final class RegionTable implements AddressSpace {
 
   private boolean find(int rkey, long offset, int lengthBytes, int accessBits, Translation into) {
     int slot = rkey & SLOT_MASK;
-    if (rkey <= 0 || slot >= ChannelLayout.REGIONS || control.byteSize() == 0) {
+    if (rkey <= 0
+        || rkey > DmaAddress.MAX_HANDLE
+        || slot >= ChannelLayout.REGIONS
+        || control.byteSize() == 0) {
       return false;
     }
     long entry = ChannelLayout.region(slot);

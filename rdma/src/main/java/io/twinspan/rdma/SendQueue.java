@@ -18,7 +18,7 @@ import java.lang.foreign.MemorySegment;
  *   completed  &lt;=  issued  &lt;=  posted,   posted - completed + unpolled &lt;= depth
  * </pre>
  */
-final class SendQueue {
+final class SendQueue implements TransferOwner {
   private static final long NO_RECEIVE = -1;
   private static final long NEVER = Long.MAX_VALUE;
 
@@ -63,7 +63,7 @@ final class SendQueue {
     this.channel = channel;
     this.completions = completions;
     ChannelSpec spec = channel.spec();
-    control = ChannelLayout.queuePair(spec, index);
+    control = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
     depth = spec.sendDepth();
     mask = depth - 1;
     peerReceives = spec.receiveDepth();
@@ -149,9 +149,9 @@ final class SendQueue {
     return waitsSinceNs == NEVER ? NEVER : queuePair.receiverDeadlineNs(waitsSinceNs);
   }
 
-  /** The engine is done with a request. */
-  void transferred(long index, int dmaStatus) {
-    if (index != completed) {
+  @Override
+  public void transferred(long index, int dmaStatus) {
+    if (index != completed || queuePair.state() != QpState.RTS) {
       return; // of a connection that has failed since
     }
     int i = (int) index & mask;
@@ -210,9 +210,9 @@ final class SendQueue {
   private Verdict issueSend(int i) {
     long entry = receive(receivesUsed);
     MemorySegment window = channel.localControl();
-    int rkey = window.get(JAVA_INT, entry + ChannelLayout.RECEIVE_RKEY);
-    int room = window.get(JAVA_INT, entry + ChannelLayout.RECEIVE_LENGTH);
-    long offset = window.get(JAVA_LONG, entry + ChannelLayout.RECEIVE_OFFSET);
+    int rkey = window.get(JAVA_INT, entry + ChannelLayout.SGE_RKEY);
+    int room = window.get(JAVA_INT, entry + ChannelLayout.SGE_LENGTH);
+    long offset = window.get(JAVA_LONG, entry + ChannelLayout.SGE_OFFSET);
     if (lengths[i] > room) {
       return failed(i, WcStatus.REM_INV_REQ_ERR, "the peer's receive has " + room + " bytes");
     }
@@ -229,7 +229,7 @@ final class SendQueue {
       source = DmaAddress.of(localKeys[i], localOffsets[i]);
       destination = DmaAddress.of(rkey, remoteOffset);
     }
-    if (!channel.insert(queuePair, issued, source, destination, lengths[i])) {
+    if (!channel.insert(this, issued, true, source, destination, lengths[i])) {
       return Verdict.WAIT;
     }
     receiveIndices[i] = takesReceive ? receivesUsed++ : NO_RECEIVE;
@@ -271,14 +271,14 @@ final class SendQueue {
     MemorySegment peer = channel.remoteControl();
     long entry =
         control
-            + ChannelLayout.fills(channel.spec())
+            + ChannelLayout.fills(peerReceives)
             + (receiveIndex & (peerReceives - 1)) * ChannelLayout.FILL_BYTES;
     boolean isSend = operations[i] == Operation.SEND;
     int opcode = isSend ? ChannelLayout.OPCODE_SEND : ChannelLayout.OPCODE_WRITE;
-    peer.set(JAVA_INT, entry + ChannelLayout.FILL_OPCODE, opcode);
-    peer.set(JAVA_INT, entry + ChannelLayout.FILL_LENGTH, lengths[i]);
+    peer.set(JAVA_LONG, entry + ChannelLayout.FILL_LENGTH, lengths[i]);
     peer.set(JAVA_INT, entry + ChannelLayout.FILL_IMMEDIATE, immediates[i]);
-    SharedMemory.setLongRelease(peer, control + ChannelLayout.RECEIVED, receiveIndex + 1);
+    long word = ChannelLayout.word(receiveIndex, opcode, 0, 0, 0);
+    SharedMemory.setLongRelease(peer, entry, word);
     // The peer ends a connection, fences, and looks for fills: one of us sees the other.
     SharedMemory.fullFence();
     return queuePair.peerIsConnected();
@@ -287,7 +287,7 @@ final class SendQueue {
   private long receive(long index) {
     return control
         + ChannelLayout.RECEIVES
-        + (index & (peerReceives - 1)) * ChannelLayout.RECEIVE_BYTES;
+        + (index & (peerReceives - 1)) * ChannelLayout.SGE_BYTES;
   }
 
   /** A request that can't be issued fails only after those before it are done. */

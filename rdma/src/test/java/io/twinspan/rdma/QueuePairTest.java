@@ -339,8 +339,9 @@ class QueuePairTest {
   @Test
   void nonsenseInSharedMemoryFailsTheQueuePairAndNothingElse() {
     long base = ChannelLayout.queuePair(PLAN.channels().getFirst(), 0);
+    MemoryRegion own = a.channel().register(9, a.channel().allocate(4096), Access.LOCAL_WRITE);
     MemorySegment toA = b.channel().remoteControl();
-    toA.set(JAVA_LONG, base + ChannelLayout.POSTED, 1_000_000);
+    toA.set(JAVA_LONG, base + ChannelLayout.RECEIVE_BLOCK + ChannelLayout.POSTED, 1_000_000);
     assertThat(a.qp().postSend(request.send(1).sge(source.lkey(), 0, 8))).isEqualTo(QueuePair.OK);
     assertThat(a.next().status()).isEqualTo(WcStatus.WR_FLUSH_ERR);
     assertThat(a.qp().lastError()).contains("broke the protocol");
@@ -349,7 +350,9 @@ class QueuePairTest {
     a.qp().reset().init().connect();
     b.qp().reset().init().connect();
     pair.runUntil(() -> a.qp().state() == QpState.RTS);
-    toA.set(JAVA_LONG, base + ChannelLayout.RECEIVED, Long.MAX_VALUE);
+    assertThat(a.qp().postReceive(2, own, 0, 64)).isEqualTo(QueuePair.OK);
+    long fills = ChannelLayout.RECEIVE_BLOCK + ChannelLayout.fills(8);
+    toA.set(JAVA_LONG, base + fills, ChannelLayout.word(77, 1, 0, 0, 0));
     pair.run(1);
     assertThat(a.qp().state()).isEqualTo(QpState.ERR);
     assertThat(a.channel().counters().receiveErrors()).isEqualTo(2);
