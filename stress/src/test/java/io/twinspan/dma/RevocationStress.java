@@ -33,14 +33,18 @@ public class RevocationStress {
   private final MemorySegment memory = ARENA.allocate(256, 128);
   private final DescriptorRing ring = new DescriptorRing(1);
   private final SoftwareEngine engine = new SoftwareEngine(ring, new OneRegion(memory));
+  private final int slot = ring.claim();
+
+  /** The requester's descriptor is inserted before, so that the two actors meet in the copy. */
+  public RevocationStress() {
+    int flags = Descriptor.FLAG_COMPLETION_ADDRESS_VALID | Descriptor.FLAG_REQUEST_COMPLETION;
+    ring.descriptor(slot).set(Opcode.MEMMOVE, flags, ring.completionAddress(slot), 0, 0, 4);
+    ring.publish();
+  }
 
   /** The requester. */
   @Actor
   public void write(II_Result result) {
-    int slot = ring.claim();
-    int flags = Descriptor.FLAG_COMPLETION_ADDRESS_VALID | Descriptor.FLAG_REQUEST_COMPLETION;
-    ring.descriptor(slot).set(Opcode.MEMMOVE, flags, ring.completionAddress(slot), 0, 0, 4);
-    ring.publish();
     int _ = engine.doWork();
     result.r1 = ring.record(slot).status() == DmaStatus.SUCCESS ? 1 : 0;
   }

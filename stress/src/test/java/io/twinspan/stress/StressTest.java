@@ -20,7 +20,7 @@ class StressTest {
 
   @Test
   void noForbiddenOutcomeInAQuickRun() throws Exception {
-    run("-m", "quick", "-time", "100", "-iters", "1", "-f", "1", "-sc", "false");
+    run("-m", "quick", "-time", "500", "-iters", "1", "-f", "1", "-sc", "false");
   }
 
   @Test
