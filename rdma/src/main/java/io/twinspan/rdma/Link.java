@@ -23,6 +23,7 @@ public final class Link implements AutoCloseable {
   private final Clock clock;
   private final ProtectionDomain domain = new ProtectionDomain();
   private final List<Channel> channels = new ArrayList<>();
+  private final List<CompletionQueue> notifying = new ArrayList<>();
   private @Nullable LinkListener listener;
   private @Nullable BridgeEndpoint endpoint;
   private @Nullable LinkDown pendingFailure;
@@ -105,7 +106,20 @@ public final class Link implements AutoCloseable {
    * @param capacity at least the depths of all queues that complete into it, added up
    */
   public CompletionQueue createCompletionQueue(int capacity) {
-    return new CompletionQueue(capacity);
+    return new CompletionQueue(capacity, null);
+  }
+
+  /**
+   * Creates a completion queue that can notify.
+   *
+   * @param capacity at least the depths of all queues that complete into it, added up
+   * @param events gets the events; stays owned by the caller
+   */
+  public CompletionQueue createCompletionQueue(int capacity, CompletionChannel events) {
+    CompletionQueue queue = new CompletionQueue(capacity, events);
+    events.add(queue);
+    notifying.add(queue);
+    return queue;
   }
 
   /**
@@ -129,6 +143,9 @@ public final class Link implements AutoCloseable {
     }
     if (pendingFailure != null) {
       fail(pendingFailure.kind(), pendingFailure.detail());
+    }
+    for (int i = 0; i < notifying.size(); i++) {
+      notifying.get(i).notifyIfArmed();
     }
     ring();
     return work;

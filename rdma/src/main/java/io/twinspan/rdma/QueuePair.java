@@ -242,13 +242,6 @@ public final class QueuePair {
     return receiverTimeoutNs == Long.MAX_VALUE ? Long.MAX_VALUE : sinceNs + receiverTimeoutNs;
   }
 
-  void polled(WcOpcode opcode) {
-    switch (opcode) {
-      case SEND, RDMA_WRITE -> sendQueue.polled();
-      case RECV, RECV_RDMA_WITH_IMM -> receiveQueue.polled();
-    }
-  }
-
   boolean peerIsConnected() {
     return connector.peerStands();
   }

@@ -16,7 +16,7 @@ import java.lang.foreign.MemorySegment;
 final class ReceiveQueue {
   private final QueuePair queuePair;
   private final Channel channel;
-  private final CompletionQueue completions;
+  private final CompletionSource completions;
   private final long control;
   private final int depth;
   private final int mask;
@@ -24,18 +24,16 @@ final class ReceiveQueue {
   private final int[] lengths;
   private long posted;
   private long completed;
-  private int unpolled;
 
   ReceiveQueue(QueuePair queuePair, Channel channel, int index, CompletionQueue completions) {
     this.queuePair = queuePair;
     this.channel = channel;
-    this.completions = completions;
     control = ChannelLayout.queuePair(channel.spec(), index) + ChannelLayout.RECEIVE_BLOCK;
     depth = channel.spec().receiveDepth();
     mask = depth - 1;
     ids = new long[depth];
     lengths = new int[depth];
-    completions.reserve(depth);
+    this.completions = completions.source(depth);
   }
 
   /** Which receive would be the first of a connection made now. */
@@ -44,7 +42,7 @@ final class ReceiveQueue {
   }
 
   int post(long id, MemoryRegion region, long offset, int lengthBytes) {
-    if (posted - completed + unpolled >= depth) {
+    if (completions.isFull(posted - completed)) {
       return QueuePair.FULL;
     }
     if (!region.isReceivable(channel, offset, lengthBytes)) {
@@ -66,7 +64,7 @@ final class ReceiveQueue {
 
   /** A receive of a queue pair that has failed already. */
   int postFlushed(long id) {
-    if (posted - completed + unpolled >= depth) {
+    if (completions.isFull(posted - completed)) {
       return QueuePair.FULL;
     }
     complete(id, WcStatus.WR_FLUSH_ERR, WcOpcode.RECV, 0, 0);
@@ -119,15 +117,8 @@ final class ReceiveQueue {
     }
   }
 
-  void polled() {
-    unpolled--;
-  }
-
   private void complete(long id, WcStatus status, WcOpcode opcode, int byteLength, int immediate) {
-    unpolled++;
-    boolean withImmediate = opcode == WcOpcode.RECV_RDMA_WITH_IMM;
-    completions
-        .add(queuePair)
-        .set(id, status, opcode, byteLength, withImmediate, immediate, queuePair.number());
+    int flags = opcode == WcOpcode.RECV_RDMA_WITH_IMM ? WorkCompletion.WITH_IMMEDIATE : 0;
+    completions.add(id, status, opcode, flags, byteLength, immediate, queuePair.number());
   }
 }

@@ -15,7 +15,7 @@ import java.lang.foreign.MemorySegment;
  * channel's descriptor ring, then completed, in this order.
  *
  * <pre>
- *   completed  &lt;=  issued  &lt;=  posted,   posted - completed + unpolled &lt;= depth
+ *   completed  &lt;=  issued  &lt;=  posted,   posted - completed, and what was not polled, &lt;= depth
  * </pre>
  */
 final class SendQueue implements TransferOwner {
@@ -31,7 +31,7 @@ final class SendQueue implements TransferOwner {
 
   private final QueuePair queuePair;
   private final Channel channel;
-  private final CompletionQueue completions;
+  private final CompletionSource completions;
   private final long control;
   private final int depth;
   private final int mask;
@@ -54,14 +54,12 @@ final class SendQueue implements TransferOwner {
   private long posted;
   private long issued;
   private long completed;
-  private int unpolled;
   private long receivesUsed;
   private long waitsSinceNs = NEVER;
 
   SendQueue(QueuePair queuePair, Channel channel, int index, CompletionQueue completions) {
     this.queuePair = queuePair;
     this.channel = channel;
-    this.completions = completions;
     ChannelSpec spec = channel.spec();
     control = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
     depth = spec.sendDepth();
@@ -80,12 +78,12 @@ final class SendQueue implements TransferOwner {
     remoteOffsets = new long[depth];
     immediates = new int[depth];
     receiveIndices = new long[depth];
-    completions.reserve(depth);
+    this.completions = completions.source(depth);
   }
 
   /** Keeps a request, or says why not. */
   int post(WorkRequest request) {
-    if (posted - completed + unpolled >= depth) {
+    if (completions.isFull(posted - completed)) {
       return QueuePair.FULL;
     }
     int length = request.lengthBytes;
@@ -178,10 +176,6 @@ final class SendQueue implements TransferOwner {
     }
     issued = posted;
     waitsSinceNs = NEVER;
-  }
-
-  void polled() {
-    unpolled--;
   }
 
   private Verdict issue(int i) {
@@ -309,10 +303,7 @@ final class SendQueue implements TransferOwner {
 
   private void complete(int i, WcStatus status, int byteLength) {
     WcOpcode opcode = operations[i] == Operation.SEND ? WcOpcode.SEND : WcOpcode.RDMA_WRITE;
-    unpolled++;
-    completions
-        .add(queuePair)
-        .set(ids[i], status, opcode, byteLength, false, 0, queuePair.number());
+    completions.add(ids[i], status, opcode, 0, byteLength, 0, queuePair.number());
   }
 
   private static WcStatus statusOf(int dmaStatus, Operation operation) {

@@ -1,13 +1,40 @@
 package io.twinspan.rdma;
 
-/** Which operation a work completion is about; names of {@code ibv_wc_opcode}. */
+import java.util.Arrays;
+
+/** Which operation a work completion is about; names and numbers of {@code ibv_wc_opcode}. */
 public enum WcOpcode {
   /** A message was sent. */
-  SEND,
+  SEND(0),
   /** Memory of the peer was written, with or without immediate data. */
-  RDMA_WRITE,
+  RDMA_WRITE(1),
   /** A message was received. */
-  RECV,
+  RECV(1 << 7),
   /** The peer wrote into this side's memory and announced it with immediate data. */
-  RECV_RDMA_WITH_IMM
+  RECV_RDMA_WITH_IMM((1 << 7) + 1);
+
+  private static final WcOpcode[] BY_CODE = new WcOpcode[256];
+
+  static {
+    Arrays.fill(BY_CODE, SEND);
+    for (WcOpcode opcode : values()) {
+      BY_CODE[opcode.code] = opcode;
+    }
+  }
+
+  private final int code;
+
+  WcOpcode(int code) {
+    this.code = code;
+  }
+
+  /** The number in verbs. */
+  public int code() {
+    return code;
+  }
+
+  /** That of a number that {@link #code} gave. */
+  static WcOpcode of(int code) {
+    return BY_CODE[code];
+  }
 }

@@ -1,5 +1,7 @@
 package io.twinspan.rdma;
 
+import java.util.Arrays;
+
 /** What became of a work request; names and numbers of {@code ibv_wc_status}. */
 public enum WcStatus {
   /** Done; what was sent or written is visible in the peer's memory. */
@@ -27,6 +29,15 @@ public enum WcStatus {
   /** Something else; the queue pair has failed. */
   GENERAL_ERR(21);
 
+  private static final WcStatus[] BY_CODE = new WcStatus[32];
+
+  static {
+    Arrays.fill(BY_CODE, GENERAL_ERR);
+    for (WcStatus status : values()) {
+      BY_CODE[status.code] = status;
+    }
+  }
+
   private final int code;
 
   WcStatus(int code) {
@@ -36,5 +47,10 @@ public enum WcStatus {
   /** The number in verbs. */
   public int code() {
     return code;
+  }
+
+  /** That of a number that {@link #code} gave. */
+  static WcStatus of(int code) {
+    return BY_CODE[code];
   }
 }

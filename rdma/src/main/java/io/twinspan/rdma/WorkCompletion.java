@@ -4,43 +4,35 @@ package io.twinspan.rdma;
  * What became of one work request ({@code ibv_wc}); filled by {@link CompletionQueue#poll}, reused.
  */
 public final class WorkCompletion {
+  // Flags; the values of ibv_wc_flags where it has them.
+  static final int WITH_IMMEDIATE = 1 << 1;
+  static final int SOLICITED = 1 << 7;
+
+  // How status, opcode, flags and queue pair number lie in one word of the completion queue.
+  private static final int OPCODE_SHIFT = 8;
+  private static final int FLAGS_SHIFT = 16;
+  private static final int NUMBER_SHIFT = 32;
+  private static final int BYTE_MASK = 0xff;
+
   private long wrId;
-  private WcStatus status = WcStatus.SUCCESS;
-  private WcOpcode opcode = WcOpcode.SEND;
-  private int byteLength;
-  private int immediate;
-  private boolean withImmediate;
-  private int queuePairNumber;
+  private long meta;
+  private long lengthAndImmediate;
 
   /** A completion of nothing. */
   public WorkCompletion() {}
 
-  void set(
-      long wrId,
-      WcStatus status,
-      WcOpcode opcode,
-      int byteLength,
-      boolean withImmediate,
-      int immediate,
-      int queuePairNumber) {
-    this.wrId = wrId;
-    this.status = status;
-    this.opcode = opcode;
-    this.byteLength = byteLength;
-    this.withImmediate = withImmediate;
-    this.immediate = immediate;
-    this.queuePairNumber = queuePairNumber;
+  static long meta(WcStatus status, WcOpcode opcode, int flags, int queuePairNumber) {
+    return status.code()
+        | opcode.code() << OPCODE_SHIFT
+        | (long) flags << FLAGS_SHIFT
+        | (long) queuePairNumber << NUMBER_SHIFT;
   }
 
-  void set(WorkCompletion from) {
-    set(
-        from.wrId,
-        from.status,
-        from.opcode,
-        from.byteLength,
-        from.withImmediate,
-        from.immediate,
-        from.queuePairNumber);
+  /** No references: a store of one costs more than all of this with some garbage collectors. */
+  void set(long wrId, long meta, long lengthAndImmediate) {
+    this.wrId = wrId;
+    this.meta = meta;
+    this.lengthAndImmediate = lengthAndImmediate;
   }
 
   /** What the request was posted with. */
@@ -50,36 +42,45 @@ public final class WorkCompletion {
 
   /** What became of it. */
   public WcStatus status() {
-    return status;
+    return WcStatus.of((int) meta & BYTE_MASK);
   }
 
   /** Whether it succeeded. */
   public boolean isSuccess() {
-    return status == WcStatus.SUCCESS;
+    return ((int) meta & BYTE_MASK) == 0;
   }
 
   /** Which operation it was; of a flushed receive always {@link WcOpcode#RECV}. */
   public WcOpcode opcode() {
-    return opcode;
+    return WcOpcode.of((int) meta >>> OPCODE_SHIFT & BYTE_MASK);
   }
 
   /** How many bytes were sent, written or received; 0 unless it succeeded. */
   public int byteLength() {
-    return byteLength;
+    return (int) (lengthAndImmediate >>> Integer.SIZE);
   }
 
   /** Whether there is {@link #immediate()} data with it. */
   public boolean withImmediate() {
-    return withImmediate;
+    return isFlagged(WITH_IMMEDIATE);
   }
 
   /** The immediate data of the peer. */
   public int immediate() {
-    return immediate;
+    return (int) lengthAndImmediate;
+  }
+
+  /** Whether the sender of this message asked that its receiver be woken. */
+  public boolean isSolicited() {
+    return isFlagged(SOLICITED);
   }
 
   /** {@link QueuePair#number()} of the queue pair it was posted to. */
   public int queuePairNumber() {
-    return queuePairNumber;
+    return (int) (meta >>> NUMBER_SHIFT);
+  }
+
+  private boolean isFlagged(int flag) {
+    return ((int) meta >>> FLAGS_SHIFT & flag) != 0;
   }
 }

@@ -8,8 +8,9 @@
  * io.twinspan.rdma.ChannelPlan}; data is moved by the descriptor ring and engine that each channel
  * has of its own. How the peer is found, and how its death is noticed, does not live here.
  *
- * <p>Passive and single-threaded: one thread calls {@link io.twinspan.rdma.Link#doWork} and
- * everything else; only {@link io.twinspan.rdma.ChannelCounters} may be read from others.
+ * <p>Passive: one thread calls {@link io.twinspan.rdma.Link#doWork} and everything else. Any one
+ * other thread may poll a {@link io.twinspan.rdma.CompletionQueue} and sleep on a {@link
+ * io.twinspan.rdma.CompletionChannel}; any may read {@link io.twinspan.rdma.ChannelCounters}.
  */
 @NullMarked
 package io.twinspan.rdma;
