@@ -26,7 +26,10 @@ public final class Descriptor {
   /** Size and alignment in bytes. */
   public static final int BYTES = 64;
 
-  /** Flag: wait until all earlier descriptors of the ring have completed. */
+  /**
+   * Flag: begin when all earlier descriptors of the ring have completed. DSA has it within a batch;
+   * here a ring is one.
+   */
   public static final int FLAG_FENCE = 1;
 
   /** Flag: the completion record address is valid. */
@@ -96,6 +99,30 @@ public final class Descriptor {
     }
   }
 
+  /**
+   * Writes a whole DUALCAST.
+   *
+   * @param flags flags of this class, or'ed
+   * @param completionAddress where the completion record goes
+   * @param source {@link DmaAddress}
+   * @param first {@link DmaAddress}
+   * @param second {@link DmaAddress}, equal to the first in its last 12 bits
+   * @param sizeBytes transfer size
+   */
+  public void setDualcast(
+      int flags, long completionAddress, long source, long first, long second, int sizeBytes) {
+    set(Opcode.DUALCAST, flags, completionAddress, source, first, sizeBytes);
+    segment.set(LONG, base + SPECIFIC, second);
+  }
+
+  /**
+   * Makes a NOOP of it, which completes as it would have; for who takes a request back that the
+   * engine does not hold at this moment.
+   */
+  public void cancel() {
+    set(Opcode.NOOP, flags() & KNOWN_FLAGS, completionAddress(), 0, 0, 0);
+  }
+
   /** What to do, one of {@link Opcode} if the descriptor is sound. */
   public int opcode() {
     return segment.get(INT, base + FLAGS_OPCODE) >>> OPCODE_SHIFT;
@@ -129,5 +156,23 @@ public final class Descriptor {
   /** The CRC to start from. */
   public int crcSeed() {
     return segment.get(INT, base + SPECIFIC);
+  }
+
+  /** The second destination of a DUALCAST. */
+  public long secondDestination() {
+    return segment.get(LONG, base + SPECIFIC);
+  }
+
+  /** Whether the bytes that no operation of this opcode uses are 0, as they must be. */
+  boolean reservedIsZero() {
+    long specific =
+        switch (opcode()) {
+          case Opcode.DUALCAST -> 0;
+          case Opcode.COPY_CRC -> segment.get(INT, base + SPECIFIC + Integer.BYTES);
+          default -> segment.get(LONG, base + SPECIFIC);
+        };
+    return specific == 0
+        && segment.get(LONG, base + SPECIFIC + Long.BYTES) == 0
+        && segment.get(LONG, base + SPECIFIC + 2 * Long.BYTES) == 0;
   }
 }

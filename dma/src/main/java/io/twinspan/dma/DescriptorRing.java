@@ -166,6 +166,29 @@ public final class DescriptorRing {
     released++;
   }
 
+  /**
+   * Frees all slots, published or not; the poster's thread only, after {@link
+   * SoftwareEngine#discard} or before anything was published.
+   */
+  public void releaseAll() {
+    released = claimed;
+  }
+
+  /** How many descriptors were ever claimed, that is begun; for tools, on the poster's thread. */
+  public long claimedCount() {
+    return claimed;
+  }
+
+  /** How many descriptors were ever published; any thread. */
+  public long publishedCount() {
+    return published();
+  }
+
+  /** How many descriptors the engine says it has ever carried out; any thread. */
+  public long consumedCount() {
+    return SharedMemory.getLongAcquire(memory, CONSUMED_OFFSET);
+  }
+
   MemorySegment memory() {
     return memory;
   }

@@ -25,8 +25,17 @@ public final class DmaStatus {
   /** A flag is set that the engine does not have, or one that it needs is missing. */
   public static final int INVALID_FLAGS = 0x11;
 
+  /** A field that the operation does not use is not 0. */
+  public static final int NONZERO_RESERVED = 0x12;
+
   /** The size is not allowed. */
   public static final int INVALID_SIZE = 0x13;
+
+  /** Source and destination overlap, or the two destinations do. */
+  public static final int OVERLAPPING = 0x16;
+
+  /** The two destinations of a DUALCAST differ in the last 12 bits of their offsets. */
+  public static final int DUALCAST_MISMATCH = 0x17;
 
   /** Bit of the status: the fault came from writing. */
   public static final int FAULT_ON_WRITE = 0x80;

@@ -19,7 +19,8 @@ class SoftwareEngineTest {
 
   private final MemorySegment source = Arena.ofAuto().allocate(SIZE, 64);
   private final MemorySegment destination = Arena.ofAuto().allocate(SIZE, 64);
-  private final TwoRegions space = new TwoRegions();
+  private final FakeSpace space =
+      new FakeSpace().with(SOURCE, source).with(DESTINATION, destination);
   private final DescriptorRing ring = new DescriptorRing(4);
   private final SoftwareEngine engine = new SoftwareEngine(ring, space);
 
@@ -100,13 +101,11 @@ class SoftwareEngineTest {
   @Test
   void refusesWhatItDoesNotKnow() {
     int opcode = post(0x7f, 0, 0, 8);
-    int dualcast = post(Opcode.DUALCAST, 0, 0, 8);
     int negative =
         post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), -1);
     run();
 
     assertThat(ring.record(opcode).status()).isEqualTo(DmaStatus.BAD_OPCODE);
-    assertThat(ring.record(dualcast).status()).isEqualTo(DmaStatus.BAD_OPCODE);
     assertThat(ring.record(negative).status()).isEqualTo(DmaStatus.INVALID_SIZE);
   }
 
@@ -189,6 +188,105 @@ class SoftwareEngineTest {
     }
   }
 
+  @Test
+  void leavesALongTransferBetweenTwoPiecesAndGoesOn() {
+    int slot = post(Opcode.COPY_CRC, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), SIZE);
+    ring.publish();
+
+    int piece = SoftwareEngine.PIECE_BYTES;
+    for (int done = piece; done < SIZE; done += piece) {
+      assertThat(engine.doWork(1)).isEqualTo(1);
+      assertThat(ring.record(slot).status()).isEqualTo(DmaStatus.NONE);
+      assertThat(destination.asSlice(0, done).mismatch(source.asSlice(0, done))).isEqualTo(-1);
+      assertThat(destination.get(JAVA_BYTE, done)).isZero();
+      assertThat(engine.hasWork()).isTrue();
+    }
+    assertThat(engine.doWork(1)).isEqualTo(1);
+    assertThat(ring.record(slot).status()).isEqualTo(DmaStatus.SUCCESS);
+    CRC32C expected = new CRC32C();
+    expected.update(source.asByteBuffer());
+    assertThat(ring.record(slot).crc()).isEqualTo((int) expected.getValue());
+    assertThat(engine.hasWork()).isFalse();
+    assertThat(engine.movedBytes()).isEqualTo(SIZE);
+  }
+
+  @Test
+  void carriesOutManySmallDescriptorsButNotMoreThanWhatTheyCount() {
+    for (int i = 0; i < 4; i++) {
+      int _ = post(Opcode.NOOP, 0, 0, 0);
+    }
+    ring.publish();
+    assertThat(engine.doWork(2L * SoftwareEngine.DESCRIPTOR_COST_BYTES)).isEqualTo(2);
+    assertThat(engine.doWork(1)).isEqualTo(1);
+  }
+
+  @Test
+  void aDescriptorThatIsTakenBackInTheMiddleCompletesAndMovesNoMore() {
+    int slot = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), SIZE);
+    ring.publish();
+    int _ = engine.doWork(1);
+
+    ring.descriptor(slot).cancel();
+
+    assertThat(engine.doWork()).isEqualTo(1);
+    assertThat(ring.record(slot).status()).isEqualTo(DmaStatus.SUCCESS);
+    assertThat(destination.get(JAVA_BYTE, SoftwareEngine.PIECE_BYTES)).isZero();
+  }
+
+  @Test
+  void whatIsDiscardedIsNeverCarriedOut() {
+    int _ = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), SIZE);
+    int _ = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), SIZE);
+    ring.publish();
+    int _ = engine.doWork(1);
+
+    engine.discard();
+    ring.releaseAll();
+
+    assertThat(engine.doWork()).isZero();
+    assertThat(destination.get(JAVA_BYTE, SoftwareEngine.PIECE_BYTES)).isZero();
+    assertThat(ring.inUse()).isZero();
+    int again = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 9), DmaAddress.of(DESTINATION, 0), 100);
+    assertThat(run()).isEqualTo(1);
+    assertThat(ring.record(again).bytesCompleted()).isEqualTo(100);
+    assertThat(destination.asSlice(0, 100).mismatch(source.asSlice(9, 100))).isEqualTo(-1);
+  }
+
+  @Test
+  void movesOverlappingMemoryAsMemmoveDoes() {
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    byte[] model = source.toArray(JAVA_BYTE);
+    for (int round = 0; round < 200; round++) {
+      int length = 1 + random.nextInt(200_000);
+      int from = random.nextInt(SIZE - length);
+      int to = random.nextInt(SIZE - length);
+      int slot = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, from), DmaAddress.of(9, to), length);
+      space.with(9, source);
+      run();
+      assertThat(ring.record(slot).status()).isEqualTo(DmaStatus.SUCCESS);
+      ring.release();
+      System.arraycopy(model, from, model, to, length);
+      assertThat(source.mismatch(MemorySegment.ofArray(model)))
+          .as("round %d, seed %d", round, seed)
+          .isEqualTo(-1);
+    }
+  }
+
+  @Test
+  void memoryThatWasUnmappedIsAFault() {
+    Arena gone = Arena.ofShared();
+    space.with(7, gone.allocate(4096, 64));
+    gone.close();
+    int from = post(Opcode.MEMMOVE, DmaAddress.of(7, 0), DmaAddress.of(DESTINATION, 0), 8);
+    int to = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(7, 0), 8);
+    int fill = post(Opcode.FILL, 1, DmaAddress.of(7, 0), 8);
+    run();
+    assertThat(DmaStatus.isReadFault(ring.record(from).status())).isTrue();
+    assertThat(DmaStatus.isWriteFault(ring.record(to).status())).isTrue();
+    assertThat(DmaStatus.isWriteFault(ring.record(fill).status())).isTrue();
+  }
+
   private int post(int opcode, long from, long to, int size) {
     return claim(opcode, from, to, size);
   }
@@ -202,31 +300,5 @@ class SoftwareEngineTest {
   private int run() {
     ring.publish();
     return engine.doWork();
-  }
-
-  private final class TwoRegions implements AddressSpace {
-    int grantedPieces = Integer.MAX_VALUE;
-
-    @Override
-    public boolean resolveSource(long address, int lengthBytes, Translation into) {
-      return resolve(SOURCE, source, address, lengthBytes, into);
-    }
-
-    @Override
-    public boolean resolveDestination(long address, int lengthBytes, Translation into) {
-      return resolve(DESTINATION, destination, address, lengthBytes, into);
-    }
-
-    @Override
-    public boolean stillGranted(Translation unused) {
-      return grantedPieces-- > 0;
-    }
-
-    private static boolean resolve(
-        int handle, MemorySegment memory, long address, int lengthBytes, Translation into) {
-      long offset = DmaAddress.offset(address);
-      into.set(memory, offset, 0, 0);
-      return DmaAddress.handle(address) == handle && offset + lengthBytes <= memory.byteSize();
-    }
   }
 }

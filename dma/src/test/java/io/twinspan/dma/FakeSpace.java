@@ -1,0 +1,48 @@
+package io.twinspan.dma;
+
+import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
+import java.util.Map;
+
+/** An address space of a few regions, whose rights can be taken away after some pieces. */
+final class FakeSpace implements AddressSpace {
+  private final Map<Integer, MemorySegment> regions = new HashMap<>();
+
+  /** How many looks at a right it survives. */
+  int grantedPieces = Integer.MAX_VALUE;
+
+  /** The one handle that {@link #grantedPieces} is about; all if 0. */
+  int limited;
+
+  FakeSpace with(int handle, MemorySegment memory) {
+    regions.put(handle, memory);
+    return this;
+  }
+
+  @Override
+  public boolean resolveSource(long address, int lengthBytes, Translation into) {
+    return resolve(address, lengthBytes, into);
+  }
+
+  @Override
+  public boolean resolveDestination(long address, int lengthBytes, Translation into) {
+    return resolve(address, lengthBytes, into);
+  }
+
+  @Override
+  public boolean stillGranted(Translation destination) {
+    boolean counts = limited == 0 || destination.slot() == limited;
+    return !counts || grantedPieces-- > 0;
+  }
+
+  private boolean resolve(long address, int lengthBytes, Translation into) {
+    int handle = DmaAddress.handle(address);
+    long offset = DmaAddress.offset(address);
+    MemorySegment memory = regions.get(handle);
+    if (memory == null || offset + lengthBytes > memory.byteSize()) {
+      return false;
+    }
+    into.set(memory, offset, handle, 0);
+    return true;
+  }
+}
