@@ -9,6 +9,8 @@ import io.twinspan.concurrent.SharedMemory;
  * <pre>
  *    0  window header                                          (writer: owner)
  *  128  heartbeat: counts up while the peer works              (writer: peer, reader: owner)
+ *  136  bell: counts how often the peer rang, where there is
+ *       no other doorbell                                      (writer: peer, reader: owner)
  *  256  armed: 0 while the peer is awake, else the number of
  *       the sleep for which it wants to be rung                (writer: peer, reader: owner)
  *  384  8 scratchpads of 8 bytes                               (writer: peer, reader: owner)
@@ -16,6 +18,7 @@ import io.twinspan.concurrent.SharedMemory;
  */
 final class ControlPage {
   static final long HEARTBEAT = SharedMemory.PADDING_BYTES;
+  static final long BELL = HEARTBEAT + Long.BYTES;
   static final long ARMED = 2L * SharedMemory.PADDING_BYTES;
   static final long SCRATCHPADS = 3L * SharedMemory.PADDING_BYTES;
 

@@ -7,18 +7,15 @@ import io.twinspan.linux.Fd;
 import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
 import io.twinspan.linux.Poller;
-import io.twinspan.linux.Processes;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixListener;
 import io.twinspan.linux.UnixSocket;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,12 +42,8 @@ public final class ShmBridge implements Bridge {
 
   private final Side side;
   private final Path path;
-  private final UUID arrayId;
-  private final UUID bootId = Hello.bootIdOfThisMachine();
+  private final Identity identity;
   private final Proof proof;
-  private final String nodeName;
-  private final Contract contract;
-  private final long controlBytes;
   private final Heartbeat heartbeat;
   private final long retryNs;
   private final long helloNs;
@@ -60,7 +53,6 @@ public final class ShmBridge implements Bridge {
   private final Window window;
   private final Poller poller = new Poller();
   private final @Nullable UnixListener listener;
-  private final SecureRandom random = new SecureRandom();
   private final Complaints complaints = new Complaints(LOG);
   private final List<Handshake> candidates = new ArrayList<>();
   private final Handshake.Host host = new HandshakeHost();
@@ -86,11 +78,15 @@ public final class ShmBridge implements Bridge {
   public ShmBridge(ShmOptions options) {
     side = options.side;
     path = options.socket;
-    arrayId = options.arrayId;
+    identity =
+        new Identity(
+            side,
+            options.arrayId,
+            options.nodeName,
+            options.contract,
+            options.windowBytes,
+            options.controlBytes);
     proof = new Proof(options.secret);
-    nodeName = options.nodeName;
-    contract = options.contract;
-    controlBytes = options.controlBytes;
     heartbeat = new Heartbeat(options.heartbeat.toNanos(), options.silence.toNanos());
     retryNs = options.retry.toNanos();
     helloNs = options.hello.toNanos();
@@ -431,37 +427,12 @@ public final class ShmBridge implements Bridge {
   private final class HandshakeHost implements Handshake.Host {
     @Override
     public Hello newHello() {
-      byte[] nonce = new byte[Hello.NONCE_BYTES];
-      random.nextBytes(nonce);
-      return Hello.of(
-          arrayId,
-          bootId,
-          nonce,
-          generation,
-          window.lengthBytes(),
-          controlBytes,
-          Processes.pid(),
-          side,
-          nodeName,
-          contract.encoded());
+      return identity.newHello(generation);
     }
 
     @Override
     public void examine(Hello peer) throws Refusal {
-      if (!peer.arrayId().equals(arrayId)) {
-        throw new Refusal("it belongs to array %s, not %s".formatted(peer.arrayId(), arrayId));
-      }
-      if (peer.side() != side.peer()) {
-        throw new Refusal("it is side " + peer.side() + " too");
-      }
-      if (peer.controlBytes() != controlBytes || !isWindowSize(peer.windowBytes())) {
-        throw new Refusal(
-            "its windows have %d and %d bytes".formatted(peer.windowBytes(), peer.controlBytes()));
-      }
-      Optional<String> objection = contract.objection(peer.contractBytes());
-      if (objection.isPresent()) {
-        throw new Refusal(objection.get());
-      }
+      identity.examine(peer);
       if (endpoint != null) {
         throw busy();
       }
@@ -470,10 +441,6 @@ public final class ShmBridge implements Bridge {
     @Override
     public Fd window() {
       return windowFd;
-    }
-
-    private boolean isWindowSize(long bytes) {
-      return bytes >= Window.HEADER_BYTES && bytes <= 1L << 40;
     }
   }
 

@@ -67,13 +67,13 @@ public final class ShmOptions {
 
   /** Size of this side's data window with its header, in bytes; 1 MiB by default. */
   public ShmOptions windowBytes(long bytes) {
-    windowBytes = pages(bytes);
+    windowBytes = Window.wholePages(bytes);
     return this;
   }
 
   /** Size of this side's control window with the bridge's page, in bytes; 64 KiB by default. */
   public ShmOptions controlBytes(long bytes) {
-    controlBytes = pages(bytes);
+    controlBytes = Window.wholePages(bytes);
     return this;
   }
 
@@ -99,12 +99,5 @@ public final class ShmOptions {
   public ShmOptions hello(Duration limit) {
     hello = limit;
     return this;
-  }
-
-  private static long pages(long bytes) {
-    if (bytes < Window.HEADER_BYTES || bytes > 1L << 40) {
-      throw new IllegalArgumentException("a window of " + bytes + " bytes");
-    }
-    return (bytes + 4095) & -4096L;
   }
 }

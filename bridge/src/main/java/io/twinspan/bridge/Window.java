@@ -24,6 +24,9 @@ public final class Window {
   /** The layout described here. */
   public static final int VERSION = 1;
 
+  /** No window is larger. */
+  static final long MAX_BYTES = 1L << 40;
+
   private static final long MAGIC = 0x444E_5746_4B4E_4C54L; // "TLNKFWND"
   private static final long MAGIC_OFFSET = 0;
   private static final long VERSION_OFFSET = 8;
@@ -58,6 +61,14 @@ public final class Window {
   /** Which life of the link the owner last was in; 0 before the first. */
   public long generation() {
     return SharedMemory.getLongAcquire(segment, GENERATION_OFFSET);
+  }
+
+  /** A size somebody wants a window to have, rounded up to whole pages. */
+  static long wholePages(long bytes) {
+    if (bytes < HEADER_BYTES || bytes > MAX_BYTES) {
+      throw new IllegalArgumentException("a window of " + bytes + " bytes");
+    }
+    return (bytes + HEADER_BYTES - 1) & -(long) HEADER_BYTES;
   }
 
   /** For providers: writes the header of a window of this process. */

@@ -1,0 +1,510 @@
+package io.twinspan.bridge;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Random;
+import java.util.UUID;
+import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
+
+/** Both sides in one thread; a file stands for the BAR. */
+class PciBridgeTest {
+  private static final UUID ARRAY = new UUID(1, 2);
+  private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
+  private static final long MS = 1_000_000;
+  private static final long US = 1_000;
+  private static final int MAX_ROUNDS = 1000;
+  private static final long BAR_BYTES = 4 << 20;
+
+  @TempDir Path directory;
+  private Path bar;
+  private MemorySegment memory;
+  private final List<Node> nodes = new ArrayList<>();
+  private final Logger logger = (Logger) LoggerFactory.getLogger(PciBridge.class);
+  private final ListAppender<ILoggingEvent> log = new ListAppender<>();
+  private long nowNs = 1_000 * MS;
+
+  @BeforeEach
+  void makeBar() throws IOException {
+    bar = directory.resolve("bar");
+    resize(BAR_BYTES);
+    memory = map();
+    log.start();
+    logger.addAppender(log);
+  }
+
+  @AfterEach
+  void closeAll() {
+    logger.detachAppender(log);
+    nodes.forEach(node -> node.bridge.close());
+  }
+
+  @Test
+  void comesUpWhicheverSideStartsFirst() {
+    Node b = node(Side.B);
+    run(5);
+    assertThat(b.bridge.state()).isEqualTo(LinkState.DOWN);
+
+    Node a = node(Side.A);
+    runUntilUp(a, b);
+
+    assertThat(a.bridge.generation()).isEqualTo(1);
+    assertThat(b.bridge.generation()).isEqualTo(1);
+    assertThat(a.endpoint().peerName()).isEqualTo("controller-B");
+  }
+
+  @Test
+  void whatOneSideStoresTheOtherOneLoads() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+
+    a.endpoint().remote().segment().set(JAVA_LONG, 8192, 42);
+    a.endpoint().remoteControl().set(JAVA_LONG, 64, 43);
+    a.endpoint().peerScratchpad(7, 44);
+
+    assertThat(b.bridge.local().segment().get(JAVA_LONG, 8192)).isEqualTo(42);
+    assertThat(b.endpoint().localControl().get(JAVA_LONG, 64)).isEqualTo(43);
+    assertThat(b.endpoint().scratchpad(7)).isEqualTo(44);
+    assertThat(a.bridge.local().segment().get(JAVA_LONG, 8192)).isZero();
+    assertThat(a.endpoint().localControl().get(JAVA_LONG, 64)).isZero();
+  }
+
+  @Test
+  void windowsOfDifferentSizesDoNotOverlap() {
+    Node a = node(Side.A, options -> options.windowBytes(1 << 20));
+    Node b = node(Side.B, options -> options.windowBytes(1 << 16));
+    runUntilUp(a, b);
+
+    a.endpoint().remote().segment().asSlice(Window.HEADER_BYTES).fill((byte) 1);
+    b.endpoint().remote().segment().asSlice(Window.HEADER_BYTES).fill((byte) 2);
+    a.endpoint().remoteControl().fill((byte) 3);
+    b.endpoint().remoteControl().fill((byte) 4);
+
+    assertFilled(b.bridge.local().segment().asSlice(Window.HEADER_BYTES), 1);
+    assertFilled(a.bridge.local().segment().asSlice(Window.HEADER_BYTES), 2);
+    assertFilled(b.endpoint().localControl(), 3);
+    assertFilled(a.endpoint().localControl(), 4);
+    assertThat(a.bridge.local().isSound()).isTrue();
+    assertThat(b.bridge.local().isSound()).isTrue();
+  }
+
+  @Test
+  void aGoodbyeTakesTheLinkDownAndTheNextLifeHasAHigherGenerationAndZeroedControlMemory() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    b.endpoint().remoteControl().fill((byte) -1);
+
+    b.bridge.close();
+    runUntil(() -> a.downs.size() == 1);
+    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.GOODBYE);
+    run(50);
+    assertThat(a.endpoint).as("nobody is there").isNull();
+
+    for (int generation = 2; generation < 6; generation++) {
+      Node restarted = node(Side.B);
+      runUntilUp(a, restarted);
+      assertThat(a.bridge.generation()).isEqualTo(generation);
+      assertThat(restarted.bridge.generation()).isEqualTo(generation);
+      assertFilled(a.endpoint().localControl(), 0);
+      restarted.endpoint().remoteControl().fill((byte) -1);
+      restarted.bridge.close();
+      runUntil(() -> a.endpoint == null);
+    }
+  }
+
+  @Test
+  void aKilledPeerIsSeenByItsHeartbeatAndANewOneAtOnce() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    kill(b);
+    beatFor(400);
+    assertThat(a.downs).isEmpty();
+    beatFor(200);
+    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
+
+    Node second = node(Side.B);
+    runUntilUp(a, second);
+    assertThat(a.bridge.generation()).isEqualTo(2);
+
+    kill(second);
+    Node third = node(Side.B);
+    run(2);
+    assertThat(a.downs.getLast().kind()).isEqualTo(LinkDown.Kind.EOF);
+    runUntilUp(a, third);
+    assertThat(a.bridge.generation()).isEqualTo(3);
+  }
+
+  @Test
+  void bothSidesMayBeKilledAndStartedAnew() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    a.endpoint().remote().segment().set(JAVA_LONG, 8192, 42);
+    kill(a);
+    kill(b);
+
+    Node newA = node(Side.A);
+    run(20);
+    assertThat(newA.ups).as("the dead peer's mail is of no use").isZero();
+    Node newB = node(Side.B);
+    assertThat(newB.bridge.local().segment().get(JAVA_LONG, 8192)).isZero();
+    runUntilUp(newA, newB);
+  }
+
+  @Test
+  void aPeerThatWasStoppedFindsItselfGivenUpAndWhatItStillStoresIsSeenByNobody() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    nodes.remove(b);
+    long silentFromNs = nowNs;
+    runUntil(() -> !a.downs.isEmpty());
+    LinkDown down = a.downs.getFirst();
+    assertThat(down.kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
+    assertThat(down.lastSignOfLifeNs()).isBetween(silentFromNs - 50 * MS, silentFromNs + 20 * MS);
+    assertThat(down.detectedNs() - down.lastSignOfLifeNs()).isBetween(500 * MS, 520 * MS);
+
+    BridgeEndpoint former = b.endpoint();
+    nodes.add(b);
+    runUntilUp(a, b);
+    former.remoteControl().fill((byte) -1);
+
+    assertThat(b.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.EOF);
+    assertThat(b.bridge.generation()).isEqualTo(2);
+    assertFilled(a.endpoint().localControl(), 0);
+  }
+
+  @Test
+  void whoWasPausedDoesNotTakeThePeerForDead() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+
+    nowNs += 60_000 * MS; // both were
+    run(3);
+
+    assertThat(a.downs).isEmpty();
+    assertThat(b.downs).isEmpty();
+  }
+
+  @Test
+  void aBreachOfTheProtocolEndsThisLifeOnly() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+
+    a.bridge.fail(LinkDown.Kind.PROTOCOL, "it lies");
+
+    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.PROTOCOL);
+    runUntil(() -> !b.downs.isEmpty());
+    runUntilUp(a, b);
+    assertThat(a.bridge.generation()).isEqualTo(2);
+  }
+
+  @Test
+  void aWrongSecretIsRefusedAtBothSidesAndTheRightOneStillGetsIn() {
+    Node a = node(Side.A);
+    byte[] wrong = "fedcba9876543210".getBytes(StandardCharsets.US_ASCII);
+    Node stranger = add(new PciBridge(new PciOptions(Side.B, bar, ARRAY, wrong)));
+    run(50);
+    assertThat(a.ups + stranger.ups).isZero();
+    assertThat(warnings()).hasSize(2).allMatch(line -> line.contains("does not know the array's"));
+
+    kill(stranger);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+  }
+
+  @Test
+  void whoBelongsToAnotherArrayOrIsPlannedDifferentlyIsRefusedWithTheReason() {
+    Node a = node(Side.A);
+    Node foreign = add(new PciBridge(new PciOptions(Side.B, bar, new UUID(9, 9), SECRET)));
+    run(50);
+    assertThat(warnings()).anyMatch(line -> line.contains("it belongs to array 00000000-"));
+    kill(foreign);
+
+    Node planned =
+        node(
+            Side.B,
+            options ->
+                options.contract(Contract.equal("other".getBytes(StandardCharsets.US_ASCII))));
+    run(50);
+    assertThat(warnings()).anyMatch(line -> line.contains("configured differently"));
+    kill(planned);
+
+    Node sized = node(Side.B, options -> options.controlBytes(1 << 17));
+    run(50);
+    assertThat(warnings()).anyMatch(line -> line.contains("its windows have"));
+    kill(sized);
+
+    assertThat(a.ups).isZero();
+    runUntilUp(a, node(Side.B));
+  }
+
+  @Test
+  void aRefusalIsToldToASideThatHasNoObjectionItself() {
+    Contract strict = new Contract(new byte[1], peers -> Optional.of("not on Sundays"));
+    Node a = node(Side.A, options -> options.contract(strict));
+    Contract lax = new Contract(new byte[1], peers -> Optional.empty());
+    Node b = node(Side.B, options -> options.contract(lax));
+    run(50);
+    assertThat(a.ups + b.ups).isZero();
+    assertThat(warnings())
+        .hasSize(2)
+        .anyMatch(line -> line.endsWith(": not on Sundays"))
+        .anyMatch(line -> line.endsWith("the other side refuses: not on Sundays"));
+  }
+
+  @Test
+  void barsOfDifferentSizesAreRefusedWithTheReason() throws IOException {
+    Node a = node(Side.A);
+    resize(2 * BAR_BYTES);
+    Node b = node(Side.B);
+    run(50);
+    assertThat(a.ups + b.ups).isZero();
+    assertThat(warnings()).anyMatch(line -> line.contains("its BAR has 8388608 bytes"));
+    assertThat(warnings()).anyMatch(line -> line.contains("the other side refuses: its BAR has"));
+  }
+
+  @Test
+  void aBarThatIsTooSmallIsRefusedWithTheSizeThatIsNeeded() {
+    assertThatThrownBy(() -> node(Side.A, options -> options.windowBytes(3 << 20)))
+        .hasMessageContaining("has 4194304 bytes")
+        .hasMessageContaining("next power of two is 8388608");
+    Node _ = node(Side.A); // the failed one holds nothing
+  }
+
+  @Test
+  void aSecondProcessOfAMachineDoesNotGetTheSameSide() {
+    Node _ = node(Side.A);
+    assertThatThrownBy(() -> node(Side.A)).hasMessageContaining("as side A");
+  }
+
+  @Test
+  void aSecondMachineOfTheSameSideIsComplainedOf() {
+    Node a = node(Side.A);
+    run(1);
+    new Mailbox(memory.asSlice(Mailbox.BYTES, Mailbox.BYTES)).write(ByteBuffer.allocate(10));
+    beatFor(2000);
+    assertThat(warnings()).anyMatch(line -> line.contains("writes as side A too"));
+    runUntilUp(a, node(Side.B));
+  }
+
+  @Test
+  void garbageInTheBarDisturbsNobody() {
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    byte[] garbage = new byte[(int) BAR_BYTES];
+    random.nextBytes(garbage);
+    MemorySegment.copy(MemorySegment.ofArray(garbage), 0, memory, 0, garbage.length);
+    Node a = node(Side.A);
+    run(10);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    assertFilled(a.endpoint().localControl(), 0);
+    for (int i = 0; i < 200; i++) {
+      random.nextBytes(garbage);
+      MemorySegment.copy(MemorySegment.ofArray(garbage), 0, memory, 0, 2L * Mailbox.BYTES);
+      run(1);
+    }
+    assertThat(a.downs).as("seed %d", seed).isEmpty();
+    a.bridge.fail(LinkDown.Kind.PROTOCOL, "enough");
+    runUntil(() -> !b.downs.isEmpty());
+    runUntilUp(a, b);
+  }
+
+  @Test
+  void mutilatedMailIsRefusedWithoutHarm() {
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    Node a = node(Side.A);
+    Hello hello =
+        Hello.of(ARRAY, ARRAY, new byte[32], 0, 1 << 20, 1 << 16, 1, Side.B, "b", new byte[0]);
+    List<Mail.Kind> kinds = List.of(Mail.Kind.values());
+    Mailbox forA = new Mailbox(memory.asSlice(0, Mailbox.BYTES));
+    for (int i = 0; i < 2000; i++) {
+      Mail.Kind kind = kinds.get(random.nextInt(kinds.size()));
+      long to = toOf(a);
+      ByteBuffer proof = ByteBuffer.allocate(random.nextInt(3) * 16);
+      Mail mail =
+          new Mail(kind, 1 + i, to, BAR_BYTES, random.nextInt(3), hello.encoded(), proof, "no");
+      byte[] bytes = mail.encode().array();
+      for (int j = random.nextInt(4); j > 0; j--) {
+        bytes[random.nextInt(bytes.length)] = (byte) random.nextInt(256);
+      }
+      int length = random.nextInt(8) == 0 ? random.nextInt(bytes.length) : bytes.length;
+      forA.write(ByteBuffer.wrap(bytes, 0, length));
+      run(1);
+      assertThat(a.ups).as("seed %d", seed).isZero();
+    }
+    runUntilUp(a, node(Side.B));
+  }
+
+  @Test
+  void sleepsLongerAndLongerUntilThePeerRings() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    a.bridge.doWork(nowNs);
+    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(10 * MS);
+    runUntilUp(a, b);
+    run(1);
+    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(50 * US);
+    for (int i = 0; i < 6; i++) {
+      a.bridge.wakeSource().arm();
+      a.bridge.wakeSource().disarm();
+    }
+    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(MS);
+
+    b.endpoint().ring();
+    assertThat(a.bridge.doWork(nowNs)).as("awake: not rung").isZero();
+    a.bridge.wakeSource().arm();
+    b.endpoint().ring();
+    b.endpoint().ring();
+    assertThat(a.bridge.doWork(nowNs)).isEqualTo(1);
+    assertThat(a.bridge.doWork(nowNs)).isZero();
+    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(50 * US);
+  }
+
+  // --- two sides in one thread
+
+  private Node node(Side side) {
+    return node(side, options -> options);
+  }
+
+  private Node node(Side side, UnaryOperator<PciOptions> more) {
+    return add(new PciBridge(more.apply(new PciOptions(side, bar, ARRAY, SECRET))));
+  }
+
+  private Node add(PciBridge bridge) {
+    Node node = new Node(bridge);
+    nodes.add(node);
+    return node;
+  }
+
+  /** Ends a side without a goodbye: its last words are put back. */
+  private void kill(Node node) {
+    long offset = node.bridge.side() == Side.A ? Mailbox.BYTES : 0;
+    byte[] said = memory.asSlice(offset, Mailbox.BYTES).toArray(JAVA_BYTE);
+    nodes.remove(node);
+    node.bridge.close();
+    MemorySegment.copy(MemorySegment.ofArray(said), 0, memory, offset, said.length);
+  }
+
+  /** The attempt that a side shows. */
+  private long toOf(Node node) {
+    long offset = node.bridge.side() == Side.A ? Mailbox.BYTES : 0;
+    return memory.get(JAVA_LONG, offset + 16 + 8);
+  }
+
+  private void run(int rounds) {
+    for (int i = 0; i < rounds; i++) {
+      nowNs += MS;
+      nodes.forEach(node -> node.bridge.doWork(nowNs));
+    }
+  }
+
+  private void beatFor(long ms) {
+    for (int i = 0; i < ms / 10; i++) {
+      nowNs += 9 * MS;
+      run(1);
+    }
+  }
+
+  private void runUntil(BooleanSupplier condition) {
+    for (int i = 0; i < MAX_ROUNDS && !condition.getAsBoolean(); i++) {
+      nowNs += 9 * MS;
+      run(1);
+    }
+    assertThat(condition.getAsBoolean()).as("in %d rounds", MAX_ROUNDS).isTrue();
+  }
+
+  private void runUntilUp(Node a, Node b) {
+    runUntil(() -> a.endpoint != null && b.endpoint != null);
+  }
+
+  private List<String> warnings() {
+    return log.list.stream()
+        .map(ILoggingEvent::getFormattedMessage)
+        .filter(line -> line.startsWith("link: not made"))
+        .toList();
+  }
+
+  private void resize(long bytes) throws IOException {
+    try (RandomAccessFile file = new RandomAccessFile(bar.toFile(), "rw")) {
+      file.setLength(bytes);
+    }
+  }
+
+  private MemorySegment map() {
+    try (FileChannel file =
+        FileChannel.open(bar, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+      return file.map(MapMode.READ_WRITE, 0, BAR_BYTES, Arena.ofAuto());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void assertFilled(MemorySegment segment, int value) {
+    MemorySegment expected = Arena.ofAuto().allocate(segment.byteSize()).fill((byte) value);
+    assertThat(segment.mismatch(expected)).isEqualTo(-1);
+  }
+
+  private static final class Node implements BridgeListener {
+    final PciBridge bridge;
+    final List<LinkDown> downs = new ArrayList<>();
+    @Nullable BridgeEndpoint endpoint;
+    int ups;
+
+    Node(PciBridge bridge) {
+      this.bridge = bridge;
+      bridge.listener(this);
+    }
+
+    BridgeEndpoint endpoint() {
+      assertThat(endpoint).isNotNull();
+      return Objects.requireNonNull(endpoint);
+    }
+
+    @Override
+    public void linkUp(BridgeEndpoint newborn) {
+      endpoint = newborn;
+      ups++;
+    }
+
+    @Override
+    public void linkDown(LinkDown why) {
+      endpoint = null;
+      downs.add(why);
+    }
+  }
+}
