@@ -20,13 +20,27 @@ class StressTest {
 
   @Test
   void noForbiddenOutcomeInAQuickRun() throws Exception {
-    run("-m", "quick", "-time", "500", "-iters", "1", "-f", "1", "-sc", "false");
+    run(
+        "-m",
+        "quick",
+        "-time",
+        "500",
+        "-iters",
+        "1",
+        "-f",
+        "1",
+        "-sc",
+        "false",
+        "-strideSize",
+        "256",
+        "-strideCount",
+        "4");
   }
 
   @Test
   @Tag("long")
   void noForbiddenOutcomeInALongRun() throws Exception {
-    run("-m", "default");
+    run("-m", "default", "-strideSize", "256", "-strideCount", "4");
   }
 
   private void run(String... options) throws IOException, InterruptedException {
