@@ -39,8 +39,8 @@ public class CompletionQueueStress {
   /** The rest. */
   @Arbiter
   public void rest(JJI_Result result) {
-    while (poll() != 0) {
-      continue;
+    for (boolean more = true; more; ) {
+      more = poll() != 0;
     }
     result.r3 = polled;
   }
