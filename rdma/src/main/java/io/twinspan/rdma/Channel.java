@@ -23,6 +23,7 @@ public final class Channel {
   public static final int REGION_SLOTS = ChannelLayout.REGIONS;
 
   private static final int RING_SLOTS = 256;
+  private static final long AUDIT_NS = 1_000_000;
   private static final int DESCRIPTOR_FLAGS =
       Descriptor.FLAG_COMPLETION_ADDRESS_VALID | Descriptor.FLAG_REQUEST_COMPLETION;
 
@@ -54,6 +55,7 @@ public final class Channel {
   private long receivedBytesBefore;
   private long receivedOperationsBefore;
   private boolean countsChanged;
+  private long lastAuditNs;
 
   Channel(Link link, ChannelPlan plan, ChannelSpec spec, Side side, MemorySegment window) {
     this.link = link;
@@ -194,6 +196,7 @@ public final class Channel {
     table.up(localControl, peers, newborn.generation());
     sentBytes = 0;
     sentOperations = 0;
+    lastAuditNs = link.nowNs();
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
         queuePair.up();
@@ -203,11 +206,11 @@ public final class Channel {
 
   /** First step of going down: takes all rights back where the peer would look for them. */
   void revokeAll() {
+    // Their memory stays usable until the queue pairs have taken what had arrived before.
     for (int slot = 0; slot < REGION_SLOTS; slot++) {
       MemoryRegion region = regions[slot];
       if (region != null) {
-        region.invalidate();
-        revoke(region, slot);
+        withdraw(slot);
       }
     }
   }
@@ -217,6 +220,13 @@ public final class Channel {
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
         queuePair.linkDown();
+      }
+    }
+    for (int slot = 0; slot < REGION_SLOTS; slot++) {
+      MemoryRegion region = regions[slot];
+      if (region != null) {
+        region.invalidate();
+        regions[slot] = null;
       }
     }
     readPeerCounts();
@@ -235,17 +245,17 @@ public final class Channel {
         work += queuePair.doWork();
       }
     }
-    if (countsChanged) {
-      countsChanged = false;
-      SharedMemory.setLongRelease(remoteControl, ChannelLayout.SENT_BYTES, sentBytes);
-      SharedMemory.setLongRelease(remoteControl, ChannelLayout.SENT_OPERATIONS, sentOperations);
+    if (link.nowNs() - lastAuditNs >= AUDIT_NS) {
+      audit();
     }
-    readPeerCounts();
     return work;
   }
 
   long nextDeadlineNs() {
     long deadline = Long.MAX_VALUE;
+    if (countsChanged) {
+      deadline = lastAuditNs + AUDIT_NS;
+    }
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
         deadline = Math.min(deadline, queuePair.nextDeadlineNs());
@@ -261,6 +271,15 @@ public final class Channel {
       return;
     }
     regions[slot] = null;
+    withdraw(slot);
+    for (QueuePair queuePair : queuePairs) {
+      if (queuePair != null) {
+        queuePair.settle();
+      }
+    }
+  }
+
+  private void withdraw(int slot) {
     SharedMemory.setLongRelease(remoteControl, ChannelLayout.region(slot), 0);
     SharedMemory.fullFence(); // what this side loads from now on, it loads after the right was gone
   }
@@ -285,11 +304,16 @@ public final class Channel {
     return remoteControl;
   }
 
-  void countSent(int lengthBytes) {
-    counters.sent(lengthBytes);
-    sentBytes += lengthBytes;
-    sentOperations++;
+  void countSent(long bytes, long operations) {
+    counters.sent(bytes, operations);
+    sentBytes += bytes;
+    sentOperations += operations;
     countsChanged = true;
+  }
+
+  /** Whether the descriptor ring takes so many more. */
+  boolean hasRoom(int descriptors) {
+    return ring.capacity() - ring.inUse() >= descriptors;
   }
 
   /**
@@ -343,6 +367,22 @@ public final class Channel {
         owner.transferred(index, status);
       }
     }
+  }
+
+  /** What is not worth a store or a look in every round. */
+  private void audit() {
+    lastAuditNs = link.nowNs();
+    if (countsChanged) {
+      countsChanged = false;
+      SharedMemory.setLongRelease(remoteControl, ChannelLayout.SENT_BYTES, sentBytes);
+      SharedMemory.setLongRelease(remoteControl, ChannelLayout.SENT_OPERATIONS, sentOperations);
+    }
+    for (QueuePair queuePair : queuePairs) {
+      if (queuePair != null) {
+        queuePair.audit();
+      }
+    }
+    readPeerCounts();
   }
 
   private void readPeerCounts() {

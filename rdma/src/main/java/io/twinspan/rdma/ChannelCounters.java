@@ -51,9 +51,9 @@ public final class ChannelCounters {
     return values.get(RECEIVE_ERRORS);
   }
 
-  void sent(int bytes) {
+  void sent(long bytes, long operations) {
     add(SENT_BYTES, bytes);
-    add(SENT_OPERATIONS, 1);
+    add(SENT_OPERATIONS, operations);
   }
 
   void sendError() {

@@ -108,6 +108,14 @@ final class ChannelLayout {
   static final int OPCODE_SEND = 1;
   static final int OPCODE_WRITE = 2;
 
+  static final int FLAG_SOLICITED = 1;
+
+  /** The payload is in the fill. */
+  static final int FLAG_EAGER = 1 << 1;
+
+  static final int FLAG_IMMEDIATE = 1 << 2;
+  static final int FLAG_INVALIDATE = 1 << 3;
+
   private static final int OPCODE_SHIFT = 32;
   private static final int QUEUE_PAIR_SHIFT = 36;
   private static final int FLAGS_SHIFT = 40;

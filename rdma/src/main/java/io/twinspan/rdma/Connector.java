@@ -105,11 +105,15 @@ final class Connector {
     publish(REJECT);
   }
 
-  /** Ends the connection, or the attempt; what the peer announces afterwards may be overlooked. */
-  void end() {
+  /**
+   * Ends the connection, or the attempt; what the peer announces afterwards may be overlooked.
+   *
+   * @param taken how many of its receives this side has seen filled
+   */
+  void end(long taken) {
     if (phase != Phase.IDLE) {
       phase = Phase.IDLE;
-      keep(0, new byte[0]);
+      keep(taken, new byte[0]);
       publish(DISCONNECT);
       SharedMemory.fullFence();
     }
@@ -122,8 +126,19 @@ final class Connector {
 
   /** One load: whether the peer still stands by the connection that was made. */
   boolean peerStands() {
-    return SharedMemory.getLongAcquire(channel.localControl(), block + ChannelLayout.CM_WORD)
-        == peerWord;
+    long word = SharedMemory.getLongAcquire(channel.localControl(), block + ChannelLayout.CM_WORD);
+    return word == peerWord && serial(word) == serial && kind(word) != DISCONNECT;
+  }
+
+  /** Whether a peer that has ended the connection had seen this receive of its filled before. */
+  boolean peerTook(long receiveIndex) {
+    MemorySegment own = channel.localControl();
+    long word = SharedMemory.getLongAcquire(own, block + ChannelLayout.CM_WORD);
+    boolean read = word == peerWord || read(own, word);
+    return read
+        && kind(peerWord) == DISCONNECT
+        && serial(peerWord) == serial
+        && receiveIndex < peerFirstReceive;
   }
 
   long peerFirstReceive() {

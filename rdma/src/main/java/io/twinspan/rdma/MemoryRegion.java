@@ -76,11 +76,11 @@ public final class MemoryRegion implements AutoCloseable {
     if (deregistered) {
       return;
     }
+    if (channel != null) {
+      channel.revoke(this, slot); // and takes what had arrived before
+    }
     deregistered = true;
     domain.remove(lkey);
-    if (channel != null) {
-      channel.revoke(this, slot);
-    }
   }
 
   /** The link went down, and took the peer's right along. */

@@ -163,7 +163,8 @@ public final class QueuePair {
 
   /**
    * Posts a send or write ({@code ibv_post_send}). It is carried out before this returns if it can
-   * be; the peer is woken, if it sleeps, by the next {@link Link#doWork} or {@link Link#ring}.
+   * be; the peer is woken, if it sleeps, by the next {@link Link#doWork} or {@link Link#ring}. The
+   * completion of a short inline request comes with the next {@link Link#doWork}.
    *
    * @param request read, not kept
    * @return {@link #OK}, {@link #FULL}, {@link #BAD_STATE} or {@link #INVALID}
@@ -175,20 +176,21 @@ public final class QueuePair {
     if (state != QpState.RTS && state != QpState.ERR) {
       return BAD_STATE;
     }
-    int result = sendQueue.post(request);
+    int result = sendQueue.post(request, state == QpState.RTS);
     if (result != OK) {
       return result;
     }
     if (state == QpState.ERR) {
       sendQueue.flush();
-    } else {
+    } else if (sendQueue.hasUnissued()) {
       int _ = sendQueue.progress();
     }
     return OK;
   }
 
   /**
-   * Posts a receive ({@code ibv_post_recv}); the peer sees it before this returns.
+   * Posts a receive ({@code ibv_post_recv}). The peer sees it before this returns if it has few
+   * others; else when there are enough of them that it is worth a message.
    *
    * @param wrId returned in the completion
    * @param region registered on this channel with {@link Access#LOCAL_WRITE}
@@ -246,6 +248,29 @@ public final class QueuePair {
     return connector.peerStands();
   }
 
+  boolean peerTook(long receiveIndex) {
+    return connector.peerTook(receiveIndex);
+  }
+
+  boolean isConnected() {
+    return state == QpState.RTS;
+  }
+
+  /** Takes what has arrived for a region before its right was taken back. */
+  void settle() {
+    if (state == QpState.RTS) {
+      int _ = receiveQueue.poll();
+    }
+  }
+
+  /** Now and then: shows the peer how far this side is, and compares with what it shows. */
+  void audit() {
+    if (state == QpState.RTS) {
+      sendQueue.publishCounts();
+      receiveQueue.audit();
+    }
+  }
+
   /** A request has failed. */
   void fail(String why) {
     if (state == QpState.RTS) {
@@ -297,7 +322,12 @@ public final class QueuePair {
     boolean wasConnected = state == QpState.RTS;
     lastError = why;
     state = state.transition(QpState.ERR);
-    connector.end();
+    if (wasConnected) {
+      // What either side has seen of the other by now counts; the peer learns how much that is.
+      int _ = receiveQueue.poll();
+      sendQueue.complete();
+    }
+    connector.end(receiveQueue.first());
     if (wasConnected) {
       // What the peer was told it delivered before it could see the end is delivered.
       int _ = receiveQueue.poll();

@@ -22,7 +22,6 @@ final class RegionTable implements AddressSpace {
   static final int VERSION_MASK = 0xffff;
 
   private final ProtectionDomain domain;
-  private final Translation check = new Translation();
   private MemorySegment control = MemorySegment.NULL;
   private MemorySegment remote = MemorySegment.NULL;
   private long generation;
@@ -62,9 +61,15 @@ final class RegionTable implements AddressSpace {
     return control.get(JAVA_LONG, ChannelLayout.region(slot) + ChannelLayout.REGION_LENGTH);
   }
 
-  /** Whether the peer lets this side write a range for this purpose. */
-  boolean allows(int rkey, long offset, int lengthBytes, Access purpose) {
-    return find(rkey, offset, lengthBytes, purpose.bit(), check);
+  /** Notes what must still be the same when a request that relies on a key completes. */
+  void witness(int rkey, SendSlot slot) {
+    slot.witnessAt = ChannelLayout.region(rkey & SLOT_MASK & ChannelLayout.REGIONS - 1);
+    slot.witness = keyWord(generation, rkey);
+  }
+
+  /** Whether a key word is still the same; to be asked after a full fence. */
+  boolean isUnchanged(long witnessAt, long witness) {
+    return SharedMemory.getLongAcquire(control, witnessAt) == witness;
   }
 
   @Override
@@ -86,11 +91,16 @@ final class RegionTable implements AddressSpace {
 
   @Override
   public boolean stillGranted(Translation destination) {
-    long word = SharedMemory.getLongAcquire(control, destination.slot());
-    return word == destination.witness();
+    return isUnchanged(destination.slot(), destination.witness());
   }
 
-  private boolean find(int rkey, long offset, int lengthBytes, int accessBits, Translation into) {
+  /**
+   * Looks whether the peer grants something, and where that is.
+   *
+   * @param accessBits what for
+   * @param into takes the place, and the key word as a witness
+   */
+  boolean find(int rkey, long offset, int lengthBytes, int accessBits, Translation into) {
     int slot = rkey & SLOT_MASK;
     if (rkey <= 0
         || rkey > DmaAddress.MAX_HANDLE

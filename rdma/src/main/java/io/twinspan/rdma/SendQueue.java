@@ -1,144 +1,141 @@
 package io.twinspan.rdma;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import io.twinspan.concurrent.SharedMemory;
 import io.twinspan.dma.DmaAddress;
 import io.twinspan.dma.DmaStatus;
+import io.twinspan.dma.Translation;
 import io.twinspan.rdma.WorkRequest.Operation;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 
 /**
- * The send side of a queue pair: a ring of work requests that are posted, then issued to the
- * channel's descriptor ring, then completed, in this order.
+ * The send side of a queue pair: a ring of work requests, each of which is posted, then issued,
+ * then stored where the peer can see it, then completed, in this order.
  *
  * <pre>
- *   completed  &lt;=  issued  &lt;=  posted,   posted - completed, and what was not polled, &lt;= depth
+ *   completed  &lt;=  stored  &lt;=  issued  &lt;=  posted,   posted - completed, and what was not polled, &lt;= depth
  * </pre>
+ *
+ * <p>A short inline request is stored by the post itself if none before it is in the engine; every
+ * other one goes by the channel's descriptor ring. A stored request completes when, after a full
+ * fence, the peer's key and connection are still what they were: so success means that the peer saw
+ * the bytes before it took a right or the connection back. One fence serves for all that are
+ * stored, and the post of a short request has none.
  */
 final class SendQueue implements TransferOwner {
-  private static final long NO_RECEIVE = -1;
   private static final long NEVER = Long.MAX_VALUE;
-
-  /** How an attempt to issue a request went. */
-  private enum Verdict {
-    ISSUED,
-    WAIT,
-    FAILED
-  }
+  private static final int MAX_PIECES = 2 * ChannelLayout.MAX_SGE;
+  private static final ValueLayout.OfLong LONG =
+      JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt INT =
+      JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private final QueuePair queuePair;
   private final Channel channel;
+  private final ProtectionDomain domain;
   private final CompletionSource completions;
-  private final long control;
-  private final int depth;
+  private final PeerReceives receives;
   private final int mask;
-  private final int peerReceives;
   private final int maxInlineBytes;
   private final MemorySegment inlineMemory;
   private final int inlineKey;
-
-  private final Operation[] operations;
-  private final long[] ids;
-  private final boolean[] signaled;
-  private final int[] localKeys;
-  private final long[] localOffsets;
-  private final int[] lengths;
-  private final int[] remoteKeys;
-  private final long[] remoteOffsets;
-  private final int[] immediates;
-  private final long[] receiveIndices;
+  private final SendSlot[] slots;
+  private final Translation target = new Translation();
 
   private long posted;
   private long issued;
+  private long stored;
   private long completed;
-  private long receivesUsed;
+  private boolean failing;
+  private boolean ended;
+  private String failure = "";
   private long waitsSinceNs = NEVER;
 
   SendQueue(QueuePair queuePair, Channel channel, int index, CompletionQueue completions) {
     this.queuePair = queuePair;
     this.channel = channel;
+    domain = channel.link().protectionDomain();
     ChannelSpec spec = channel.spec();
-    control = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
-    depth = spec.sendDepth();
+    int depth = spec.sendDepth();
     mask = depth - 1;
-    peerReceives = spec.receiveDepth();
+    long block = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
+    receives = new PeerReceives(channel, index, block, spec.receiveDepth());
     maxInlineBytes = spec.maxInlineBytes();
     inlineMemory = Arena.ofAuto().allocate(Math.max(1L, (long) depth * maxInlineBytes), 64);
-    inlineKey = channel.link().protectionDomain().register(inlineMemory).lkey();
-    operations = new Operation[depth];
-    ids = new long[depth];
-    signaled = new boolean[depth];
-    localKeys = new int[depth];
-    localOffsets = new long[depth];
-    lengths = new int[depth];
-    remoteKeys = new int[depth];
-    remoteOffsets = new long[depth];
-    immediates = new int[depth];
-    receiveIndices = new long[depth];
+    inlineKey = domain.register(inlineMemory).lkey();
+    slots = new SendSlot[depth];
+    for (int i = 0; i < depth; i++) {
+      slots[i] = new SendSlot();
+    }
     this.completions = completions.source(depth);
   }
 
-  /** Keeps a request, or says why not. */
-  int post(WorkRequest request) {
-    if (completions.isFull(posted - completed)) {
+  /**
+   * Keeps a request, or says why not; a short one is stored at once if it can be.
+   *
+   * @param mayStore whether the queue pair's state allows that
+   */
+  int post(WorkRequest request, boolean mayStore) {
+    if (completions.isFull(posted - completed) && !makesRoom()) {
       return QueuePair.FULL;
     }
-    int length = request.lengthBytes;
-    if (length < 0 || (request.inline && length > maxInlineBytes)) {
+    SendSlot slot = slot(posted);
+    if (!slot.keep(request) || (slot.inline && slot.lengthBytes > maxInlineBytes)) {
       return QueuePair.INVALID;
     }
-    int i = (int) posted & mask;
-    if (request.inline) {
-      long place = (long) i * maxInlineBytes;
-      MemorySegment.copy(request.inlineData, request.localOffset, inlineMemory, place, length);
-      localKeys[i] = inlineKey;
-      localOffsets[i] = place;
-    } else {
-      localKeys[i] = request.localKey;
-      localOffsets[i] = request.localOffset;
+    if (slot.inline) {
+      if (mayStore
+          && stored == posted
+          && !failing
+          && slot.lengthBytes <= ChannelLayout.EAGER_BYTES
+          && store(slot, request.inlineData, request.inlineOffset)) {
+        posted++;
+        issued = posted;
+        stored = posted;
+        return QueuePair.OK;
+      }
+      long place = (posted & mask) * maxInlineBytes;
+      MemorySegment.copy(
+          request.inlineData, request.inlineOffset, inlineMemory, place, slot.lengthBytes);
+      slot.keepInline(inlineKey, place);
     }
-    operations[i] = request.operation;
-    ids[i] = request.wrId;
-    signaled[i] = request.signaled;
-    lengths[i] = length;
-    remoteKeys[i] = request.remoteKey;
-    remoteOffsets[i] = request.remoteOffset;
-    immediates[i] = request.immediate;
     posted++;
     return QueuePair.OK;
   }
 
   /** A connection begins: the peer's receives count from here. */
   void connected(long firstReceive) {
-    receivesUsed = firstReceive;
+    receives.begin(firstReceive);
     waitsSinceNs = NEVER;
+    failing = false;
   }
 
-  /** Issues and carries out what can be. */
+  /** Whether something that was posted waits to be issued. */
+  boolean hasUnissued() {
+    return issued < posted;
+  }
+
+  /** Issues and carries out what can be, and completes what is stored. */
   int progress() {
     long before = completed;
-    while (issued < posted) {
-      Verdict verdict = issue((int) issued & mask);
-      if (verdict == Verdict.ISSUED) {
-        issued++;
-        continue;
-      }
-      if (verdict == Verdict.FAILED) {
-        return (int) (completed - before); // the queue was flushed
-      }
+    while (issued < posted && !failing && !ended && !issue(slot(issued))) {
       // What waits for room in the ring, or for those before it, may go on when they are done.
-      long done = completed;
+      long done = stored;
       channel.transfer();
-      if (completed == done || waitsSinceNs != NEVER) {
+      if (stored == done || waitsSinceNs != NEVER) {
         break;
       }
     }
-    if (issued > completed) {
+    if (issued > stored) {
       channel.transfer();
     }
+    complete();
     return (int) (completed - before);
   }
 
@@ -149,161 +146,293 @@ final class SendQueue implements TransferOwner {
 
   @Override
   public void transferred(long index, int dmaStatus) {
-    if (index != completed || queuePair.state() != QpState.RTS) {
+    if (index != stored || index == issued) {
       return; // of a connection that has failed since
     }
-    int i = (int) index & mask;
+    SendSlot slot = slot(index);
     if (dmaStatus != DmaStatus.SUCCESS) {
-      fail(i, statusOf(dmaStatus, operations[i]), "the engine says 0x%x".formatted(dmaStatus));
-      return;
+      slot.status = statusOf(dmaStatus, slot.operation);
+      failing = true;
+      failure = "the engine says 0x%x".formatted(dmaStatus);
+    } else if (slot.operation.takesReceive) {
+      receives.fill(slot);
     }
-    if (receiveIndices[i] != NO_RECEIVE && !announce(i, receiveIndices[i])) {
-      fail(i, WcStatus.RETRY_EXC_ERR, "the peer ended the connection");
-      return;
-    }
-    channel.countSent(lengths[i]);
+    stored++;
     channel.link().ringLater();
-    if (signaled[i]) {
-      complete(i, WcStatus.SUCCESS, lengths[i]);
+  }
+
+  /**
+   * Completes what is stored, after one full fence for all of it: the peer takes a right or the
+   * connection back, fences, and looks for what came before; so one of us sees the other.
+   */
+  void complete() {
+    if (completed == stored || ended) {
+      return;
     }
-    completed++;
+    SharedMemory.fullFence();
+    boolean stands = queuePair.peerIsConnected();
+    long before = completed;
+    long bytes = 0;
+    while (completed < stored) {
+      SendSlot slot = slot(completed);
+      WcStatus status = slot.status == WcStatus.SUCCESS ? verdict(slot, stands) : slot.status;
+      if (status != WcStatus.SUCCESS) {
+        break;
+      }
+      bytes += slot.lengthBytes;
+      if (slot.signaled) {
+        add(slot, status, slot.lengthBytes);
+      }
+      completed++;
+    }
+    if (completed > before) {
+      channel.countSent(bytes, completed - before);
+    }
+    if (completed < stored) {
+      fail(slot(completed), stands);
+    }
   }
 
   /** Completes everything outstanding without success. */
   void flush() {
     for (; completed < posted; completed++) {
-      complete((int) completed & mask, WcStatus.WR_FLUSH_ERR, 0);
+      add(slot(completed), WcStatus.WR_FLUSH_ERR, 0);
     }
     issued = posted;
+    stored = posted;
+    failing = false;
+    ended = false;
     waitsSinceNs = NEVER;
   }
 
-  private Verdict issue(int i) {
-    if (!channel.link().protectionDomain().covers(localKeys[i], localOffsets[i], lengths[i])) {
-      return failed(i, WcStatus.LOC_PROT_ERR, "the local key or range is not valid");
-    }
-    boolean takesReceive = operations[i] != Operation.WRITE;
-    if (takesReceive && !hasReceive()) {
-      return waitForReceive(i);
-    }
-    waitsSinceNs = NEVER;
-    if (operations[i] == Operation.SEND) {
-      return issueSend(i);
-    }
-    boolean allowed =
-        lengths[i] == 0
-            || channel
-                .table()
-                .allows(remoteKeys[i], remoteOffsets[i], lengths[i], Access.REMOTE_WRITE);
-    if (!allowed) {
-      return failed(i, WcStatus.REM_ACCESS_ERR, "the peer does not grant this write");
-    }
-    return insert(i, remoteKeys[i], remoteOffsets[i], takesReceive);
+  /** Tells the peer how many of its receives were filled. */
+  void publishCounts() {
+    receives.publish();
   }
 
-  private Verdict issueSend(int i) {
-    long entry = receive(receivesUsed);
-    MemorySegment window = channel.localControl();
-    int rkey = window.get(JAVA_INT, entry + ChannelLayout.SGE_RKEY);
-    int room = window.get(JAVA_INT, entry + ChannelLayout.SGE_LENGTH);
-    long offset = window.get(JAVA_LONG, entry + ChannelLayout.SGE_OFFSET);
-    if (lengths[i] > room) {
-      return failed(i, WcStatus.REM_INV_REQ_ERR, "the peer's receive has " + room + " bytes");
+  private boolean makesRoom() {
+    if (completed < stored) {
+      complete();
     }
-    if (lengths[i] > 0 && !channel.table().allows(rkey, offset, lengths[i], Access.LOCAL_WRITE)) {
-      return failed(i, WcStatus.REM_OP_ERR, "the peer's receive is not usable");
-    }
-    return insert(i, rkey, offset, true);
+    return !completions.isFull(posted - completed);
   }
 
-  private Verdict insert(int i, int rkey, long remoteOffset, boolean takesReceive) {
-    long source = 0;
-    long destination = 0;
-    if (lengths[i] > 0) {
-      source = DmaAddress.of(localKeys[i], localOffsets[i]);
-      destination = DmaAddress.of(rkey, remoteOffset);
-    }
-    if (!channel.insert(this, issued, true, source, destination, lengths[i])) {
-      return Verdict.WAIT;
-    }
-    receiveIndices[i] = takesReceive ? receivesUsed++ : NO_RECEIVE;
-    return Verdict.ISSUED;
-  }
+  // --- issuing
 
-  /** Whether the peer has a receive left for us; its count is checked before it is believed. */
-  private boolean hasReceive() {
-    long count =
-        SharedMemory.getLongAcquire(channel.localControl(), control + ChannelLayout.POSTED);
-    long left = count - receivesUsed;
-    if (left < 0 || left > peerReceives) {
-      queuePair.breach("its count of receives is " + count + " after " + receivesUsed);
+  /** Stores a short request where the peer sees it; false if that can't be, or must wait. */
+  private boolean store(SendSlot slot, MemorySegment data, long offset) {
+    Operation operation = slot.operation;
+    if (operation.takesReceive && receives.look() != PeerReceives.Credit.SOME) {
       return false;
     }
-    return left > 0;
+    if (operation.isSend) {
+      if (receives.room() < slot.lengthBytes) {
+        return false;
+      }
+      if (slot.lengthBytes > 0) {
+        channel.table().witness(receives.key(0), slot);
+      }
+      slot.receiveIndex = receives.take();
+      receives.fillEagerly(slot, data, offset);
+    } else {
+      if (slot.lengthBytes > 0 && !write(slot, data, offset)) {
+        return false;
+      }
+      if (operation.takesReceive) {
+        slot.receiveIndex = receives.take();
+        receives.fill(slot);
+      }
+    }
+    channel.link().ringLater();
+    return true;
   }
 
-  private Verdict waitForReceive(int i) {
-    if (queuePair.state() != QpState.RTS) {
-      return Verdict.FAILED; // that count was a breach
+  private boolean write(SendSlot slot, MemorySegment data, long offset) {
+    int length = slot.lengthBytes;
+    int right = Access.REMOTE_WRITE.bit();
+    if (!channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target)) {
+      return false;
     }
+    slot.witnessAt = target.slot();
+    slot.witness = target.witness();
+    VarHandle.releaseFence(); // writes arrive in order: a flag comes after what it is about
+    MemorySegment to = target.segment();
+    long at = target.offset();
+    if (length == Long.BYTES && (at & (Long.BYTES - 1)) == 0) {
+      SharedMemory.setLongRelease(to, at, data.get(LONG, offset)); // in one piece
+    } else if (length == Integer.BYTES && (at & (Integer.BYTES - 1)) == 0) {
+      SharedMemory.setIntRelease(to, at, data.get(INT, offset));
+    } else {
+      MemorySegment.copy(data, offset, to, at, length);
+    }
+    return true;
+  }
+
+  /** Issues the next request; false if it must wait, or has failed. */
+  private boolean issue(SendSlot slot) {
+    for (int i = 0; i < slot.sges; i++) {
+      if (!domain.covers(slot.localKeys[i], slot.localOffsets[i], slot.lengths[i])) {
+        return refuse(slot, WcStatus.LOC_PROT_ERR, "the local key or range is not valid");
+      }
+    }
+    if (slot.operation.takesReceive && !hasReceive(slot)) {
+      return false;
+    }
+    waitsSinceNs = NEVER;
+    boolean small = slot.inline && slot.lengthBytes <= ChannelLayout.EAGER_BYTES;
+    if ((small || slot.lengthBytes == 0) && stored == issued) {
+      long at = slot.sges == 0 ? 0 : slot.localOffsets[0];
+      if (store(slot, inlineMemory, at)) {
+        issued++;
+        stored++;
+        return true;
+      }
+    }
+    return slot.operation.isSend ? issueSend(slot) : issueWrite(slot);
+  }
+
+  private boolean issueSend(SendSlot slot) {
+    long room = receives.room();
+    if (room < slot.lengthBytes) {
+      return refuse(slot, WcStatus.REM_INV_REQ_ERR, "the peer's receive has " + room + " bytes");
+    }
+    int left = slot.lengthBytes;
+    for (int i = 0; i < receives.entries() && left > 0; i++) {
+      int part = Math.min(left, receives.lengthBytes(i));
+      left -= part;
+      int right = Access.LOCAL_WRITE.bit();
+      boolean usable =
+          part == 0
+              || channel.table().find(receives.key(i), receives.offset(i), part, right, target);
+      if (!usable) {
+        return refuse(slot, WcStatus.REM_OP_ERR, "the peer's receive is not usable");
+      }
+    }
+    return insert(slot);
+  }
+
+  private boolean issueWrite(SendSlot slot) {
+    int length = slot.lengthBytes;
+    int right = Access.REMOTE_WRITE.bit();
+    if (length > 0
+        && !channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target)) {
+      return refuse(slot, WcStatus.REM_ACCESS_ERR, "the peer does not grant this write");
+    }
+    return insert(slot);
+  }
+
+  /** Puts a request into the descriptor ring, as many transfers as both its lists make of it. */
+  private boolean insert(SendSlot slot) {
+    if (!channel.hasRoom(MAX_PIECES)) {
+      return false;
+    }
+    boolean isSend = slot.operation.isSend;
+    if (slot.operation.takesReceive) {
+      slot.receiveIndex = receives.take();
+    }
+    int left = slot.lengthBytes;
+    if (left == 0) {
+      channel.insert(this, issued, true, 0, 0, 0);
+    }
+    int local = 0;
+    int localDone = 0;
+    int remote = 0;
+    int remoteDone = 0;
+    while (left > 0) {
+      int key = isSend ? receives.key(remote) : slot.remoteKey;
+      long offset = (isSend ? receives.offset(remote) : slot.remoteOffset) + remoteDone;
+      int remoteLeft = isSend ? receives.lengthBytes(remote) - remoteDone : left;
+      int piece = Math.min(Math.min(slot.lengths[local] - localDone, remoteLeft), left);
+      if (piece > 0) {
+        left -= piece;
+        long source = DmaAddress.of(slot.localKeys[local], slot.localOffsets[local] + localDone);
+        channel.insert(this, issued, left == 0, source, DmaAddress.of(key, offset), piece);
+      }
+      localDone += piece;
+      remoteDone += piece;
+      if (localDone == slot.lengths[local]) {
+        local++;
+        localDone = 0;
+      }
+      if (isSend && remoteDone == receives.lengthBytes(remote)) {
+        remote++;
+        remoteDone = 0;
+      }
+    }
+    issued++;
+    return true;
+  }
+
+  private boolean hasReceive(SendSlot slot) {
+    return switch (receives.look()) {
+      case SOME -> true;
+      case NONE -> waitForReceive(slot);
+      case BREACH -> {
+        queuePair.breach("its count of receives can't be after " + receives.taken());
+        yield false;
+      }
+    };
+  }
+
+  /** Returns false: there is none. */
+  private boolean waitForReceive(SendSlot slot) {
     long nowNs = channel.link().nowNs();
     if (waitsSinceNs == NEVER) {
       waitsSinceNs = nowNs;
     }
     if (nowNs >= queuePair.receiverDeadlineNs(waitsSinceNs)) {
-      return failed(i, WcStatus.RNR_RETRY_EXC_ERR, "the peer posts no receive");
+      return refuse(slot, WcStatus.RNR_RETRY_EXC_ERR, "the peer posts no receive");
     }
-    return Verdict.WAIT;
+    return false;
   }
 
-  /**
-   * Tells the peer that its receive is filled.
-   *
-   * @return false if it had ended the connection before: then it may never look
-   */
-  private boolean announce(int i, long receiveIndex) {
-    MemorySegment peer = channel.remoteControl();
-    long entry =
-        control
-            + ChannelLayout.fills(peerReceives)
-            + (receiveIndex & (peerReceives - 1)) * ChannelLayout.FILL_BYTES;
-    boolean isSend = operations[i] == Operation.SEND;
-    int opcode = isSend ? ChannelLayout.OPCODE_SEND : ChannelLayout.OPCODE_WRITE;
-    peer.set(JAVA_LONG, entry + ChannelLayout.FILL_LENGTH, lengths[i]);
-    peer.set(JAVA_INT, entry + ChannelLayout.FILL_IMMEDIATE, immediates[i]);
-    long word = ChannelLayout.word(receiveIndex, opcode, 0, 0, 0);
-    SharedMemory.setLongRelease(peer, entry, word);
-    // The peer ends a connection, fences, and looks for fills: one of us sees the other.
-    SharedMemory.fullFence();
-    return queuePair.peerIsConnected();
-  }
-
-  private long receive(long index) {
-    return control
-        + ChannelLayout.RECEIVES
-        + (index & (peerReceives - 1)) * ChannelLayout.SGE_BYTES;
-  }
-
-  /** A request that can't be issued fails only after those before it are done. */
-  private Verdict failed(int i, WcStatus status, String why) {
-    if (issued > completed) {
-      return Verdict.WAIT;
+  /** A request that can't be issued fails when those before it are done; returns false. */
+  private boolean refuse(SendSlot slot, WcStatus status, String why) {
+    if (stored == issued) {
+      slot.status = status;
+      failing = true;
+      failure = why;
+      issued++;
+      stored++;
     }
-    fail(i, status, why);
-    return Verdict.FAILED;
+    return false;
   }
 
-  private void fail(int i, WcStatus status, String why) {
+  // --- completing
+
+  /** What became of a stored request; to be asked after a full fence. */
+  private WcStatus verdict(SendSlot slot, boolean stands) {
+    if (slot.witnessAt != SendSlot.NO_WITNESS
+        && !channel.table().isUnchanged(slot.witnessAt, slot.witness)) {
+      return slot.operation.isSend ? WcStatus.REM_OP_ERR : WcStatus.REM_ACCESS_ERR;
+    }
+    if (slot.operation.takesReceive && !stands && !queuePair.peerTook(slot.receiveIndex)) {
+      return WcStatus.RETRY_EXC_ERR;
+    }
+    return WcStatus.SUCCESS;
+  }
+
+  private void fail(SendSlot slot, boolean stands) {
+    String why = failure;
+    WcStatus status = slot.status;
+    if (status == WcStatus.SUCCESS) {
+      status = verdict(slot, stands);
+      why = stands ? "the peer took its right back" : "the peer ended the connection";
+    }
+    ended = true;
     channel.counters().sendError();
-    complete(i, status, 0);
+    add(slot, status, 0);
     completed++;
-    issued = Math.max(issued, completed);
     queuePair.fail(status + ": " + why);
   }
 
-  private void complete(int i, WcStatus status, int byteLength) {
-    WcOpcode opcode = operations[i] == Operation.SEND ? WcOpcode.SEND : WcOpcode.RDMA_WRITE;
-    completions.add(ids[i], status, opcode, 0, byteLength, 0, queuePair.number());
+  private void add(SendSlot slot, WcStatus status, int byteLength) {
+    WcOpcode opcode = slot.operation.wcOpcode;
+    completions.add(slot.wrId, status, opcode, 0, byteLength, 0, queuePair.number());
+  }
+
+  private SendSlot slot(long index) {
+    return slots[(int) index & mask];
   }
 
   private static WcStatus statusOf(int dmaStatus, Operation operation) {
@@ -311,7 +440,7 @@ final class SendQueue implements TransferOwner {
       return WcStatus.LOC_PROT_ERR;
     }
     if (DmaStatus.isWriteFault(dmaStatus)) {
-      return operation == Operation.SEND ? WcStatus.REM_OP_ERR : WcStatus.REM_ACCESS_ERR;
+      return operation.isSend ? WcStatus.REM_OP_ERR : WcStatus.REM_ACCESS_ERR;
     }
     return WcStatus.GENERAL_ERR;
   }

@@ -6,28 +6,53 @@ import java.lang.foreign.MemorySegment;
  * What {@link QueuePair#postSend} shall do ({@code ibv_send_wr}); filled anew for every post and
  * never kept by the queue pair. Not thread-safe.
  *
- * <p>Begin with {@link #send}, {@link #write} or {@link #writeWithImmediate}, which reset the rest;
- * then say where the data is, with {@link #sge} or {@link #inline}.
+ * <p>Begin with the operation, such as {@link #send} or {@link #write}, which resets the rest; then
+ * say where the data is, with up to {@link #MAX_SGE} calls of {@link #sge} or one of {@link
+ * #inline}; without either the message is empty.
  */
 public final class WorkRequest {
+  /** How many entries the list of local buffers may have (max_send_sge). */
+  public static final int MAX_SGE = ChannelLayout.MAX_SGE;
+
   /** What to do. */
   enum Operation {
-    SEND,
-    WRITE,
-    WRITE_WITH_IMMEDIATE
+    SEND(WcOpcode.SEND, true, true, 0),
+    WRITE(WcOpcode.RDMA_WRITE, false, false, 0),
+    WRITE_WITH_IMMEDIATE(WcOpcode.RDMA_WRITE, false, true, ChannelLayout.FLAG_IMMEDIATE);
+
+    final WcOpcode wcOpcode;
+    final boolean isSend;
+    final boolean takesReceive;
+    final int fillFlags;
+    final boolean hasImmediate;
+
+    Operation(WcOpcode wcOpcode, boolean isSend, boolean takesReceive, int fillFlags) {
+      this.wcOpcode = wcOpcode;
+      this.isSend = isSend;
+      this.takesReceive = takesReceive;
+      this.fillFlags = fillFlags;
+      hasImmediate = fillFlags != 0;
+    }
   }
 
   Operation operation = Operation.SEND;
   long wrId;
   boolean signaled;
+  boolean fence;
+  boolean solicited;
   boolean inline;
-  int localKey;
   MemorySegment inlineData = MemorySegment.NULL;
-  long localOffset;
-  int lengthBytes;
+  long inlineOffset;
+  int inlineLength;
+  int sges;
+  final int[] localKeys = new int[MAX_SGE];
+  final long[] localOffsets = new long[MAX_SGE];
+  final int[] lengths = new int[MAX_SGE];
   int remoteKey;
   long remoteOffset;
   int immediate;
+  long compareAdd;
+  long swap;
 
   /** An empty message. */
   public WorkRequest() {}
@@ -51,10 +76,7 @@ public final class WorkRequest {
    * @return this
    */
   public WorkRequest write(long id, int rkey, long offset) {
-    begin(Operation.WRITE, id);
-    remoteKey = rkey;
-    remoteOffset = offset;
-    return this;
+    return begin(Operation.WRITE, id).remote(rkey, offset);
   }
 
   /**
@@ -67,15 +89,14 @@ public final class WorkRequest {
    * @return this
    */
   public WorkRequest writeWithImmediate(long id, int rkey, long offset, int data) {
-    begin(Operation.WRITE_WITH_IMMEDIATE, id);
-    remoteKey = rkey;
-    remoteOffset = offset;
+    begin(Operation.WRITE_WITH_IMMEDIATE, id).remote(rkey, offset);
     immediate = data;
     return this;
   }
 
   /**
-   * Takes the data from a registered region, which must not change until the completion.
+   * Adds a part of a registered region to the list of local buffers. What is sent from there must
+   * not change until the completion.
    *
    * @param lkey the region
    * @param offset where in that region, in bytes from its beginning
@@ -83,10 +104,12 @@ public final class WorkRequest {
    * @return this
    */
   public WorkRequest sge(int lkey, long offset, int length) {
-    inline = false;
-    localKey = lkey;
-    localOffset = offset;
-    lengthBytes = length;
+    if (sges < MAX_SGE) {
+      localKeys[sges] = lkey;
+      localOffsets[sges] = offset;
+      lengths[sges] = length;
+    }
+    sges++; // a list that is too long is refused when it is posted
     return this;
   }
 
@@ -101,8 +124,8 @@ public final class WorkRequest {
   public WorkRequest inline(MemorySegment data, long offset, int length) {
     inline = true;
     inlineData = data;
-    localOffset = offset;
-    lengthBytes = length;
+    inlineOffset = offset;
+    inlineLength = length;
     return this;
   }
 
@@ -116,14 +139,19 @@ public final class WorkRequest {
     operation = what;
     wrId = id;
     signaled = true;
+    fence = false;
+    solicited = false;
     inline = false;
-    inlineData = MemorySegment.NULL;
-    localKey = 0;
-    localOffset = 0;
-    lengthBytes = 0;
+    sges = 0;
     remoteKey = 0;
     remoteOffset = 0;
     immediate = 0;
+    return this;
+  }
+
+  private WorkRequest remote(int rkey, long offset) {
+    remoteKey = rkey;
+    remoteOffset = offset;
     return this;
   }
 }

@@ -1,0 +1,219 @@
+package io.twinspan.rdma;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.twinspan.concurrent.SharedMemory;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Receives that are mirrored to the peer, and what it filled them with, in order. The link's thread
+ * only.
+ *
+ * <p>Counts go on over connections and lives of the link; what a connection begins with is agreed
+ * when it is made. So a count of a former connection is never mistaken for one of the present.
+ *
+ * <p>Receives are published to the peer one by one while it has few, then a quarter of the ring at
+ * a time, so that a busy receiver rarely stores into lines that its peer reads.
+ */
+final class ReceiveRing {
+  /** What {@link #look} finds in the place of the next fill. */
+  enum Found {
+    NOTHING,
+    FILL,
+    BREACH
+  }
+
+  private final Channel channel;
+  private final long block;
+  private final long fills;
+  private final int depth;
+  private final int mask;
+  private final int quarter;
+  private final ReceiveSlot[] slots;
+  private long posted;
+  private long published;
+  private long completed;
+
+  // The fill that was looked at last.
+  private long word;
+  private int opcode;
+  private int flags;
+  private int length;
+  private int immediate;
+
+  ReceiveRing(Channel channel, long block, int depth) {
+    this.channel = channel;
+    this.block = block;
+    this.depth = depth;
+    mask = depth - 1;
+    quarter = Math.max(1, depth / 4);
+    fills = block + ChannelLayout.fills(depth);
+    slots = new ReceiveSlot[depth];
+    for (int i = 0; i < depth; i++) {
+      slots[i] = new ReceiveSlot();
+    }
+  }
+
+  long completed() {
+    return completed;
+  }
+
+  int outstanding() {
+    return (int) (posted - completed);
+  }
+
+  /** Keeps a receive of one buffer; there is room. Returns whether it can be right. */
+  boolean post(long id, MemoryRegion region, long offset, int lengthBytes) {
+    if (!region.isReceivable(channel, offset, lengthBytes)) {
+      return false;
+    }
+    ReceiveSlot slot = slots[(int) posted & mask];
+    slot.wrId = id;
+    slot.sges = 1;
+    slot.regions[0] = region;
+    slot.offsets[0] = offset;
+    slot.lengths[0] = lengthBytes;
+    slot.totalBytes = lengthBytes;
+    posted++;
+    publishIfShort();
+    return true;
+  }
+
+  /** Publishes if there is enough for it, or the peer may be waiting. */
+  void publishIfShort() {
+    long unpublished = posted - published;
+    if (unpublished >= quarter || (unpublished > 0 && published - completed < quarter)) {
+      publish();
+      channel.link().ringLater();
+    }
+  }
+
+  /** Tells the peer of all receives; the memory of a new life is zero. */
+  void publish() {
+    MemorySegment peer = channel.remoteControl();
+    for (; published < posted; published++) {
+      mirror(peer, slots[(int) published & mask], published & mask);
+    }
+    SharedMemory.setLongRelease(peer, block + ChannelLayout.POSTED, posted);
+  }
+
+  /** Looks for the next fill and reads what it says. */
+  Found look() {
+    MemorySegment own = channel.localControl();
+    long entry = fills + (completed & mask) * ChannelLayout.FILL_BYTES;
+    word = SharedMemory.getLongAcquire(own, entry);
+    int distance = ChannelLayout.distance(word, completed);
+    if (distance < 0 || word == 0) {
+      return Found.NOTHING;
+    }
+    if (distance > 0 || completed == published) {
+      return Found.BREACH;
+    }
+    opcode = ChannelLayout.opcode(word);
+    flags = ChannelLayout.flags(word);
+    immediate =
+        has(ChannelLayout.FLAG_IMMEDIATE)
+            ? own.get(JAVA_INT, entry + ChannelLayout.FILL_IMMEDIATE)
+            : 0;
+    if (has(ChannelLayout.FLAG_EAGER)) {
+      length = ChannelLayout.detail(word);
+      return isSend() && length <= ChannelLayout.EAGER_BYTES ? Found.FILL : Found.BREACH;
+    }
+    long said = own.get(JAVA_LONG, entry + ChannelLayout.FILL_LENGTH);
+    length = (int) said;
+    boolean sound =
+        said == length && length >= 0 && (isSend() || opcode == ChannelLayout.OPCODE_WRITE);
+    return sound ? Found.FILL : Found.BREACH;
+  }
+
+  /** Whether the peer's own count says that it filled more than was found; rarely asked. */
+  boolean isBehind() {
+    long count = SharedMemory.getLongAcquire(channel.localControl(), block + ChannelLayout.FILLED);
+    return count > completed && look() == Found.NOTHING;
+  }
+
+  String describe() {
+    return "fill %x in the place of %d of %d".formatted(word, completed, published);
+  }
+
+  boolean isSend() {
+    return opcode == ChannelLayout.OPCODE_SEND;
+  }
+
+  boolean has(int flag) {
+    return (flags & flag) != 0;
+  }
+
+  int lengthBytes() {
+    return length;
+  }
+
+  int immediate() {
+    return immediate;
+  }
+
+  long wrId() {
+    return slots[(int) completed & mask].wrId;
+  }
+
+  /** Whether the fill fits into its receive. */
+  boolean fits() {
+    return !isSend() || length <= slots[(int) completed & mask].totalBytes;
+  }
+
+  /**
+   * Puts the payload into the receive's buffers if it came with the fill; false if they are gone.
+   */
+  boolean place() {
+    if (!has(ChannelLayout.FLAG_EAGER) || length == 0) {
+      return true;
+    }
+    ReceiveSlot slot = slots[(int) completed & mask];
+    MemorySegment own = channel.localControl();
+    long from = fills + (completed & mask) * ChannelLayout.FILL_BYTES + ChannelLayout.FILL_PAYLOAD;
+    int left = length;
+    for (int i = 0; i < slot.sges && left > 0; i++) {
+      MemoryRegion region = slot.regions[i];
+      int part = Math.min(left, slot.lengths[i]);
+      if (region == null || !region.isValid()) {
+        return false;
+      }
+      MemorySegment.copy(own, from, region.segment(), slot.offsets[i], part);
+      from += part;
+      left -= part;
+    }
+    return true;
+  }
+
+  /** The receive that was looked at is done with. */
+  void advance() {
+    completed++;
+  }
+
+  /** Gives up the oldest receive; returns its id. */
+  long drop() {
+    long id = wrId();
+    completed++;
+    published = Math.max(published, completed);
+    return id;
+  }
+
+  private void mirror(MemorySegment peer, ReceiveSlot slot, long i) {
+    long entry = block + ChannelLayout.RECEIVES + i * ChannelLayout.SGE_BYTES;
+    mirror(peer, entry, slot, 0, slot.sges << ChannelLayout.SGE_COUNT_SHIFT);
+    long rest = block + ChannelLayout.listRests(depth) + i * ChannelLayout.LIST_REST_BYTES;
+    for (int k = 1; k < slot.sges; k++) {
+      mirror(peer, rest + (k - 1) * ChannelLayout.SGE_BYTES, slot, k, 0);
+    }
+  }
+
+  private static void mirror(MemorySegment peer, long entry, ReceiveSlot slot, int k, int head) {
+    @Nullable MemoryRegion region = slot.regions[k];
+    int rkey = region == null ? 0 : region.rkey();
+    peer.set(JAVA_INT, entry + ChannelLayout.SGE_RKEY, head | rkey);
+    peer.set(JAVA_INT, entry + ChannelLayout.SGE_LENGTH, slot.lengths[k]);
+    peer.set(JAVA_LONG, entry + ChannelLayout.SGE_OFFSET, slot.offsets[k]);
+  }
+}

@@ -1,0 +1,91 @@
+package io.twinspan.rdma;
+
+import io.twinspan.rdma.WorkRequest.Operation;
+
+/** A work request as the send queue keeps it, and how far it is. Reused; the link's thread only. */
+final class SendSlot {
+  /** A witness that is not needed, because no memory of the peer is touched. */
+  static final long NO_WITNESS = -1;
+
+  /** No receive of the peer is taken, or no answer is due. */
+  static final long NONE = -1;
+
+  Operation operation = Operation.SEND;
+  long wrId;
+  boolean signaled;
+  boolean fence;
+  boolean inline;
+  boolean solicited;
+  int lengthBytes;
+  int sges;
+  final int[] localKeys = new int[ChannelLayout.MAX_SGE];
+  final long[] localOffsets = new long[ChannelLayout.MAX_SGE];
+  final int[] lengths = new int[ChannelLayout.MAX_SGE];
+  int remoteKey;
+  long remoteOffset;
+  int immediate;
+  long compareAdd;
+  long swap;
+
+  /** Where the key word is that must still be the same when the request completes. */
+  long witnessAt;
+
+  /** That key word. */
+  long witness;
+
+  /** Which receive of the peer it took. */
+  long receiveIndex;
+
+  /** Not SUCCESS when it is known already that it has failed. */
+  WcStatus status = WcStatus.SUCCESS;
+
+  /** Takes a request over, but not inline data; returns whether it can be right. */
+  boolean keep(WorkRequest request) {
+    operation = request.operation;
+    wrId = request.wrId;
+    signaled = request.signaled;
+    fence = request.fence;
+    solicited = request.solicited;
+    inline = request.inline;
+    remoteKey = request.remoteKey;
+    remoteOffset = request.remoteOffset;
+    immediate = request.immediate;
+    witnessAt = NO_WITNESS;
+    receiveIndex = NONE;
+    status = WcStatus.SUCCESS;
+    if (inline) {
+      lengthBytes = request.inlineLength;
+      return lengthBytes >= 0;
+    }
+    compareAdd = request.compareAdd;
+    swap = request.swap;
+    return keepList(request);
+  }
+
+  /** Says where inline data was copied to. */
+  void keepInline(int key, long offset) {
+    sges = 1;
+    localKeys[0] = key;
+    localOffsets[0] = offset;
+    lengths[0] = lengthBytes;
+  }
+
+  private boolean keepList(WorkRequest request) {
+    sges = request.sges;
+    if (sges > ChannelLayout.MAX_SGE) {
+      return false;
+    }
+    long total = 0;
+    for (int i = 0; i < sges; i++) {
+      localKeys[i] = request.localKeys[i];
+      localOffsets[i] = request.localOffsets[i];
+      lengths[i] = request.lengths[i];
+      if (lengths[i] < 0) {
+        return false;
+      }
+      total += lengths[i];
+    }
+    lengthBytes = (int) total;
+    return total <= Integer.MAX_VALUE;
+  }
+}
