@@ -14,6 +14,10 @@ import io.twinspan.concurrent.SharedMemory;
  *  256  armed: 0 while the peer is awake, else the number of
  *       the sleep for which it wants to be rung                (writer: peer, reader: owner)
  *  384  8 scratchpads of 8 bytes                               (writer: peer, reader: owner)
+ *  512  death word: 0, or the thread of the peer's lifeline,
+ *       or that it has died; see {@link Lifeline}             (writer: peer, the kernel on its
+ *                                                              behalf, and when the life is over
+ *                                                              the owner; reader: owner)
  * </pre>
  */
 final class ControlPage {
@@ -21,6 +25,7 @@ final class ControlPage {
   static final long BELL = HEARTBEAT + Long.BYTES;
   static final long ARMED = 2L * SharedMemory.PADDING_BYTES;
   static final long SCRATCHPADS = 3L * SharedMemory.PADDING_BYTES;
+  static final long DEATH = 4L * SharedMemory.PADDING_BYTES;
 
   private ControlPage() {}
 

@@ -14,6 +14,8 @@ public record LinkDown(
     long generation, Kind kind, String detail, long lastSignOfLifeNs, long detectedNs) {
   /** What showed that the link is down. */
   public enum Kind {
+    /** The kernel told in shared memory that the peer's process is dying; see {@link ShmBridge}. */
+    DEATH,
     /** The connection ended without a word: the peer's process has died, or was told we had. */
     EOF,
     /** The peer's heartbeat stood still for too long. */

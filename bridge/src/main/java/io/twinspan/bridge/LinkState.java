@@ -8,8 +8,9 @@ package io.twinspan.bridge;
  * DOWN         hello begins     -                   -                           close()
  * CONNECTING   -                hellos, proofs and  refused, too late,          close()
  *                               windows exchanged   connection lost
- * UP           -                -                   EOF, silence, goodbye,      close()
- *                                                   breach of the protocol
+ * UP           -                -                   death, EOF, silence,        close()
+ *                                                   goodbye, breach of
+ *                                                   the protocol
  * </pre>
  */
 public enum LinkState {

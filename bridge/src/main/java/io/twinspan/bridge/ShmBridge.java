@@ -23,7 +23,12 @@ import org.slf4j.event.Level;
 
 /**
  * A bridge between two processes of one machine: windows are memfds, doorbells are eventfds, and
- * both travel over a Unix socket whose end is the quickest sign of death.
+ * both travel over a Unix socket.
+ *
+ * <p>A peer's death shows in three ways. The kernel writes into shared memory that a process is
+ * dying, in the first moments of its death ({@link LinkDown.Kind#DEATH}; one more thread, which
+ * sleeps, serves for that). The socket ends once the process's memory has been given back. And a
+ * peer that only hangs has no heartbeat.
  *
  * <p>Side A listens and side B connects, again and again, in whichever order they start. Strangers,
  * garbage, and connections that say nothing are refused with a line in the log and never hold up an
@@ -39,6 +44,7 @@ public final class ShmBridge implements Bridge {
   private static final int TOKEN_LISTENER = 0;
   private static final int TOKEN_DOORBELL = 1;
   private static final int TOKEN_CONNECTION = 2;
+  private static final int TOKEN_LIFELINE = 3;
 
   private final Side side;
   private final Path path;
@@ -52,6 +58,7 @@ public final class ShmBridge implements Bridge {
   private final Mapping windowMapping;
   private final Window window;
   private final Poller poller = new Poller();
+  private final Lifeline lifeline = new Lifeline();
   private final @Nullable UnixListener listener;
   private final Complaints complaints = new Complaints(LOG);
   private final List<Handshake> candidates = new ArrayList<>();
@@ -95,6 +102,7 @@ public final class ShmBridge implements Bridge {
     windowMapping = Mapping.shared(windowFd, 0, options.windowBytes, Mapping.Protection.READ_WRITE);
     window = new Window(windowMapping.segment());
     window.initialise();
+    poller.add(lifeline.fd(), TOKEN_LIFELINE);
     if (listener != null) {
       listener.setNonBlocking(true);
       poller.add(listener.fd(), TOKEN_LISTENER);
@@ -147,6 +155,10 @@ public final class ShmBridge implements Bridge {
     boolean paused = heartbeat.wasPaused(nowNs, now);
     nowNs = now;
     int work = 0;
+    if (endpoint != null && Lifeline.tellsOfDeath(endpoint.deathWord())) {
+      down(LinkDown.Kind.DEATH, "the peer's process has died");
+      work++;
+    }
     if (lookAtSockets || paused || now - lastLookNs >= SOCKET_CHECK_NS) {
       work += lookAtSockets();
     }
@@ -193,6 +205,7 @@ public final class ShmBridge implements Bridge {
     if (listener != null) {
       listener.close();
     }
+    lifeline.close();
     poller.close();
     windowMapping.close();
     windowFd.close();
@@ -211,6 +224,7 @@ public final class ShmBridge implements Bridge {
       switch (poller.token(i)) {
         case TOKEN_LISTENER -> knock = true;
         case TOKEN_DOORBELL -> work += drainDoorbell();
+        case TOKEN_LIFELINE -> work += drainLifeline();
         default -> connectionReady = true;
       }
     }
@@ -223,6 +237,13 @@ public final class ShmBridge implements Bridge {
 
   private int drainDoorbell() {
     return endpoint != null && endpoint.doorbell().drain() ? 1 : 0;
+  }
+
+  private int drainLifeline() {
+    if (lifeline.isRestless()) {
+      down(LinkDown.Kind.PROTOCOL, "the peer plays with its death word");
+    }
+    return lifeline.drain() ? 1 : 0;
   }
 
   private int receiveFromPeer() {
@@ -369,6 +390,7 @@ public final class ShmBridge implements Bridge {
     generation = newborn.generation();
     window.generation(generation);
     poller.add(newborn.doorbell().fd(), TOKEN_DOORBELL);
+    lifeline.begin(newborn.life());
     heartbeat.begin(nowNs, newborn.peerHeartbeat());
     LOG.info(
         "link: up with {} (pid {}), generation {}",
@@ -392,6 +414,7 @@ public final class ShmBridge implements Bridge {
     LOG.atLevel(level).log("link: down, generation {}: {} ({})", generation, detail, kind);
     // The socket stays open until all rights are taken back: a peer that wakes finds it ended.
     owner().linkDown(new LinkDown(generation, kind, detail, heartbeat.lastSignNs(), nowNs));
+    lifeline.end(dead.controlPage());
     poller.remove(ended.fd());
     poller.remove(dead.doorbell().fd());
     ended.close();

@@ -23,6 +23,7 @@ final class ShmEndpoint implements BridgeEndpoint, AutoCloseable {
   private final MemorySegment remoteControl;
   private final EventFd ownDoorbell;
   private final EventFd peerDoorbell;
+  private final Lifeline.Life life;
   private final List<AutoCloseable> resources = new ArrayList<>();
 
   private long sleeps;
@@ -52,6 +53,7 @@ final class ShmEndpoint implements BridgeEndpoint, AutoCloseable {
         throw new TwinspanException("the peer's window has no header of this version");
       }
       peerDoorbell = EventFd.adopt(fds.get(2));
+      life = new Lifeline.Life(control, fds.get(1));
     } catch (RuntimeException e) {
       closeAll();
       throw e;
@@ -158,6 +160,21 @@ final class ShmEndpoint implements BridgeEndpoint, AutoCloseable {
   /** The peer's heartbeat; any change is a sign of life. */
   long peerHeartbeat() {
     return SharedMemory.getLongAcquire(localPage, ControlPage.HEARTBEAT);
+  }
+
+  /** The death words of this life, for the lifeline, which closes them. */
+  Lifeline.Life life() {
+    return life;
+  }
+
+  /** What the peer's lifeline, or the kernel in its place, has written here. */
+  int deathWord() {
+    return SharedMemory.getIntOpaque(localPage, ControlPage.DEATH);
+  }
+
+  /** This side's control page. */
+  MemorySegment controlPage() {
+    return localPage;
   }
 
   @Override

@@ -1,11 +1,13 @@
 package io.twinspan.bridge;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.twinspan.linux.Errno;
+import io.twinspan.linux.Futex;
 import io.twinspan.linux.Poller;
 import io.twinspan.linux.UnixSocket;
 import java.lang.foreign.Arena;
@@ -26,8 +28,10 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
+@Timeout(60)
 class ShmBridgeTest {
   private static final UUID ARRAY = new UUID(1, 2);
   private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
@@ -257,6 +261,87 @@ class ShmBridgeTest {
   }
 
   @Test
+  void everyLifeHasItsDeathWordAndAGoodbyeTakesItBack() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    for (int life = 1; life <= 20; life++) {
+      runUntilUp(a, b);
+      spinUntil(() -> a.page().deathWord() != 0 && b.page().deathWord() != 0);
+      assertThat(a.page().deathWord() & Futex.WAITERS).isNotZero();
+      a.bridge.fail(LinkDown.Kind.PROTOCOL, "for once");
+      int lives = life;
+      runUntil(() -> b.downs.size() == lives);
+    }
+    assertThat(lifelines()).isEqualTo(2);
+
+    b.bridge.close();
+    a.bridge.close();
+    assertThat(lifelines()).isZero();
+    assertThat(a.downs).hasSize(20).noneMatch(down -> down.kind() == LinkDown.Kind.DEATH);
+  }
+
+  @Test
+  void aPeerThatPretendsToHaveDiedEndsThisLifeOnly() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+
+    a.page().controlPage().set(JAVA_INT, ControlPage.DEATH, Futex.OWNER_DIED);
+    nowNs += MS;
+    a.bridge.doWork(nowNs);
+
+    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.DEATH);
+    assertThat(a.downs.getFirst().detectedNs()).isEqualTo(nowNs);
+    runUntilUp(a, b);
+    assertThat(a.bridge.generation()).isEqualTo(2);
+  }
+
+  @Test
+  void aDeathWordWakesABridgeThatSleeps() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    spinUntil(() -> a.page().deathWord() != 0);
+    try (Poller sleeper = new Poller()) {
+      sleeper.add(a.bridge.wakeSource().fd(), 0);
+      assertThat(sleeper.await(0)).isZero();
+
+      MemorySegment word = a.page().controlPage().asSlice(ControlPage.DEATH, Integer.BYTES);
+      word.set(JAVA_INT, 0, Futex.OWNER_DIED | Futex.WAITERS);
+      int _ = Futex.wake(word, 1);
+
+      int ready = 0;
+      while (ready == 0) {
+        ready = sleeper.await(-1);
+      }
+      a.bridge.doWork(nowNs);
+      assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.DEATH);
+    }
+  }
+
+  @Test
+  void aDeathWordThatKeepsChangingIsABreach() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    MemorySegment word = a.page().controlPage().asSlice(ControlPage.DEATH, Integer.BYTES);
+    int[] value = {1};
+
+    spinUntil(() -> {
+      if (a.downs.isEmpty()) {
+        word.set(JAVA_INT, 0, value[0]++);
+        int _ = Futex.wake(word, 1);
+      }
+      a.bridge.wakeSource().disarm(); // it looks at its descriptors
+      a.bridge.doWork(nowNs);
+      return !a.downs.isEmpty();
+    });
+
+    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.PROTOCOL);
+    runUntilUp(a, b);
+  }
+
+  @Test
   void ringsASleepingPeerOncePerSleepAndAWakingOneNever() {
     Node a = node(Side.A);
     Node b = node(Side.B);
@@ -346,6 +431,20 @@ class ShmBridgeTest {
     runUntil(() -> a.endpoint != null && b.endpoint != null);
   }
 
+  /** For what other threads do in their own time. */
+  private static void spinUntil(BooleanSupplier condition) {
+    while (!condition.getAsBoolean()) {
+      assertThat(Thread.interrupted()).as("timed out").isFalse();
+      Thread.onSpinWait();
+    }
+  }
+
+  private static long lifelines() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().equals("lifeline"))
+        .count();
+  }
+
   private UnixSocket connect() {
     UnixSocket socket = UnixSocket.connect(socket(), Duration.ZERO);
     socket.setNonBlocking(true);
@@ -381,6 +480,10 @@ class ShmBridgeTest {
     BridgeEndpoint endpoint() {
       assertThat(endpoint).isNotNull();
       return Objects.requireNonNull(endpoint);
+    }
+
+    ShmEndpoint page() {
+      return (ShmEndpoint) endpoint();
     }
 
     @Override

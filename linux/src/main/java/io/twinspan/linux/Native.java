@@ -20,9 +20,9 @@ import java.util.Optional;
  * The symbols of the C library that this module calls, one static method each.
  *
  * <p>Every method returns what the function returned, or the negated errno where it returned -1.
- * Methods repeat a call that a signal interrupted, except for {@link #epollWait}, whose timeout
- * would start again. Segments are passed as addresses, so the linker keeps their arena open during
- * the call. Nothing is allocated after a thread's first call.
+ * Methods repeat a call that a signal interrupted, except for those whose timeout would start again
+ * ({@link #epollWait}, {@link #futex}). Segments are passed as addresses, so the linker keeps their
+ * arena open during the call. Nothing is allocated after a thread's first call.
  */
 final class Native {
   /** x86-64 packs {@code struct epoll_event} to 12 bytes; other machines pad it to 16. */
@@ -106,7 +106,9 @@ final class Native {
   private static final MethodHandle PRCTL =
       variadic(1, "prctl", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle SYSCALL =
-      variadic(1, "syscall", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+      variadic(1, "syscall", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle FUTEX =
+      variadic(1, "syscall", JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS);
 
   private Native() {}
 
@@ -568,11 +570,24 @@ final class Native {
     }
   }
 
-  static long syscall(long number, long arg1, long arg2) {
+  static long syscall(long number, long arg1, long arg2, long arg3) {
     MemorySegment state = STATE.get();
     try {
-      long result = (long) SYSCALL.invokeExact(state, number, arg1, arg2);
+      long result = (long) SYSCALL.invokeExact(state, number, arg1, arg2, arg3);
       return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+    } catch (Throwable e) {
+      throw propagate(e);
+    }
+  }
+
+  /** As {@link #syscall}, but keeps the memory open meanwhile; a signal may end a wait. */
+  static int futex(
+      long number, MemorySegment word, int operation, int value, MemorySegment timeout) {
+    MemorySegment state = STATE.get();
+    try {
+      long result =
+          (long) FUTEX.invokeExact(state, number, word, (long) operation, (long) value, timeout);
+      return result != -1 ? (int) result : -(int) ERRNO.get(state, 0L);
     } catch (Throwable e) {
       throw propagate(e);
     }

@@ -86,7 +86,7 @@ public final class Processes {
    */
   public static Fd openPidFd(int pid) {
     requireProcess(pid);
-    int result = (int) Native.syscall(SYS_PIDFD_OPEN, pid, 0);
+    int result = (int) Native.syscall(SYS_PIDFD_OPEN, pid, 0, 0);
     return Fd.adopt(ErrnoException.check(result, "pidfd_open " + pid));
   }
 

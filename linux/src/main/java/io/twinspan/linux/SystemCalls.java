@@ -1,0 +1,21 @@
+package io.twinspan.linux;
+
+/**
+ * Numbers of system calls that the C library has no function for. The newer processors share one
+ * table; x86-64 has its own.
+ */
+final class SystemCalls {
+  /** Whether the numbers here are those of this machine. */
+  static final boolean KNOWN =
+      switch (System.getProperty("os.arch", "")) {
+        case "amd64", "aarch64", "riscv64" -> true;
+        default -> false;
+      };
+
+  static final long GETTID = Native.X86_64 ? 186 : 178;
+  static final long FUTEX = Native.X86_64 ? 202 : 98;
+  static final long SET_ROBUST_LIST = Native.X86_64 ? 273 : 99;
+  static final long GET_ROBUST_LIST = Native.X86_64 ? 274 : 100;
+
+  private SystemCalls() {}
+}
