@@ -136,4 +136,13 @@ public final class SharedMemory {
       MemorySegment segment, long offset, long expected, long value) {
     return LONG.compareAndSet(segment, offset, expected, value);
   }
+
+  /**
+   * Stores 8 bytes if those expected are there, atomically; returns what was there, which is what
+   * was expected if they were stored.
+   */
+  public static long compareAndExchangeLong(
+      MemorySegment segment, long offset, long expected, long value) {
+    return (long) LONG.compareAndExchange(segment, offset, expected, value);
+  }
 }

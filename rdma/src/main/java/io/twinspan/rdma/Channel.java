@@ -140,7 +140,8 @@ public final class Channel {
     versions[slot] = versions[slot] % RegionTable.VERSION_MASK + 1;
     int rkey = versions[slot] << RegionTable.VERSION_SHIFT | slot;
     int bits = Access.bits(access);
-    MemoryRegion region = new MemoryRegion(domain, domain.add(part), part, this, slot, rkey, bits);
+    int lkey = domain.add(part, bits, this, rkey);
+    MemoryRegion region = new MemoryRegion(domain, lkey, part, this, slot, rkey, bits);
     regions[slot] = region;
     long entry = ChannelLayout.region(slot);
     remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_OFFSET, offset);
@@ -309,6 +310,19 @@ public final class Channel {
     sentBytes += bytes;
     sentOperations += operations;
     countsChanged = true;
+  }
+
+  /** This side's own region of a key, if the peer may do this with that range of it. */
+  @Nullable MemoryRegion granted(int rkey, long offset, long lengthBytes, Access purpose) {
+    MemoryRegion region = own(rkey);
+    return region != null && region.grants(offset, lengthBytes, purpose) ? region : null;
+  }
+
+  /** This side's own region of a key. */
+  @Nullable MemoryRegion own(int rkey) {
+    int slot = rkey & RegionTable.SLOT_MASK;
+    MemoryRegion region = slot < REGION_SLOTS ? regions[slot] : null;
+    return region != null && region.rkey() == rkey ? region : null;
   }
 
   /** Whether the descriptor ring takes so many more. */

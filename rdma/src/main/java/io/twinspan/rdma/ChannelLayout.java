@@ -108,6 +108,11 @@ final class ChannelLayout {
   static final int OPCODE_SEND = 1;
   static final int OPCODE_WRITE = 2;
 
+  static final int OPCODE_READ = 4;
+  static final int OPCODE_COMPARE_SWAP = 5;
+  static final int OPCODE_FETCH_ADD = 6;
+  static final int OPCODE_ANSWER = 8;
+
   static final int FLAG_SOLICITED = 1;
 
   /** The payload is in the fill. */

@@ -89,13 +89,22 @@ public final class MemoryRegion implements AutoCloseable {
     domain.remove(lkey);
   }
 
+  /** Whether the peer may do this with a range of it. */
+  boolean grants(long offset, long lengthBytes, Access purpose) {
+    return !deregistered && (access & purpose.bit()) != 0 && holds(offset, lengthBytes);
+  }
+
+  private boolean holds(long offset, long length) {
+    return offset >= 0
+        && length >= 0
+        && offset <= lengthBytes()
+        && length <= lengthBytes() - offset;
+  }
+
   boolean isReceivable(Channel wanted, long offset, int lengthBytes) {
     return !deregistered
         && channel == wanted
         && (access & Access.LOCAL_WRITE.bit()) != 0
-        && offset >= 0
-        && lengthBytes >= 0
-        && offset <= lengthBytes()
-        && lengthBytes <= lengthBytes() - offset;
+        && holds(offset, lengthBytes);
   }
 }

@@ -2,6 +2,7 @@ package io.twinspan.rdma;
 
 import io.twinspan.linux.TwinspanException;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The memory of this process that a link may read from, by local key. Lives as long as the link
@@ -21,21 +22,26 @@ public final class ProtectionDomain {
   private final MemorySegment[] segments = new MemorySegment[MAX_REGIONS];
   private final int[] keys = new int[MAX_REGIONS];
   private final int[] versions = new int[MAX_REGIONS];
+  private final int[] accesses = new int[MAX_REGIONS];
+  private final @Nullable Channel[] channels = new @Nullable Channel[MAX_REGIONS];
+  private final int[] rkeys = new int[MAX_REGIONS];
   private int next;
 
   ProtectionDomain() {}
 
   /**
-   * Registers memory as a source of sends and writes ({@code ibv_reg_mr} without access flags).
+   * Registers memory as a source of sends and writes ({@code ibv_reg_mr}).
    *
    * @param segment any native memory; it must stay mapped until deregistered
+   * @param access {@link Access#LOCAL_WRITE} if it takes results of atomics too; what lies outside
+   *     of a window can grant the peer nothing
    * @throws TwinspanException if there are {@value #MAX_REGIONS} regions already
    */
-  public MemoryRegion register(MemorySegment segment) {
-    return new MemoryRegion(this, add(segment), segment);
+  public MemoryRegion register(MemorySegment segment, Access... access) {
+    return new MemoryRegion(this, add(segment, Access.bits(access), null, 0), segment);
   }
 
-  int add(MemorySegment segment) {
+  int add(MemorySegment segment, int access, @Nullable Channel channel, int rkey) {
     if (!segment.isNative()) {
       throw new IllegalArgumentException("heap memory can't be registered: " + segment);
     }
@@ -46,6 +52,9 @@ public final class ProtectionDomain {
         versions[slot] = versions[slot] % VERSION_MASK + 1;
         keys[slot] = versions[slot] << SLOT_BITS | slot;
         segments[slot] = segment;
+        accesses[slot] = access;
+        channels[slot] = channel;
+        rkeys[slot] = rkey;
         return keys[slot];
       }
     }
@@ -68,6 +77,17 @@ public final class ProtectionDomain {
     }
     long size = segments[slot].byteSize();
     return offset >= 0 && lengthBytes >= 0 && offset <= size && lengthBytes <= size - offset;
+  }
+
+  /** Whether a valid region may be written by this side. */
+  boolean isWritable(int lkey) {
+    return (accesses[lkey & SLOT_MASK] & Access.LOCAL_WRITE.bit()) != 0;
+  }
+
+  /** The remote key of a region that may be written and lies in a channel's window; 0 if not. */
+  int windowKey(int lkey, Channel channel) {
+    int slot = lkey & SLOT_MASK;
+    return channels[slot] == channel && isWritable(lkey) ? rkeys[slot] : 0;
   }
 
   /** The memory of a region that {@link #covers} found. */

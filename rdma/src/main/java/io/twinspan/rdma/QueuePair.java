@@ -37,6 +37,7 @@ public final class QueuePair {
   private final int number;
   private final SendQueue sendQueue;
   private final ReceiveQueue receiveQueue;
+  private final Responder responder;
   private final Connector connector;
   private QpState state = QpState.RESET;
   private long receiverTimeoutNs = Long.MAX_VALUE;
@@ -48,6 +49,7 @@ public final class QueuePair {
     number = (channel.id() << MAX_INDEX_BITS) + index + 1;
     sendQueue = new SendQueue(this, channel, index, sends);
     receiveQueue = new ReceiveQueue(this, channel, index, receives);
+    responder = new Responder(this, channel, ChannelLayout.queuePair(channel.spec(), index));
     connector = new Connector(channel, index);
   }
 
@@ -125,6 +127,7 @@ public final class QueuePair {
    */
   public void connect(byte... privateData) {
     requireInit();
+    sendQueue.announce();
     connector.ask(receiveQueue.first(), privateData);
   }
 
@@ -137,6 +140,7 @@ public final class QueuePair {
   public void accept(byte... privateData) {
     requireInit();
     requireAsked();
+    sendQueue.announce();
     connector.accept(receiveQueue.first(), privateData);
     connected();
   }
@@ -206,6 +210,20 @@ public final class QueuePair {
     };
   }
 
+  /**
+   * Posts a receive with a list of buffers ({@code ibv_post_recv}).
+   *
+   * @param request read, not kept
+   * @return {@link #OK}, {@link #FULL}, {@link #BAD_STATE} or {@link #INVALID}
+   */
+  public int postReceive(ReceiveRequest request) {
+    return switch (state) {
+      case RESET -> BAD_STATE;
+      case ERR -> receiveQueue.postFlushed(request.wrId);
+      case INIT, RTR, RTS, SQD, SQE -> receiveQueue.post(request);
+    };
+  }
+
   // --- for the channel and the queues
 
   void up() {
@@ -226,6 +244,7 @@ public final class QueuePair {
     if (state == QpState.RTS) {
       // Fills first: what came before the connection ended is delivered.
       work += receiveQueue.poll();
+      work += responder.poll();
     }
     if (pendingEvent == null) {
       work += look();
@@ -280,6 +299,12 @@ public final class QueuePair {
     }
   }
 
+  /** A request of the peer was refused. */
+  void refuse(String why) {
+    channel.counters().receiveError();
+    fail(why);
+  }
+
   /** The peer's memory says what can't be. */
   void breach(String what) {
     if (state == QpState.RTS) {
@@ -314,6 +339,7 @@ public final class QueuePair {
   private void connected() {
     state = state.transition(QpState.RTR);
     sendQueue.connected(connector.peerFirstReceive());
+    responder.begin();
     state = state.transition(QpState.RTS);
     pendingEvent = CmEvent.ESTABLISHED;
   }
@@ -332,6 +358,7 @@ public final class QueuePair {
       // What the peer was told it delivered before it could see the end is delivered.
       int _ = receiveQueue.poll();
     }
+    responder.end();
     sendQueue.flush();
     receiveQueue.flush();
   }

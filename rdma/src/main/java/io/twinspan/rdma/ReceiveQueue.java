@@ -3,12 +3,14 @@ package io.twinspan.rdma;
 /** The receive side of a queue pair: its own receives, and their completions. */
 final class ReceiveQueue {
   private final QueuePair queuePair;
+  private final Channel channel;
   private final CompletionSource completions;
   private final ReceiveRing ring;
   private boolean polling;
 
   ReceiveQueue(QueuePair queuePair, Channel channel, int index, CompletionQueue completions) {
     this.queuePair = queuePair;
+    this.channel = channel;
     ChannelSpec spec = channel.spec();
     long block = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
     ring = new ReceiveRing(channel, block, spec.receiveDepth());
@@ -25,6 +27,13 @@ final class ReceiveQueue {
       return QueuePair.FULL;
     }
     return ring.post(id, region, offset, lengthBytes) ? QueuePair.OK : QueuePair.INVALID;
+  }
+
+  int post(ReceiveRequest request) {
+    if (completions.isFull(ring.outstanding())) {
+      return QueuePair.FULL;
+    }
+    return ring.post(request) ? QueuePair.OK : QueuePair.INVALID;
   }
 
   /** A receive of a queue pair that has failed already. */
@@ -94,6 +103,15 @@ final class ReceiveQueue {
     }
     WcOpcode opcode = ring.isSend() ? WcOpcode.RECV : WcOpcode.RECV_RDMA_WITH_IMM;
     int flags = ring.has(ChannelLayout.FLAG_IMMEDIATE) ? WorkCompletion.WITH_IMMEDIATE : 0;
+    if (ring.has(ChannelLayout.FLAG_INVALIDATE)) {
+      MemoryRegion region = channel.own(ring.immediate());
+      if (region == null) {
+        queuePair.breach("it invalidates a region that there is not");
+        return false;
+      }
+      region.close();
+      flags |= WorkCompletion.WITH_INVALIDATE;
+    }
     if (ring.has(ChannelLayout.FLAG_SOLICITED)) {
       flags |= WorkCompletion.SOLICITED;
     }

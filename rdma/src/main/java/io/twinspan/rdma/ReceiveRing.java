@@ -81,6 +81,30 @@ final class ReceiveRing {
     return true;
   }
 
+  /** Keeps a receive with a list of buffers; there is room. Returns whether it can be right. */
+  boolean post(ReceiveRequest request) {
+    if (request.sges > ChannelLayout.MAX_SGE) {
+      return false;
+    }
+    ReceiveSlot slot = slots[(int) posted & mask];
+    slot.wrId = request.wrId;
+    slot.sges = request.sges;
+    slot.totalBytes = 0;
+    for (int i = 0; i < request.sges; i++) {
+      MemoryRegion region = request.regions[i];
+      if (region == null || !region.isReceivable(channel, request.offsets[i], request.lengths[i])) {
+        return false;
+      }
+      slot.regions[i] = region;
+      slot.offsets[i] = request.offsets[i];
+      slot.lengths[i] = request.lengths[i];
+      slot.totalBytes += request.lengths[i];
+    }
+    posted++;
+    publishIfShort();
+    return true;
+  }
+
   /** Publishes if there is enough for it, or the peer may be waiting. */
   void publishIfShort() {
     long unpublished = posted - published;
@@ -114,7 +138,7 @@ final class ReceiveRing {
     opcode = ChannelLayout.opcode(word);
     flags = ChannelLayout.flags(word);
     immediate =
-        has(ChannelLayout.FLAG_IMMEDIATE)
+        has(ChannelLayout.FLAG_IMMEDIATE | ChannelLayout.FLAG_INVALIDATE)
             ? own.get(JAVA_INT, entry + ChannelLayout.FILL_IMMEDIATE)
             : 0;
     if (has(ChannelLayout.FLAG_EAGER)) {

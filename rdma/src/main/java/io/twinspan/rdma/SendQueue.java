@@ -41,6 +41,7 @@ final class SendQueue implements TransferOwner {
   private final ProtectionDomain domain;
   private final CompletionSource completions;
   private final PeerReceives receives;
+  private final Requester requester;
   private final int mask;
   private final int maxInlineBytes;
   private final MemorySegment inlineMemory;
@@ -64,8 +65,10 @@ final class SendQueue implements TransferOwner {
     ChannelSpec spec = channel.spec();
     int depth = spec.sendDepth();
     mask = depth - 1;
-    long block = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
-    receives = new PeerReceives(channel, index, block, spec.receiveDepth());
+    long block = ChannelLayout.queuePair(spec, index);
+    long receiveBlock = block + ChannelLayout.RECEIVE_BLOCK;
+    receives = new PeerReceives(channel, index, receiveBlock, spec.receiveDepth());
+    requester = new Requester(channel, domain, block);
     maxInlineBytes = spec.maxInlineBytes();
     inlineMemory = Arena.ofAuto().allocate(Math.max(1L, (long) depth * maxInlineBytes), 64);
     inlineKey = domain.register(inlineMemory).lkey();
@@ -107,6 +110,11 @@ final class SendQueue implements TransferOwner {
     }
     posted++;
     return QueuePair.OK;
+  }
+
+  /** Before a connection is asked for or accepted. */
+  void announce() {
+    requester.announce();
   }
 
   /** A connection begins: the peer's receives count from here. */
@@ -166,17 +174,18 @@ final class SendQueue implements TransferOwner {
    * connection back, fences, and looks for what came before; so one of us sees the other.
    */
   void complete() {
-    if (completed == stored || ended) {
+    if (completed == stored || ended || isUnanswered(slot(completed))) {
       return;
     }
     SharedMemory.fullFence();
     boolean stands = queuePair.peerIsConnected();
     long before = completed;
     long bytes = 0;
-    while (completed < stored) {
+    while (completed < stored && !isUnanswered(slot(completed))) {
       SendSlot slot = slot(completed);
       WcStatus status = slot.status == WcStatus.SUCCESS ? verdict(slot, stands) : slot.status;
       if (status != WcStatus.SUCCESS) {
+        slot.status = status;
         break;
       }
       bytes += slot.lengthBytes;
@@ -188,7 +197,7 @@ final class SendQueue implements TransferOwner {
     if (completed > before) {
       channel.countSent(bytes, completed - before);
     }
-    if (completed < stored) {
+    if (completed < stored && slot(completed).status != WcStatus.SUCCESS) {
       fail(slot(completed), stands);
     }
   }
@@ -222,6 +231,9 @@ final class SendQueue implements TransferOwner {
   /** Stores a short request where the peer sees it; false if that can't be, or must wait. */
   private boolean store(SendSlot slot, MemorySegment data, long offset) {
     Operation operation = slot.operation;
+    if (slot.fence && requester.outstanding() > 0) {
+      return false;
+    }
     if (operation.takesReceive && receives.look() != PeerReceives.Credit.SOME) {
       return false;
     }
@@ -270,10 +282,16 @@ final class SendQueue implements TransferOwner {
 
   /** Issues the next request; false if it must wait, or has failed. */
   private boolean issue(SendSlot slot) {
+    if (slot.fence && requester.outstanding() > 0) {
+      return false;
+    }
     for (int i = 0; i < slot.sges; i++) {
       if (!domain.covers(slot.localKeys[i], slot.localOffsets[i], slot.lengths[i])) {
         return refuse(slot, WcStatus.LOC_PROT_ERR, "the local key or range is not valid");
       }
+    }
+    if (slot.operation.isAnswered) {
+      return ask(slot);
     }
     if (slot.operation.takesReceive && !hasReceive(slot)) {
       return false;
@@ -289,6 +307,21 @@ final class SendQueue implements TransferOwner {
       }
     }
     return slot.operation.isSend ? issueSend(slot) : issueWrite(slot);
+  }
+
+  /** Asks the peer, after everything before is where the peer sees it. */
+  private boolean ask(SendSlot slot) {
+    if (stored < issued || requester.outstanding() == ChannelLayout.MAX_RD_ATOMIC) {
+      return false;
+    }
+    WcStatus status = requester.check(slot);
+    if (status != WcStatus.SUCCESS) {
+      return refuse(slot, status, "the local buffers can't take the answer");
+    }
+    requester.ask(slot);
+    issued++;
+    stored++;
+    return true;
   }
 
   private boolean issueSend(SendSlot slot) {
@@ -402,6 +435,9 @@ final class SendQueue implements TransferOwner {
 
   /** What became of a stored request; to be asked after a full fence. */
   private WcStatus verdict(SendSlot slot, boolean stands) {
+    if (slot.operation.isAnswered) {
+      return requester.take(slot);
+    }
     if (slot.witnessAt != SendSlot.NO_WITNESS
         && !channel.table().isUnchanged(slot.witnessAt, slot.witness)) {
       return slot.operation.isSend ? WcStatus.REM_OP_ERR : WcStatus.REM_ACCESS_ERR;
@@ -412,12 +448,21 @@ final class SendQueue implements TransferOwner {
     return WcStatus.SUCCESS;
   }
 
+  /** Whether a stored request waits for the peer's answer. */
+  private boolean isUnanswered(SendSlot slot) {
+    return slot.operation.isAnswered
+        && slot.status == WcStatus.SUCCESS
+        && !requester.isAnswered(slot);
+  }
+
   private void fail(SendSlot slot, boolean stands) {
-    String why = failure;
     WcStatus status = slot.status;
-    if (status == WcStatus.SUCCESS) {
-      status = verdict(slot, stands);
-      why = stands ? "the peer took its right back" : "the peer ended the connection";
+    String why = failure;
+    if (!failing) {
+      why =
+          slot.operation.isAnswered
+              ? "the peer refused"
+              : stands ? "the peer took its right back" : "the peer ended the connection";
     }
     ended = true;
     channel.counters().sendError();

@@ -36,6 +36,9 @@ final class SendSlot {
   /** Which receive of the peer it took. */
   long receiveIndex;
 
+  /** Which of the requests to the peer it is. */
+  long requestIndex;
+
   /** Not SUCCESS when it is known already that it has failed. */
   WcStatus status = WcStatus.SUCCESS;
 
@@ -55,7 +58,7 @@ final class SendSlot {
     status = WcStatus.SUCCESS;
     if (inline) {
       lengthBytes = request.inlineLength;
-      return lengthBytes >= 0;
+      return lengthBytes >= 0 && !operation.isAnswered;
     }
     compareAdd = request.compareAdd;
     swap = request.swap;

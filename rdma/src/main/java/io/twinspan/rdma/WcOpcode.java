@@ -8,6 +8,12 @@ public enum WcOpcode {
   SEND(0),
   /** Memory of the peer was written, with or without immediate data. */
   RDMA_WRITE(1),
+  /** Memory of the peer was read. */
+  RDMA_READ(2),
+  /** Memory of the peer was compared, and swapped if it was equal. */
+  COMP_SWAP(3),
+  /** Memory of the peer was added to. */
+  FETCH_ADD(4),
   /** A message was received. */
   RECV(1 << 7),
   /** The peer wrote into this side's memory and announced it with immediate data. */

@@ -6,6 +6,7 @@ package io.twinspan.rdma;
 public final class WorkCompletion {
   // Flags; the values of ibv_wc_flags where it has them.
   static final int WITH_IMMEDIATE = 1 << 1;
+  static final int WITH_INVALIDATE = 1 << 3;
   static final int SOLICITED = 1 << 7;
 
   // How status, opcode, flags and queue pair number lie in one word of the completion queue.
@@ -68,6 +69,16 @@ public final class WorkCompletion {
   /** The immediate data of the peer. */
   public int immediate() {
     return (int) lengthAndImmediate;
+  }
+
+  /** Whether a region of this side was deregistered with it. */
+  public boolean withInvalidate() {
+    return isFlagged(WITH_INVALIDATE);
+  }
+
+  /** The rkey of the region that was deregistered with it. */
+  public int invalidatedKey() {
+    return withInvalidate() ? immediate() : 0;
   }
 
   /** Whether the sender of this message asked that its receiver be woken. */

@@ -16,9 +16,14 @@ public final class WorkRequest {
 
   /** What to do. */
   enum Operation {
-    SEND(WcOpcode.SEND, true, true, 0),
-    WRITE(WcOpcode.RDMA_WRITE, false, false, 0),
-    WRITE_WITH_IMMEDIATE(WcOpcode.RDMA_WRITE, false, true, ChannelLayout.FLAG_IMMEDIATE);
+    SEND(WcOpcode.SEND, true, true, 0, 0),
+    SEND_WITH_IMMEDIATE(WcOpcode.SEND, true, true, ChannelLayout.FLAG_IMMEDIATE, 0),
+    SEND_WITH_INVALIDATE(WcOpcode.SEND, true, true, ChannelLayout.FLAG_INVALIDATE, 0),
+    WRITE(WcOpcode.RDMA_WRITE, false, false, 0, 0),
+    WRITE_WITH_IMMEDIATE(WcOpcode.RDMA_WRITE, false, true, ChannelLayout.FLAG_IMMEDIATE, 0),
+    READ(WcOpcode.RDMA_READ, false, false, 0, ChannelLayout.OPCODE_READ),
+    COMPARE_AND_SWAP(WcOpcode.COMP_SWAP, false, false, 0, ChannelLayout.OPCODE_COMPARE_SWAP),
+    FETCH_AND_ADD(WcOpcode.FETCH_ADD, false, false, 0, ChannelLayout.OPCODE_FETCH_ADD);
 
     final WcOpcode wcOpcode;
     final boolean isSend;
@@ -26,12 +31,20 @@ public final class WorkRequest {
     final int fillFlags;
     final boolean hasImmediate;
 
-    Operation(WcOpcode wcOpcode, boolean isSend, boolean takesReceive, int fillFlags) {
+    /** What the peer is asked for; 0 for what this side does itself. */
+    final int requestOpcode;
+
+    final boolean isAnswered;
+
+    Operation(
+        WcOpcode wcOpcode, boolean isSend, boolean takesReceive, int fillFlags, int requestOpcode) {
       this.wcOpcode = wcOpcode;
       this.isSend = isSend;
       this.takesReceive = takesReceive;
       this.fillFlags = fillFlags;
       hasImmediate = fillFlags != 0;
+      this.requestOpcode = requestOpcode;
+      isAnswered = requestOpcode != 0;
     }
   }
 
@@ -65,6 +78,79 @@ public final class WorkRequest {
    */
   public WorkRequest send(long id) {
     return begin(Operation.SEND, id);
+  }
+
+  /**
+   * A message with immediate data.
+   *
+   * @param id returned in the completion
+   * @param data given to the peer with its completion
+   * @return this
+   */
+  public WorkRequest sendWithImmediate(long id, int data) {
+    begin(Operation.SEND_WITH_IMMEDIATE, id);
+    immediate = data;
+    return this;
+  }
+
+  /**
+   * A message that also deregisters a region of the peer, before the peer is told of the message.
+   *
+   * @param id returned in the completion
+   * @param rkey the peer's region on this channel; if it is not valid the queue pair fails
+   * @return this
+   */
+  public WorkRequest sendWithInvalidate(long id, int rkey) {
+    begin(Operation.SEND_WITH_INVALIDATE, id);
+    immediate = rkey;
+    return this;
+  }
+
+  /**
+   * A read of the peer's memory, carried out by the peer's side of the link. The local buffers must
+   * lie in regions of this channel's segment with {@link Access#LOCAL_WRITE}.
+   *
+   * @param id returned in the completion
+   * @param rkey the peer's region, with {@link Access#REMOTE_READ}
+   * @param offset where in that region, in bytes from its beginning
+   * @return this
+   */
+  public WorkRequest read(long id, int rkey, long offset) {
+    return begin(Operation.READ, id).remote(rkey, offset);
+  }
+
+  /**
+   * Compares 8 bytes of the peer's memory and swaps them if they are equal, atomically. What was
+   * there goes to the one local buffer, 8 bytes in any region with {@link Access#LOCAL_WRITE}.
+   *
+   * @param id returned in the completion
+   * @param rkey the peer's region, with {@link Access#REMOTE_ATOMIC}
+   * @param offset where in that region; the address must be a multiple of 8
+   * @param compare what is expected there
+   * @param newValue what is stored then
+   * @return this
+   */
+  public WorkRequest compareAndSwap(long id, int rkey, long offset, long compare, long newValue) {
+    begin(Operation.COMPARE_AND_SWAP, id).remote(rkey, offset);
+    compareAdd = compare;
+    swap = newValue;
+    return this;
+  }
+
+  /**
+   * Adds to 8 bytes of the peer's memory, atomically. What was there goes to the one local buffer,
+   * 8 bytes in any region with {@link Access#LOCAL_WRITE}.
+   *
+   * @param id returned in the completion
+   * @param rkey the peer's region, with {@link Access#REMOTE_ATOMIC}
+   * @param offset where in that region; the address must be a multiple of 8
+   * @param delta what is added
+   * @return this
+   */
+  public WorkRequest fetchAndAdd(long id, int rkey, long offset, long delta) {
+    begin(Operation.FETCH_AND_ADD, id).remote(rkey, offset);
+    compareAdd = delta;
+    return this;
   }
 
   /**
@@ -135,6 +221,18 @@ public final class WorkRequest {
     return this;
   }
 
+  /** Whether it begins only when all reads and atomics before it are complete; not by default. */
+  public WorkRequest fence(boolean on) {
+    fence = on;
+    return this;
+  }
+
+  /** Whether it wakes a receiver that asked for solicited events only; not by default. */
+  public WorkRequest solicited(boolean on) {
+    solicited = on;
+    return this;
+  }
+
   private WorkRequest begin(Operation what, long id) {
     operation = what;
     wrId = id;
@@ -146,6 +244,8 @@ public final class WorkRequest {
     remoteKey = 0;
     remoteOffset = 0;
     immediate = 0;
+    compareAdd = 0;
+    swap = 0;
     return this;
   }
 

@@ -1,0 +1,146 @@
+package io.twinspan.rdma;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.twinspan.concurrent.SharedMemory;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Asks the peer for what only it can do on a link that carries nothing but writes: reads and
+ * atomics. Requests go into a ring in the peer's control window, answers come into one in this
+ * side's. The link's thread only.
+ */
+final class Requester {
+  private final Channel channel;
+  private final ProtectionDomain domain;
+  private final long block;
+  private long asked;
+  private long answered;
+
+  /**
+   * The requests of a queue pair.
+   *
+   * @param block where the queue pair's block begins in the channel's control block
+   */
+  Requester(Channel channel, ProtectionDomain domain, long block) {
+    this.channel = channel;
+    this.domain = domain;
+    this.block = block;
+  }
+
+  /** Before a connection is asked for or accepted: shows the peer where requests will begin. */
+  void announce() {
+    answered = asked;
+    channel.remoteControl().set(JAVA_LONG, block + ChannelLayout.CM_FIRST_REQUEST, asked);
+  }
+
+  int outstanding() {
+    return (int) (asked - answered);
+  }
+
+  /** Whether the local list can take what the peer answers. */
+  WcStatus check(SendSlot slot) {
+    boolean isRead = slot.operation == WorkRequest.Operation.READ;
+    if (!isRead && (slot.sges != 1 || slot.lengthBytes != Long.BYTES)) {
+      return WcStatus.LOC_LEN_ERR;
+    }
+    for (int i = 0; i < slot.sges; i++) {
+      boolean writable =
+          isRead
+              ? slot.lengths[i] == 0 || domain.windowKey(slot.localKeys[i], channel) != 0
+              : domain.isWritable(slot.localKeys[i]);
+      if (!writable) {
+        return WcStatus.LOC_PROT_ERR;
+      }
+    }
+    return WcStatus.SUCCESS;
+  }
+
+  /** Stores a request; there are fewer than {@link ChannelLayout#MAX_RD_ATOMIC} outstanding. */
+  void ask(SendSlot slot) {
+    MemorySegment peer = channel.remoteControl();
+    long entry =
+        block
+            + ChannelLayout.REQUESTS
+            + (asked & (ChannelLayout.MAX_RD_ATOMIC - 1)) * ChannelLayout.REQUEST_BYTES;
+    peer.set(JAVA_INT, entry + ChannelLayout.REQUEST_RKEY, slot.remoteKey);
+    peer.set(JAVA_LONG, entry + ChannelLayout.REQUEST_OFFSET, slot.remoteOffset);
+    peer.set(JAVA_LONG, entry + ChannelLayout.REQUEST_LENGTH, slot.lengthBytes);
+    int count = 0;
+    if (slot.operation == WorkRequest.Operation.READ) {
+      count = slot.sges;
+      for (int i = 0; i < count; i++) {
+        long sge = entry + ChannelLayout.REQUEST_LIST + i * ChannelLayout.SGE_BYTES;
+        peer.set(
+            JAVA_INT, sge + ChannelLayout.SGE_RKEY, domain.windowKey(slot.localKeys[i], channel));
+        peer.set(JAVA_INT, sge + ChannelLayout.SGE_LENGTH, slot.lengths[i]);
+        peer.set(JAVA_LONG, sge + ChannelLayout.SGE_OFFSET, slot.localOffsets[i]);
+      }
+    } else {
+      peer.set(JAVA_LONG, entry + ChannelLayout.REQUEST_COMPARE_ADD, slot.compareAdd);
+      peer.set(JAVA_LONG, entry + ChannelLayout.REQUEST_SWAP, slot.swap);
+    }
+    long word = ChannelLayout.word(asked, slot.operation.requestOpcode, 0, 0, count);
+    SharedMemory.setLongRelease(peer, entry, word);
+    slot.requestIndex = asked;
+    asked++;
+    channel.link().ringLater();
+  }
+
+  /** Whether the answer to the oldest outstanding request has come. */
+  boolean isAnswered(SendSlot slot) {
+    long word = SharedMemory.getLongAcquire(channel.localControl(), answer(slot.requestIndex));
+    return word != 0 && ChannelLayout.distance(word, slot.requestIndex) >= 0;
+  }
+
+  /** Takes that answer, and puts the value of an atomic where it belongs. */
+  WcStatus take(SendSlot slot) {
+    MemorySegment own = channel.localControl();
+    long entry = answer(slot.requestIndex);
+    long word = SharedMemory.getLongAcquire(own, entry);
+    answered++;
+    if (ChannelLayout.distance(word, slot.requestIndex) != 0
+        || ChannelLayout.opcode(word) != ChannelLayout.OPCODE_ANSWER) {
+      return WcStatus.BAD_RESP_ERR;
+    }
+    WcStatus status = statusOf(ChannelLayout.detail(word));
+    if (status != WcStatus.SUCCESS || slot.operation == WorkRequest.Operation.READ) {
+      return status;
+    }
+    int lkey = slot.localKeys[0];
+    if (!domain.covers(lkey, slot.localOffsets[0], Long.BYTES)) {
+      return WcStatus.LOC_PROT_ERR; // deregistered meanwhile
+    }
+    MemorySegment.copy(
+        own,
+        entry + ChannelLayout.ANSWER_VALUE,
+        domain.segment(lkey),
+        slot.localOffsets[0],
+        Long.BYTES);
+    return WcStatus.SUCCESS;
+  }
+
+  private long answer(long index) {
+    return block
+        + ChannelLayout.ANSWERS
+        + (index & (ChannelLayout.MAX_RD_ATOMIC - 1)) * ChannelLayout.ANSWER_BYTES;
+  }
+
+  /** Only what an honest peer may say. */
+  private static WcStatus statusOf(int code) {
+    if (code == WcStatus.SUCCESS.code()) {
+      return WcStatus.SUCCESS;
+    }
+    if (code == WcStatus.LOC_PROT_ERR.code()) {
+      return WcStatus.LOC_PROT_ERR;
+    }
+    if (code == WcStatus.REM_ACCESS_ERR.code()) {
+      return WcStatus.REM_ACCESS_ERR;
+    }
+    if (code == WcStatus.REM_INV_REQ_ERR.code()) {
+      return WcStatus.REM_INV_REQ_ERR;
+    }
+    return code == WcStatus.REM_OP_ERR.code() ? WcStatus.REM_OP_ERR : WcStatus.BAD_RESP_ERR;
+  }
+}
