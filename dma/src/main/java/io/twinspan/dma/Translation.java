@@ -21,7 +21,9 @@ public final class Translation {
    * @param witness for the address space's own use in {@link AddressSpace#stillGranted}
    */
   public void set(MemorySegment segment, long offset, long slot, long witness) {
-    this.segment = segment;
+    if (this.segment != segment) {
+      this.segment = segment; // a store of a reference costs more than this with some collectors
+    }
     this.offset = offset;
     this.slot = slot;
     this.witness = witness;

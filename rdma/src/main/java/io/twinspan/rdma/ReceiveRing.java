@@ -72,7 +72,9 @@ final class ReceiveRing {
     ReceiveSlot slot = slots[(int) posted & mask];
     slot.wrId = id;
     slot.sges = 1;
-    slot.regions[0] = region;
+    if (slot.regions[0] != region) {
+      slot.regions[0] = region; // a store of a reference costs more than this with some collectors
+    }
     slot.offsets[0] = offset;
     slot.lengths[0] = lengthBytes;
     slot.totalBytes = lengthBytes;

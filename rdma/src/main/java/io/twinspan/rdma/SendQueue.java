@@ -30,6 +30,10 @@ import java.nio.ByteOrder;
  */
 final class SendQueue implements TransferOwner {
   private static final long NEVER = Long.MAX_VALUE;
+
+  /** How many rounds requests that nobody waits for may wait for others, to share their fence. */
+  private static final int PATIENCE_ROUNDS = 64;
+
   private static final int MAX_PIECES = 2 * ChannelLayout.MAX_SGE;
   private static final ValueLayout.OfLong LONG =
       JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -43,6 +47,7 @@ final class SendQueue implements TransferOwner {
   private final PeerReceives receives;
   private final Requester requester;
   private final int mask;
+  private final int lazily;
   private final int maxInlineBytes;
   private final MemorySegment inlineMemory;
   private final int inlineKey;
@@ -55,6 +60,8 @@ final class SendQueue implements TransferOwner {
   private long completed;
   private boolean failing;
   private boolean ended;
+  private boolean awaited;
+  private int idleRounds;
   private String failure = "";
   private long waitsSinceNs = NEVER;
 
@@ -65,6 +72,7 @@ final class SendQueue implements TransferOwner {
     ChannelSpec spec = channel.spec();
     int depth = spec.sendDepth();
     mask = depth - 1;
+    lazily = depth / 4;
     long block = ChannelLayout.queuePair(spec, index);
     long receiveBlock = block + ChannelLayout.RECEIVE_BLOCK;
     receives = new PeerReceives(channel, index, receiveBlock, spec.receiveDepth());
@@ -98,6 +106,7 @@ final class SendQueue implements TransferOwner {
           && !failing
           && slot.lengthBytes <= ChannelLayout.EAGER_BYTES
           && store(slot, request.inlineData, request.inlineOffset)) {
+        awaited |= slot.signaled;
         posted++;
         issued = posted;
         stored = posted;
@@ -143,7 +152,9 @@ final class SendQueue implements TransferOwner {
     if (issued > stored) {
       channel.transfer();
     }
-    complete();
+    if (awaited || stored - completed > lazily || ++idleRounds >= PATIENCE_ROUNDS) {
+      complete();
+    }
     return (int) (completed - before);
   }
 
@@ -166,6 +177,7 @@ final class SendQueue implements TransferOwner {
       receives.fill(slot);
     }
     stored++;
+    awaited = true;
     channel.link().ringLater();
   }
 
@@ -174,6 +186,7 @@ final class SendQueue implements TransferOwner {
    * connection back, fences, and looks for what came before; so one of us sees the other.
    */
   void complete() {
+    idleRounds = 0;
     if (completed == stored || ended || isUnanswered(slot(completed))) {
       return;
     }
@@ -197,6 +210,7 @@ final class SendQueue implements TransferOwner {
     if (completed > before) {
       channel.countSent(bytes, completed - before);
     }
+    awaited = completed < stored;
     if (completed < stored && slot(completed).status != WcStatus.SUCCESS) {
       fail(slot(completed), stands);
     }
@@ -211,6 +225,7 @@ final class SendQueue implements TransferOwner {
     stored = posted;
     failing = false;
     ended = false;
+    awaited = false;
     waitsSinceNs = NEVER;
   }
 
@@ -301,6 +316,7 @@ final class SendQueue implements TransferOwner {
     if ((small || slot.lengthBytes == 0) && stored == issued) {
       long at = slot.sges == 0 ? 0 : slot.localOffsets[0];
       if (store(slot, inlineMemory, at)) {
+        awaited |= slot.signaled;
         issued++;
         stored++;
         return true;
@@ -319,6 +335,7 @@ final class SendQueue implements TransferOwner {
       return refuse(slot, status, "the local buffers can't take the answer");
     }
     requester.ask(slot);
+    awaited = true;
     issued++;
     stored++;
     return true;
@@ -425,6 +442,7 @@ final class SendQueue implements TransferOwner {
       slot.status = status;
       failing = true;
       failure = why;
+      awaited = true;
       issued++;
       stored++;
     }

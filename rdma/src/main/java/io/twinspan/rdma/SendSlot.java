@@ -44,7 +44,9 @@ final class SendSlot {
 
   /** Takes a request over, but not inline data; returns whether it can be right. */
   boolean keep(WorkRequest request) {
-    operation = request.operation;
+    if (operation != request.operation) {
+      operation = request.operation; // a store of a reference costs more than this with some collectors
+    }
     wrId = request.wrId;
     signaled = request.signaled;
     fence = request.fence;
@@ -55,7 +57,9 @@ final class SendSlot {
     immediate = request.immediate;
     witnessAt = NO_WITNESS;
     receiveIndex = NONE;
-    status = WcStatus.SUCCESS;
+    if (status != WcStatus.SUCCESS) {
+      status = WcStatus.SUCCESS;
+    }
     if (inline) {
       lengthBytes = request.inlineLength;
       return lengthBytes >= 0 && !operation.isAnswered;

@@ -209,7 +209,9 @@ public final class WorkRequest {
    */
   public WorkRequest inline(MemorySegment data, long offset, int length) {
     inline = true;
-    inlineData = data;
+    if (inlineData != data) {
+      inlineData = data; // a store of a reference costs more than this with some collectors
+    }
     inlineOffset = offset;
     inlineLength = length;
     return this;
@@ -234,7 +236,9 @@ public final class WorkRequest {
   }
 
   private WorkRequest begin(Operation what, long id) {
-    operation = what;
+    if (operation != what) {
+      operation = what;
+    }
     wrId = id;
     signaled = true;
     fence = false;
