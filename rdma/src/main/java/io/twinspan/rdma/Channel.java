@@ -38,6 +38,8 @@ public final class Channel {
   private final RemoteRegion[] remoteRegions = new RemoteRegion[REGION_SLOTS];
   private final @Nullable MemoryRegion[] regions = new @Nullable MemoryRegion[REGION_SLOTS];
   private final int[] versions = new int[REGION_SLOTS];
+  private final @Nullable SharedReceiveQueue sharedReceives;
+  private final @Nullable PeerReceives peerSharedReceives;
   private final @Nullable QueuePair[] queuePairs;
 
   private final DescriptorRing ring = new DescriptorRing(RING_SLOTS);
@@ -67,6 +69,12 @@ public final class Channel {
     table = new RegionTable(link.protectionDomain());
     engine = new SoftwareEngine(ring, table);
     queuePairs = new @Nullable QueuePair[spec.queuePairs()];
+    int sharedDepth = spec.sharedReceiveDepth();
+    sharedReceives = sharedDepth == 0 ? null : new SharedReceiveQueue(this);
+    peerSharedReceives =
+        sharedDepth == 0
+            ? null
+            : new PeerReceives(this, ChannelLayout.SHARED_RECEIVES, sharedDepth);
     for (int slot = 0; slot < REGION_SLOTS; slot++) {
       remoteRegions[slot] = new RemoteRegion(table, slot);
     }
@@ -174,10 +182,50 @@ public final class Channel {
    */
   public QueuePair createQueuePair(
       int index, CompletionQueue sendQueue, CompletionQueue receiveQueue) {
+    return create(index, sendQueue, receiveQueue, null);
+  }
+
+  /**
+   * Creates one of the channel's queue pairs, which takes what it receives into shared receives.
+   *
+   * @param index from 0, less than the plan's number of queue pairs; not created before
+   * @param sendQueue takes the completions of sends
+   * @param receiveQueue takes the completions of receives; may be the same. It must have room for
+   *     all shared receives
+   * @param shared the channel's own
+   */
+  public QueuePair createQueuePair(
+      int index,
+      CompletionQueue sendQueue,
+      CompletionQueue receiveQueue,
+      SharedReceiveQueue shared) {
+    if (shared.channel() != this) {
+      throw new IllegalArgumentException("shared receives of another channel");
+    }
+    return create(index, sendQueue, receiveQueue, shared);
+  }
+
+  /**
+   * The channel's shared receive queue ({@code ibv_create_srq}); the same one every time.
+   *
+   * @throws IllegalArgumentException if the channel plan gives it none
+   */
+  public SharedReceiveQueue sharedReceiveQueue() {
+    if (sharedReceives == null) {
+      throw new IllegalArgumentException("the plan gives " + spec.name() + " no shared receives");
+    }
+    return sharedReceives;
+  }
+
+  private QueuePair create(
+      int index,
+      CompletionQueue sendQueue,
+      CompletionQueue receiveQueue,
+      @Nullable SharedReceiveQueue shared) {
     if (queuePairs[index] != null) {
       throw new IllegalArgumentException("queue pair " + index + " of " + spec.name() + " exists");
     }
-    QueuePair queuePair = new QueuePair(this, index, sendQueue, receiveQueue);
+    QueuePair queuePair = new QueuePair(this, index, sendQueue, receiveQueue, shared);
     queuePairs[index] = queuePair;
     if (endpoint != null) {
       queuePair.up();
@@ -198,6 +246,10 @@ public final class Channel {
     sentBytes = 0;
     sentOperations = 0;
     lastAuditNs = link.nowNs();
+    if (sharedReceives != null && peerSharedReceives != null) {
+      sharedReceives.up();
+      peerSharedReceives.begin(0);
+    }
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
         queuePair.up();
@@ -316,6 +368,26 @@ public final class Channel {
   @Nullable MemoryRegion granted(int rkey, long offset, long lengthBytes, Access purpose) {
     MemoryRegion region = own(rkey);
     return region != null && region.grants(offset, lengthBytes, purpose) ? region : null;
+  }
+
+  @Nullable PeerReceives peerSharedReceives() {
+    return peerSharedReceives;
+  }
+
+  /** The queue pair of an index if it takes messages into the shared receives. */
+  @Nullable QueuePair sharer(int index) {
+    QueuePair queuePair = index < queuePairs.length ? queuePairs[index] : null;
+    return queuePair != null && queuePair.sharesReceives() ? queuePair : null;
+  }
+
+  /** The peer broke the shared receives: all who use them fail. */
+  void breachOfSharers(String what) {
+    for (int i = 0; i < queuePairs.length; i++) {
+      QueuePair queuePair = sharer(i);
+      if (queuePair != null) {
+        queuePair.breach(what);
+      }
+    }
   }
 
   /** This side's own region of a key. */

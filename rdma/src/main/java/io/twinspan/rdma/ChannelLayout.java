@@ -15,13 +15,13 @@ import io.twinspan.concurrent.SharedMemory;
  *   4352  the shared receive queue, if the plan has one: a receive block
  *         per queue pair:
  *           0  connection word: serial &lt;&lt; 8 | kind   8 first receive   16 private data: length, bytes
- *             88 first request
+ *             88 first request   96 1 if its receives are the shared ones
  *         128  the peer's requests, a ring of 16 times 128 bytes
  *        2176  answers to the owner's requests, a ring of 16 times 64 bytes
  *        3200  a receive block
  *
  *   receive block, for a queue of a given depth:
- *           0  posted: how many receives the peer ever posted
+ *           0  posted: how many receives the peer ever posted   8 how many of them it saw filled
  *         128  filled: how many of the owner's receives the peer ever filled
  *         256  the peer's receives, a ring of 16 bytes each; of its scatter list the first:
  *                0 entries in the list &lt;&lt; 24 | rkey   4 length   8 offset in that region
@@ -63,6 +63,7 @@ final class ChannelLayout {
   static final long CM_PRIVATE_DATA = 24;
   static final int MAX_PRIVATE_BYTES = 64;
   static final long CM_FIRST_REQUEST = CM_PRIVATE_DATA + MAX_PRIVATE_BYTES;
+  static final long CM_SHARED = CM_FIRST_REQUEST + Long.BYTES;
 
   /** How many reads and atomics of a queue pair may be outstanding (max_rd_atomic). */
   static final int MAX_RD_ATOMIC = 16;
@@ -83,6 +84,7 @@ final class ChannelLayout {
 
   static final long RECEIVE_BLOCK = ANSWERS + MAX_RD_ATOMIC * ANSWER_BYTES;
   static final long POSTED = 0;
+  static final long TAKEN = 8;
   static final long FILLED = SharedMemory.PADDING_BYTES;
   static final long RECEIVES = 2L * SharedMemory.PADDING_BYTES;
 
@@ -107,6 +109,9 @@ final class ChannelLayout {
 
   static final int OPCODE_SEND = 1;
   static final int OPCODE_WRITE = 2;
+
+  /** A fill by which a receive goes back that a failed queue pair had taken. */
+  static final int OPCODE_ABORTED = 3;
 
   static final int OPCODE_READ = 4;
   static final int OPCODE_COMPARE_SWAP = 5;

@@ -230,6 +230,12 @@ public final class Link implements AutoCloseable {
     ringPending = true;
   }
 
+  void sharedReceiveLimitReached(SharedReceiveQueue queue) {
+    if (listener != null) {
+      listener.sharedReceiveLimitReached(queue);
+    }
+  }
+
   void connectionEvent(QueuePair queuePair, CmEvent event) {
     if (listener != null) {
       listener.connectionEvent(queuePair, event);

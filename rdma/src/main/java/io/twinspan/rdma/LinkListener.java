@@ -19,4 +19,7 @@ public interface LinkListener {
 
   /** Something happened to a queue pair's connection. Not called for a link that goes down. */
   default void connectionEvent(QueuePair queuePair, CmEvent event) {}
+
+  /** A shared receive queue has fewer receives left than its {@link SharedReceiveQueue#limit}. */
+  default void sharedReceiveLimitReached(SharedReceiveQueue queue) {}
 }

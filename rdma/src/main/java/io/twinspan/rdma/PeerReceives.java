@@ -22,7 +22,6 @@ final class PeerReceives {
   private static final int KEY_MASK = (1 << ChannelLayout.SGE_COUNT_SHIFT) - 1;
 
   private final Channel channel;
-  private final int queuePair;
   private final long block;
   private final long fills;
   private final int depth;
@@ -42,13 +41,11 @@ final class PeerReceives {
   /**
    * A view of a receive block.
    *
-   * @param queuePair index of the queue pair that sends
    * @param block where it begins in the channel's control block
    * @param depth how many receives the peer posts at most
    */
-  PeerReceives(Channel channel, int queuePair, long block, int depth) {
+  PeerReceives(Channel channel, long block, int depth) {
     this.channel = channel;
-    this.queuePair = queuePair;
     this.block = block;
     this.depth = depth;
     mask = depth - 1;
@@ -138,6 +135,14 @@ final class PeerReceives {
     return offsets[entry];
   }
 
+  /**
+   * Whether the peer says that it saw this receive filled; it says so before it takes rights back.
+   */
+  boolean peerTook(long index) {
+    long count = SharedMemory.getLongAcquire(channel.localControl(), block + ChannelLayout.TAKEN);
+    return count - index > 0;
+  }
+
   /** Takes the receive that {@link #look} found; it must be filled, or given back. */
   long take() {
     return taken++;
@@ -170,6 +175,14 @@ final class PeerReceives {
     end(entry, slot, opcode, slot.operation.fillFlags, 0);
   }
 
+  /** Gives a receive back that was taken and can't be filled any more. */
+  void abort(SendSlot slot) {
+    long entry = fills + (slot.receiveIndex & mask) * ChannelLayout.FILL_BYTES;
+    channel.remoteControl().set(JAVA_LONG, entry + ChannelLayout.FILL_LENGTH, 0);
+    end(entry, slot, ChannelLayout.OPCODE_ABORTED, 0, 0);
+    channel.link().ringLater();
+  }
+
   /** Tells the peer how many of its receives were filled: a check on what it has seen. */
   void publish() {
     if (published != filled) {
@@ -180,8 +193,9 @@ final class PeerReceives {
 
   private void end(long entry, SendSlot slot, int opcode, int flags, int detail) {
     int all = slot.solicited ? flags | ChannelLayout.FLAG_SOLICITED : flags;
-    long word = ChannelLayout.word(slot.receiveIndex, opcode, queuePair, all, detail);
+    long word = ChannelLayout.word(slot.receiveIndex, opcode, slot.queuePair, all, detail);
     SharedMemory.setLongRelease(channel.remoteControl(), entry, word);
     filled = slot.receiveIndex + 1;
+    slot.filled = true;
   }
 }

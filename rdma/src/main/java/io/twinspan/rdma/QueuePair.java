@@ -44,11 +44,16 @@ public final class QueuePair {
   private @Nullable CmEvent pendingEvent;
   private String lastError = "";
 
-  QueuePair(Channel channel, int index, CompletionQueue sends, CompletionQueue receives) {
+  QueuePair(
+      Channel channel,
+      int index,
+      CompletionQueue sends,
+      CompletionQueue receives,
+      @Nullable SharedReceiveQueue shared) {
     this.channel = channel;
     number = (channel.id() << MAX_INDEX_BITS) + index + 1;
     sendQueue = new SendQueue(this, channel, index, sends);
-    receiveQueue = new ReceiveQueue(this, channel, index, receives);
+    receiveQueue = new ReceiveQueue(this, channel, index, receives, shared);
     responder = new Responder(this, channel, ChannelLayout.queuePair(channel.spec(), index));
     connector = new Connector(channel, index);
   }
@@ -127,7 +132,7 @@ public final class QueuePair {
    */
   public void connect(byte... privateData) {
     requireInit();
-    sendQueue.announce();
+    sendQueue.announce(receiveQueue.isShared());
     connector.ask(receiveQueue.first(), privateData);
   }
 
@@ -140,7 +145,7 @@ public final class QueuePair {
   public void accept(byte... privateData) {
     requireInit();
     requireAsked();
-    sendQueue.announce();
+    sendQueue.announce(receiveQueue.isShared());
     connector.accept(receiveQueue.first(), privateData);
     connected();
   }
@@ -271,6 +276,14 @@ public final class QueuePair {
     return connector.peerTook(receiveIndex);
   }
 
+  boolean takeShared() {
+    return receiveQueue.takeShared();
+  }
+
+  boolean sharesReceives() {
+    return receiveQueue.isShared();
+  }
+
   boolean isConnected() {
     return state == QpState.RTS;
   }
@@ -278,7 +291,7 @@ public final class QueuePair {
   /** Takes what has arrived for a region before its right was taken back. */
   void settle() {
     if (state == QpState.RTS) {
-      int _ = receiveQueue.poll();
+      receiveQueue.settle();
     }
   }
 
@@ -340,6 +353,7 @@ public final class QueuePair {
     state = state.transition(QpState.RTR);
     sendQueue.connected(connector.peerFirstReceive());
     responder.begin();
+    receiveQueue.begin();
     state = state.transition(QpState.RTS);
     pendingEvent = CmEvent.ESTABLISHED;
   }
@@ -353,7 +367,7 @@ public final class QueuePair {
       int _ = receiveQueue.poll();
       sendQueue.complete();
     }
-    connector.end(receiveQueue.first());
+    connector.end(receiveQueue.taken());
     if (wasConnected) {
       // What the peer was told it delivered before it could see the end is delivered.
       int _ = receiveQueue.poll();

@@ -1,20 +1,34 @@
 package io.twinspan.rdma;
 
-/** The receive side of a queue pair: its own receives, and their completions. */
+import org.jspecify.annotations.Nullable;
+
+/** The receive side of a queue pair: its own receives or the shared ones, and the completions. */
 final class ReceiveQueue {
   private final QueuePair queuePair;
   private final Channel channel;
   private final CompletionSource completions;
   private final ReceiveRing ring;
+  private final @Nullable SharedReceiveQueue shared;
   private boolean polling;
 
-  ReceiveQueue(QueuePair queuePair, Channel channel, int index, CompletionQueue completions) {
+  ReceiveQueue(
+      QueuePair queuePair,
+      Channel channel,
+      int index,
+      CompletionQueue completions,
+      @Nullable SharedReceiveQueue shared) {
     this.queuePair = queuePair;
     this.channel = channel;
     ChannelSpec spec = channel.spec();
-    long block = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
-    ring = new ReceiveRing(channel, block, spec.receiveDepth());
-    this.completions = completions.source(spec.receiveDepth());
+    this.shared = shared;
+    if (shared == null) {
+      long block = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
+      ring = new ReceiveRing(channel, block, spec.receiveDepth());
+      this.completions = completions.source(spec.receiveDepth());
+    } else {
+      ring = shared.ring();
+      this.completions = completions.source(shared.depth());
+    }
   }
 
   /** Which receive would be the first of a connection made now; all before it are done with. */
@@ -22,7 +36,28 @@ final class ReceiveQueue {
     return ring.completed();
   }
 
+  /** How many receives were there when the last message was delivered. */
+  long taken() {
+    return ring.taken();
+  }
+
+  /** A connection begins. */
+  void begin() {
+    if (shared == null) {
+      ring.begin();
+    }
+  }
+
+  /** Takes what has arrived, and tells the peer how much that is. */
+  void settle() {
+    int _ = poll();
+    ring.publish();
+  }
+
   int post(long id, MemoryRegion region, long offset, int lengthBytes) {
+    if (shared != null) {
+      return QueuePair.INVALID;
+    }
     if (completions.isFull(ring.outstanding())) {
       return QueuePair.FULL;
     }
@@ -30,6 +65,9 @@ final class ReceiveQueue {
   }
 
   int post(ReceiveRequest request) {
+    if (shared != null) {
+      return QueuePair.INVALID;
+    }
     if (completions.isFull(ring.outstanding())) {
       return QueuePair.FULL;
     }
@@ -38,6 +76,9 @@ final class ReceiveQueue {
 
   /** A receive of a queue pair that has failed already. */
   int postFlushed(long id) {
+    if (shared != null) {
+      return QueuePair.INVALID;
+    }
     if (completions.isFull(ring.outstanding())) {
       return QueuePair.FULL;
     }
@@ -47,11 +88,16 @@ final class ReceiveQueue {
 
   /** Tells the peer of all receives; the memory of a new life is zero. */
   void publish() {
-    ring.publish();
+    if (shared == null) {
+      ring.publish();
+    }
   }
 
   /** Takes what the peer has filled. */
   int poll() {
+    if (shared != null) {
+      return shared.poll();
+    }
     if (polling) {
       return 0; // a region is being closed by what one of these fills says
     }
@@ -77,27 +123,48 @@ final class ReceiveQueue {
 
   /** Finds out whether a fill was lost to corruption; rarely asked. */
   void audit() {
-    if (ring.isBehind()) {
+    if (shared == null && ring.isBehind()) {
       queuePair.breach("it has filled more receives than are to be seen: " + ring.describe());
     }
   }
 
   /** Completes everything outstanding without success. */
   void flush() {
-    while (ring.outstanding() > 0) {
+    while (shared == null && ring.outstanding() > 0) {
       complete(ring.drop(), WcStatus.WR_FLUSH_ERR, WcOpcode.RECV, 0, 0, 0);
     }
   }
 
+  boolean isShared() {
+    return shared != null;
+  }
+
+  /** Takes the shared receive that was looked at; false if its completion has no place yet. */
+  boolean takeShared() {
+    if (completions.isFull(0)) {
+      return false;
+    }
+    if (ring.isAborted() || !queuePair.isConnected()) {
+      complete(ring.wrId(), WcStatus.WR_FLUSH_ERR, WcOpcode.RECV, 0, 0, 0);
+      ring.advance();
+      return true;
+    }
+    long before = ring.completed();
+    if (!deliver() && ring.completed() == before) {
+      complete(ring.wrId(), WcStatus.WR_FLUSH_ERR, WcOpcode.RECV, 0, 0, 0);
+      ring.advance();
+    }
+    return true;
+  }
+
   /** Completes the receive that was looked at; false if that was the end of the connection. */
   private boolean deliver() {
-    if (!ring.fits()) {
+    if (ring.isAborted() || !ring.fits()) {
       queuePair.breach(ring.describe() + ": " + ring.lengthBytes() + " bytes are too long");
       return false;
     }
     if (!ring.place()) {
-      complete(ring.wrId(), WcStatus.LOC_PROT_ERR, WcOpcode.RECV, 0, 0, 0);
-      ring.advance();
+      complete(ring.drop(), WcStatus.LOC_PROT_ERR, WcOpcode.RECV, 0, 0, 0);
       queuePair.fail("a receive's region was deregistered");
       return false;
     }

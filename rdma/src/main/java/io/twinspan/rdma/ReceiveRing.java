@@ -35,6 +35,7 @@ final class ReceiveRing {
   private long posted;
   private long published;
   private long completed;
+  private long taken;
 
   // The fill that was looked at last.
   private long word;
@@ -56,8 +57,26 @@ final class ReceiveRing {
     }
   }
 
+  /** Begins anew in memory that is zero, without what was posted. */
+  void restart() {
+    posted = 0;
+    published = 0;
+    completed = 0;
+    taken = 0;
+  }
+
   long completed() {
     return completed;
+  }
+
+  /** How many receives there were when the last message was delivered, or a connection began. */
+  long taken() {
+    return taken;
+  }
+
+  /** A connection begins. */
+  void begin() {
+    taken = completed;
   }
 
   int outstanding() {
@@ -122,6 +141,7 @@ final class ReceiveRing {
     for (; published < posted; published++) {
       mirror(peer, slots[(int) published & mask], published & mask);
     }
+    SharedMemory.setLongRelease(peer, block + ChannelLayout.TAKEN, taken);
     SharedMemory.setLongRelease(peer, block + ChannelLayout.POSTED, posted);
   }
 
@@ -150,7 +170,9 @@ final class ReceiveRing {
     long said = own.get(JAVA_LONG, entry + ChannelLayout.FILL_LENGTH);
     length = (int) said;
     boolean sound =
-        said == length && length >= 0 && (isSend() || opcode == ChannelLayout.OPCODE_WRITE);
+        said == length
+            && length >= 0
+            && (isSend() || isAborted() || opcode == ChannelLayout.OPCODE_WRITE);
     return sound ? Found.FILL : Found.BREACH;
   }
 
@@ -162,6 +184,15 @@ final class ReceiveRing {
 
   String describe() {
     return "fill %x in the place of %d of %d".formatted(word, completed, published);
+  }
+
+  /** Index of the queue pair that the fill is for. */
+  int queuePair() {
+    return ChannelLayout.queuePair(word);
+  }
+
+  boolean isAborted() {
+    return opcode == ChannelLayout.OPCODE_ABORTED;
   }
 
   boolean isSend() {
@@ -216,6 +247,7 @@ final class ReceiveRing {
   /** The receive that was looked at is done with. */
   void advance() {
     completed++;
+    taken = completed;
   }
 
   /** Gives up the oldest receive; returns its id. */

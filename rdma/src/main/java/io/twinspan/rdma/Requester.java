@@ -29,10 +29,21 @@ final class Requester {
     this.block = block;
   }
 
-  /** Before a connection is asked for or accepted: shows the peer where requests will begin. */
-  void announce() {
+  /**
+   * Before a connection is asked for or accepted: shows the peer where requests will begin.
+   *
+   * @param sharesReceives whether this side's receives are the channel's shared ones
+   */
+  void announce(boolean sharesReceives) {
     answered = asked;
-    channel.remoteControl().set(JAVA_LONG, block + ChannelLayout.CM_FIRST_REQUEST, asked);
+    MemorySegment peer = channel.remoteControl();
+    peer.set(JAVA_LONG, block + ChannelLayout.CM_FIRST_REQUEST, asked);
+    peer.set(JAVA_LONG, block + ChannelLayout.CM_SHARED, sharesReceives ? 1 : 0);
+  }
+
+  /** Whether the peer has said that it takes messages into its shared receives. */
+  boolean peerSharesReceives() {
+    return channel.localControl().get(JAVA_LONG, block + ChannelLayout.CM_SHARED) == 1;
   }
 
   int outstanding() {

@@ -44,7 +44,9 @@ final class SendQueue implements TransferOwner {
   private final Channel channel;
   private final ProtectionDomain domain;
   private final CompletionSource completions;
-  private final PeerReceives receives;
+  private final PeerReceives ownReceives;
+  private PeerReceives receives;
+  private boolean shared;
   private final Requester requester;
   private final int mask;
   private final int lazily;
@@ -75,14 +77,15 @@ final class SendQueue implements TransferOwner {
     lazily = depth / 4;
     long block = ChannelLayout.queuePair(spec, index);
     long receiveBlock = block + ChannelLayout.RECEIVE_BLOCK;
-    receives = new PeerReceives(channel, index, receiveBlock, spec.receiveDepth());
+    ownReceives = new PeerReceives(channel, receiveBlock, spec.receiveDepth());
+    receives = ownReceives;
     requester = new Requester(channel, domain, block);
     maxInlineBytes = spec.maxInlineBytes();
     inlineMemory = Arena.ofAuto().allocate(Math.max(1L, (long) depth * maxInlineBytes), 64);
     inlineKey = domain.register(inlineMemory).lkey();
     slots = new SendSlot[depth];
     for (int i = 0; i < depth; i++) {
-      slots[i] = new SendSlot();
+      slots[i] = new SendSlot(index);
     }
     this.completions = completions.source(depth);
   }
@@ -121,14 +124,26 @@ final class SendQueue implements TransferOwner {
     return QueuePair.OK;
   }
 
-  /** Before a connection is asked for or accepted. */
-  void announce() {
-    requester.announce();
+  /**
+   * Before a connection is asked for or accepted.
+   *
+   * @param sharesReceives whether this side's receives are the channel's shared ones
+   */
+  void announce(boolean sharesReceives) {
+    requester.announce(sharesReceives);
   }
 
   /** A connection begins: the peer's receives count from here. */
   void connected(long firstReceive) {
-    receives.begin(firstReceive);
+    shared = requester.peerSharesReceives();
+    PeerReceives sharedReceives = channel.peerSharedReceives();
+    if (shared && sharedReceives != null) {
+      receives = sharedReceives;
+    } else {
+      shared = false;
+      receives = ownReceives;
+      receives.begin(firstReceive);
+    }
     waitsSinceNs = NEVER;
     failing = false;
   }
@@ -194,7 +209,7 @@ final class SendQueue implements TransferOwner {
     boolean stands = queuePair.peerIsConnected();
     long before = completed;
     long bytes = 0;
-    while (completed < stored && !isUnanswered(slot(completed))) {
+    while (completed < stored && !isPending(slot(completed), stands)) {
       SendSlot slot = slot(completed);
       WcStatus status = slot.status == WcStatus.SUCCESS ? verdict(slot, stands) : slot.status;
       if (status != WcStatus.SUCCESS) {
@@ -219,6 +234,7 @@ final class SendQueue implements TransferOwner {
   /** Completes everything outstanding without success. */
   void flush() {
     for (; completed < posted; completed++) {
+      giveBack(slot(completed));
       add(slot(completed), WcStatus.WR_FLUSH_ERR, 0);
     }
     issued = posted;
@@ -231,7 +247,7 @@ final class SendQueue implements TransferOwner {
 
   /** Tells the peer how many of its receives were filled. */
   void publishCounts() {
-    receives.publish();
+    ownReceives.publish();
   }
 
   private boolean makesRoom() {
@@ -456,14 +472,33 @@ final class SendQueue implements TransferOwner {
     if (slot.operation.isAnswered) {
       return requester.take(slot);
     }
-    if (slot.witnessAt != SendSlot.NO_WITNESS
-        && !channel.table().isUnchanged(slot.witnessAt, slot.witness)) {
-      return slot.operation.isSend ? WcStatus.REM_OP_ERR : WcStatus.REM_ACCESS_ERR;
+    boolean withdrawn = isWithdrawn(slot);
+    if (withdrawn && !slot.operation.isSend) {
+      return WcStatus.REM_ACCESS_ERR;
     }
     if (slot.operation.takesReceive && !stands && !queuePair.peerTook(slot.receiveIndex)) {
-      return WcStatus.RETRY_EXC_ERR;
+      return withdrawn ? WcStatus.REM_OP_ERR : WcStatus.RETRY_EXC_ERR;
     }
     return WcStatus.SUCCESS;
+  }
+
+  private boolean isWithdrawn(SendSlot slot) {
+    return slot.witnessAt != SendSlot.NO_WITNESS
+        && !channel.table().isUnchanged(slot.witnessAt, slot.witness);
+  }
+
+  /**
+   * Whether it is not known yet what becomes of a stored request: it waits for an answer; or the
+   * peer has taken the right to its buffer back, and did not say yet whether it had seen it before.
+   * If it had not, it ends the connection as soon as it sees the message.
+   */
+  private boolean isPending(SendSlot slot, boolean stands) {
+    return isUnanswered(slot)
+        || (stands
+            && slot.operation.isSend
+            && slot.status == WcStatus.SUCCESS
+            && isWithdrawn(slot)
+            && !receives.peerTook(slot.receiveIndex));
   }
 
   /** Whether a stored request waits for the peer's answer. */
@@ -484,9 +519,17 @@ final class SendQueue implements TransferOwner {
     }
     ended = true;
     channel.counters().sendError();
+    giveBack(slot);
     add(slot, status, 0);
     completed++;
     queuePair.fail(status + ": " + why);
+  }
+
+  /** Other queue pairs go on with the shared receives: none may be missing in their order. */
+  private void giveBack(SendSlot slot) {
+    if (shared && slot.receiveIndex != SendSlot.NONE && !slot.filled) {
+      receives.abort(slot);
+    }
   }
 
   private void add(SendSlot slot, WcStatus status, int byteLength) {

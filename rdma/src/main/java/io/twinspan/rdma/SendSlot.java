@@ -10,6 +10,9 @@ final class SendSlot {
   /** No receive of the peer is taken, or no answer is due. */
   static final long NONE = -1;
 
+  /** Index of its queue pair. */
+  final int queuePair;
+
   Operation operation = Operation.SEND;
   long wrId;
   boolean signaled;
@@ -36,16 +39,24 @@ final class SendSlot {
   /** Which receive of the peer it took. */
   long receiveIndex;
 
+  /** Whether the peer was told of that receive. */
+  boolean filled;
+
   /** Which of the requests to the peer it is. */
   long requestIndex;
 
   /** Not SUCCESS when it is known already that it has failed. */
   WcStatus status = WcStatus.SUCCESS;
 
+  SendSlot(int queuePair) {
+    this.queuePair = queuePair;
+  }
+
   /** Takes a request over, but not inline data; returns whether it can be right. */
   boolean keep(WorkRequest request) {
     if (operation != request.operation) {
-      operation = request.operation; // a store of a reference costs more than this with some collectors
+      operation =
+          request.operation; // a store of a reference costs more than this with some collectors
     }
     wrId = request.wrId;
     signaled = request.signaled;
@@ -57,6 +68,7 @@ final class SendSlot {
     immediate = request.immediate;
     witnessAt = NO_WITNESS;
     receiveIndex = NONE;
+    filled = false;
     if (status != WcStatus.SUCCESS) {
       status = WcStatus.SUCCESS;
     }
