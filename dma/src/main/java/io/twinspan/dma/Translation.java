@@ -20,6 +20,7 @@ public final class Translation {
    * @param slot for the address space's own use in {@link AddressSpace#stillGranted}
    * @param witness for the address space's own use in {@link AddressSpace#stillGranted}
    */
+  @SuppressWarnings("MemorySegmentReferenceEquality") // another view of the same memory is stored
   public void set(MemorySegment segment, long offset, long slot, long witness) {
     if (this.segment != segment) {
       this.segment = segment; // a store of a reference costs more than this with some collectors

@@ -33,6 +33,7 @@ public final class Channel {
   private final MemorySegment segment;
   private final long peerSegmentOffset;
   private final long controlOffset;
+  private final boolean maySend;
   private final ChannelCounters counters = new ChannelCounters();
   private final RegionTable table;
   private final RemoteRegion[] remoteRegions = new RemoteRegion[REGION_SLOTS];
@@ -66,6 +67,7 @@ public final class Channel {
     segment = window.asSlice(plan.segmentOffset(spec.id(), side), spec.segmentBytes(side));
     peerSegmentOffset = plan.segmentOffset(spec.id(), side.peer());
     controlOffset = plan.controlOffset(spec.id());
+    maySend = spec.direction().maySend(side);
     table = new RegionTable(link.protectionDomain());
     engine = new SoftwareEngine(ring, table);
     queuePairs = new @Nullable QueuePair[spec.queuePairs()];
@@ -97,7 +99,7 @@ public final class Channel {
 
   /** Whether this side may send on it. */
   public boolean maySend() {
-    return spec.direction().maySend(side);
+    return maySend;
   }
 
   /** This side's segment: the same memory for as long as the link object lives. */

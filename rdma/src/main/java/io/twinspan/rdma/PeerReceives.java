@@ -93,11 +93,10 @@ final class PeerReceives {
     MemorySegment window = channel.localControl();
     long i = taken & mask;
     long entry = block + ChannelLayout.RECEIVES + i * ChannelLayout.SGE_BYTES;
-    int head = window.get(JAVA_INT, entry + ChannelLayout.SGE_RKEY);
-    entries = head >>> ChannelLayout.SGE_COUNT_SHIFT;
-    keys[0] = head & KEY_MASK;
-    lengths[0] = window.get(JAVA_INT, entry + ChannelLayout.SGE_LENGTH);
-    offsets[0] = window.get(JAVA_LONG, entry + ChannelLayout.SGE_OFFSET);
+    long head = SharedMemory.getLongAcquire(window, entry); // key and length, little endian
+    entries = (int) head >>> ChannelLayout.SGE_COUNT_SHIFT;
+    keys[0] = (int) head & KEY_MASK;
+    lengths[0] = (int) (head >>> Integer.SIZE);
     if (entries <= 1) {
       return entries == 0 ? 0 : lengths[0];
     }
@@ -141,6 +140,12 @@ final class PeerReceives {
   boolean peerTook(long index) {
     long count = SharedMemory.getLongAcquire(channel.localControl(), block + ChannelLayout.TAKEN);
     return count - index > 0;
+  }
+
+  /** Reads where the first buffer of that receive is; for who does not send with the fill. */
+  void locate() {
+    long entry = block + ChannelLayout.RECEIVES + (taken & mask) * ChannelLayout.SGE_BYTES;
+    offsets[0] = channel.localControl().get(JAVA_LONG, entry + ChannelLayout.SGE_OFFSET);
   }
 
   /** Takes the receive that {@link #look} found; it must be filled, or given back. */

@@ -26,6 +26,13 @@ final class RegionTable implements AddressSpace {
   private MemorySegment remote = MemorySegment.NULL;
   private long generation;
 
+  // The region that the link's thread looked up last.
+  private long seenWord;
+  private long seenEntry;
+  private long seenStart;
+  private long seenLength;
+  private long seenAccess;
+
   RegionTable(ProtectionDomain domain) {
     this.domain = domain;
   }
@@ -35,9 +42,11 @@ final class RegionTable implements AddressSpace {
     this.control = control;
     this.remote = remote;
     this.generation = generation;
+    seenWord = 0;
   }
 
   void down() {
+    seenWord = 0;
     control = MemorySegment.NULL;
     remote = MemorySegment.NULL;
   }
@@ -86,7 +95,7 @@ final class RegionTable implements AddressSpace {
   /** The purpose was checked by the poster; a key never changes its rights. */
   @Override
   public boolean resolveDestination(long address, int lengthBytes, Translation into) {
-    return find(DmaAddress.handle(address), DmaAddress.offset(address), lengthBytes, 0, into);
+    return lookUp(DmaAddress.handle(address), DmaAddress.offset(address), lengthBytes, 0, into);
   }
 
   @Override
@@ -95,12 +104,42 @@ final class RegionTable implements AddressSpace {
   }
 
   /**
-   * Looks whether the peer grants something, and where that is.
+   * Looks whether the peer grants something, and where that is. The link's thread only.
    *
    * @param accessBits what for
    * @param into takes the place, and the key word as a witness
    */
   boolean find(int rkey, long offset, int lengthBytes, int accessBits, Translation into) {
+    long expected = keyWord(generation, rkey);
+    if (rkey <= 0
+        || expected != seenWord
+        || SharedMemory.getLongAcquire(control, seenEntry) != expected) {
+      return lookUp(rkey, offset, lengthBytes, accessBits, into) && remember(rkey);
+    }
+    if (!fits(offset, lengthBytes, seenLength) || (seenAccess & accessBits) != accessBits) {
+      return false;
+    }
+    into.set(remote, seenStart + offset, seenEntry, expected);
+    return true;
+  }
+
+  /** Keeps what a key stands for, which never changes. Returns true: that was looked up before. */
+  private boolean remember(int rkey) {
+    long entry = ChannelLayout.region(rkey & SLOT_MASK);
+    long start = control.get(JAVA_LONG, entry + ChannelLayout.REGION_OFFSET);
+    long length = control.get(JAVA_LONG, entry + ChannelLayout.REGION_LENGTH);
+    if (fits(start, length, remote.byteSize())) { // the peer may have changed it meanwhile
+      seenEntry = entry;
+      seenStart = start;
+      seenLength = length;
+      seenAccess = control.get(JAVA_LONG, entry + ChannelLayout.REGION_ACCESS);
+      seenWord = keyWord(generation, rkey);
+    }
+    return true;
+  }
+
+  /** As {@link #find}; without a memory, because engines in several threads ask. */
+  private boolean lookUp(int rkey, long offset, int lengthBytes, int accessBits, Translation into) {
     int slot = rkey & SLOT_MASK;
     if (rkey <= 0
         || rkey > DmaAddress.MAX_HANDLE
@@ -121,17 +160,16 @@ final class RegionTable implements AddressSpace {
       return false;
     }
     // The peer may say what it likes, but nothing outside of the channel's segment is reached.
-    boolean regionFits =
-        start >= 0
-            && length >= 0
-            && start <= remote.byteSize()
-            && length <= remote.byteSize() - start;
-    boolean rangeFits =
-        offset >= 0 && lengthBytes >= 0 && offset <= length && lengthBytes <= length - offset;
-    if (!regionFits || !rangeFits || (access & accessBits) != accessBits) {
+    if (!fits(start, length, remote.byteSize())
+        || !fits(offset, lengthBytes, length)
+        || (access & accessBits) != accessBits) {
       return false;
     }
     into.set(remote, start + offset, entry + ChannelLayout.REGION_KEY, expected);
     return true;
+  }
+
+  private static boolean fits(long offset, long length, long size) {
+    return offset >= 0 && length >= 0 && offset <= size && length <= size - offset;
   }
 }

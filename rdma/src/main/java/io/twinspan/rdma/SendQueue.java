@@ -362,6 +362,7 @@ final class SendQueue implements TransferOwner {
     if (room < slot.lengthBytes) {
       return refuse(slot, WcStatus.REM_INV_REQ_ERR, "the peer's receive has " + room + " bytes");
     }
+    receives.locate();
     int left = slot.lengthBytes;
     for (int i = 0; i < receives.entries() && left > 0; i++) {
       int part = Math.min(left, receives.lengthBytes(i));

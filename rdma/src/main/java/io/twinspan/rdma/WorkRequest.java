@@ -207,6 +207,7 @@ public final class WorkRequest {
    * @param length how many bytes, at most the channel's {@link ChannelSpec#maxInlineBytes()}
    * @return this
    */
+  @SuppressWarnings("MemorySegmentReferenceEquality") // another view of the same memory is stored
   public WorkRequest inline(MemorySegment data, long offset, int length) {
     inline = true;
     if (inlineData != data) {
