@@ -168,8 +168,9 @@ public final class Link implements AutoCloseable {
     }
     long before = nowNs;
     nowNs = clock.nanoTime();
-    long perRoundNs = Math.max(1, (nowNs - before) / (roundsSkipped + 1));
-    roundsToSkip = (int) Math.min(MAX_ROUNDS_SKIPPED, BRIDGE_INTERVAL_NS / perRoundNs);
+    long perRoundNs = (nowNs - before) / (roundsSkipped + 1);
+    roundsToSkip =
+        perRoundNs <= 0 ? 0 : (int) Math.min(MAX_ROUNDS_SKIPPED, BRIDGE_INTERVAL_NS / perRoundNs);
     roundsSkipped = roundsToSkip;
     return bridge.doWork(nowNs);
   }
