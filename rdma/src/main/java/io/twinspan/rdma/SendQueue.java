@@ -173,8 +173,11 @@ final class SendQueue implements TransferOwner {
     return (int) (completed - before);
   }
 
-  /** When waiting for a receive ends in failure, in the link's time. */
+  /** When it must have its turn though nothing wakes it, in the link's time. */
   long nextDeadlineNs() {
+    if (completed < stored && !awaited) {
+      return channel.link().nowNs(); // what nobody waits for is completed before this side sleeps
+    }
     return waitsSinceNs == NEVER ? NEVER : queuePair.receiverDeadlineNs(waitsSinceNs);
   }
 
