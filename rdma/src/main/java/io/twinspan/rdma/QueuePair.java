@@ -236,6 +236,13 @@ public final class QueuePair {
     return work + deliverEvent();
   }
 
+  /** Sends what can be sent, and completes what is done. */
+  void goOn() {
+    if (state == QpState.RTS) {
+      int _ = sendQueue.progress();
+    }
+  }
+
   long nextDeadlineNs() {
     return state == QpState.RTS ? sendQueue.nextDeadlineNs() : Long.MAX_VALUE;
   }
@@ -332,6 +339,7 @@ public final class QueuePair {
       // What the peer was told it delivered before it could see the end is delivered.
       int _ = receiveQueue.poll();
     }
+    channel.cancel(sendQueue);
     sendQueue.flush();
     receiveQueue.flush();
   }

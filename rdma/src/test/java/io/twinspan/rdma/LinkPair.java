@@ -25,31 +25,41 @@ final class LinkPair implements AutoCloseable {
   final Node a;
   Node b;
   private final ChannelPlan plan;
+  private final LinkOptions options;
   private final Path socket;
   private boolean bRuns = true;
 
   LinkPair(Path directory, ChannelPlan plan) {
+    this(directory, plan, LinkOptions.DEFAULT);
+  }
+
+  LinkPair(Path directory, ChannelPlan plan, LinkOptions options) {
     this.plan = plan;
+    this.options = options;
     socket = directory.resolve("link.sock");
     clock.advance(1000 * MS);
-    a = new Node(open(Side.A, socket, plan, clock)).listen();
-    b = new Node(open(Side.B, socket, plan, clock)).listen();
+    a = new Node(open(Side.A, socket, plan, clock, options)).listen();
+    b = new Node(open(Side.B, socket, plan, clock, options)).listen();
     runUntil(() -> a.link.isUp() && b.link.isUp());
   }
 
   static Link open(Side side, Path socket, ChannelPlan plan, Clock clock) {
+    return open(side, socket, plan, clock, LinkOptions.DEFAULT);
+  }
+
+  static Link open(Side side, Path socket, ChannelPlan plan, Clock clock, LinkOptions linkOptions) {
     ShmOptions options =
         new ShmOptions(side, socket, new UUID(1, 2), SECRET)
             .contract(plan.contract())
             .windowBytes(plan.windowBytes(side))
             .controlBytes(plan.controlBytes());
-    return new Link(new ShmBridge(options), plan, clock);
+    return new Link(new ShmBridge(options), plan, clock, linkOptions);
   }
 
   /** B's process restarts: a new window, no memory of the past. */
   void restartB() {
     b.link.close();
-    b = new Node(open(Side.B, socket, plan, clock)).listen();
+    b = new Node(open(Side.B, socket, plan, clock, options)).listen();
     runUntil(() -> a.link.isUp() && b.link.isUp());
   }
 
