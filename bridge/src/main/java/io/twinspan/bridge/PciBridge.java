@@ -22,8 +22,8 @@ import org.slf4j.event.Level;
  * <p><b>Waiting.</b> Nothing wakes this side, so a thread that sleeps looks again after {@value
  * #MIN_POLL_NS} ns, then after twice that, and so on up to {@value #MAX_POLL_NS} ns; a ring of the
  * peer's starts over. So the first message to a sleeping side waits up to {@value #MAX_POLL_NS} ns,
- * and an idle side does about a thousand short rounds a second. Before the link is up it looks
- * every {@value #DOWN_POLL_NS} ns.
+ * and an idle side does some 1700 short rounds a second, about 3 % of a core. Before the link is up
+ * it looks every {@value #DOWN_POLL_NS} ns.
  *
  * <p><b>Memory.</b> Both machines map one coherent memory, so release and acquire order accesses as
  * between two processes. Its own windows lie in the BAR too; where that is mapped uncached, loads

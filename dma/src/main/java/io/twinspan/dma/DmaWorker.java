@@ -6,6 +6,7 @@ import io.twinspan.concurrent.AgentRunner;
 import io.twinspan.concurrent.Idle;
 import io.twinspan.concurrent.SystemClock;
 import io.twinspan.concurrent.WakeSignal;
+import io.twinspan.linux.TwinspanException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -74,12 +75,22 @@ public final class DmaWorker implements AutoCloseable {
   /**
    * Waits until it is between two pieces, and keeps it there until {@link #resume}; for one thread.
    * What it did before is visible then.
+   *
+   * @throws TwinspanException if it is not done with its piece within {@link #CLOSE_TIMEOUT}
    */
   @SuppressWarnings("ThreadPriorityCheck") // a hint, in case the worker waits for this processor
   public void pause() {
     pauseWanted = true;
+    long sinceNs = 0;
     while (!taken.compareAndSet(false, true)) {
       Thread.yield();
+      long nowNs = SystemClock.INSTANCE.nanoTime();
+      sinceNs = sinceNs == 0 ? nowNs : sinceNs;
+      if (nowNs - sinceNs > CLOSE_TIMEOUT.toNanos()) {
+        throw new TwinspanException(
+            "%s is still copying one piece after %s"
+                .formatted(runner.thread().getName(), CLOSE_TIMEOUT));
+      }
     }
   }
 
@@ -113,7 +124,7 @@ public final class DmaWorker implements AutoCloseable {
   /**
    * Ends the thread; it carries out no more than the piece it is in.
    *
-   * @throws io.twinspan.linux.TwinspanException if it has not ended within {@link #CLOSE_TIMEOUT}
+   * @throws TwinspanException if it has not ended within {@link #CLOSE_TIMEOUT}
    */
   @Override
   public void close() {

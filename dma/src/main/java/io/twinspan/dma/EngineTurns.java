@@ -81,6 +81,22 @@ public final class EngineTurns {
     return NONE;
   }
 
+  /**
+   * Whether another engine waits that would have its turn before or beside this one.
+   *
+   * @param id of the engine that asks
+   * @param priority of the engine that asks
+   */
+  public boolean othersWait(int id, int priority) {
+    int end = begins[priority + 1];
+    for (int place = 0; place < end; place++) {
+      if (ids[place] != id && engines[place].hasWork()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   private int choose(int priority, int begin, int end) {
     // What an engine overdrew is less than one round's share, so the second round finds it if any.
     for (int looks = 2 * (end - begin); looks >= 0 && begin < end; looks--) {

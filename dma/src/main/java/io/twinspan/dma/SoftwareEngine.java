@@ -156,9 +156,10 @@ public final class SoftwareEngine implements Agent {
     int piece = Math.min(PIECE_BYTES, sizeBytes - done);
     try {
       move(opcode, sizeBytes, piece);
-    } catch (IllegalStateException e) { // the memory was unmapped by its owner
-      boolean sourceIsGone = opcode != Opcode.FILL && !source.segment().scope().isAlive();
-      return sourceIsGone
+    } catch (IllegalStateException | IndexOutOfBoundsException e) {
+      // Its owner unmapped the memory, or gave it back between the check and the copy.
+      boolean targetIsThere = destination.segment().scope().isAlive();
+      return opcode != Opcode.FILL && targetIsThere
           ? fault(FAULT_ON_READ, descriptor.source())
           : fault(FAULT_ON_WRITE, descriptor.destination());
     }

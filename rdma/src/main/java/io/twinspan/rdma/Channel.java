@@ -5,11 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import io.twinspan.bridge.BridgeEndpoint;
 import io.twinspan.bridge.Side;
 import io.twinspan.concurrent.SharedMemory;
-import io.twinspan.dma.Descriptor;
-import io.twinspan.dma.DescriptorRing;
-import io.twinspan.dma.DmaStatus;
 import io.twinspan.dma.Opcode;
-import io.twinspan.dma.SoftwareEngine;
 import io.twinspan.linux.TwinspanException;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -22,10 +18,7 @@ public final class Channel {
   /** How many regions a side may have registered in a channel's segment. */
   public static final int REGION_SLOTS = ChannelLayout.REGIONS;
 
-  private static final int RING_SLOTS = 256;
   private static final long AUDIT_NS = 1_000_000;
-  private static final int DESCRIPTOR_FLAGS =
-      Descriptor.FLAG_COMPLETION_ADDRESS_VALID | Descriptor.FLAG_REQUEST_COMPLETION;
 
   private final Link link;
   private final ChannelSpec spec;
@@ -43,11 +36,7 @@ public final class Channel {
   private final @Nullable PeerReceives peerSharedReceives;
   private final @Nullable QueuePair[] queuePairs;
 
-  private final DescriptorRing ring = new DescriptorRing(RING_SLOTS);
-  private final SoftwareEngine engine;
-  private final @Nullable TransferOwner[] ringOwners = new @Nullable TransferOwner[RING_SLOTS];
-  private final long[] ringIndices = new long[RING_SLOTS];
-  private final boolean[] ringLasts = new boolean[RING_SLOTS];
+  private final Transfers transfers;
 
   private @Nullable BridgeEndpoint endpoint;
   private MemorySegment localControl = MemorySegment.NULL;
@@ -69,7 +58,7 @@ public final class Channel {
     controlOffset = plan.controlOffset(spec.id());
     maySend = spec.direction().maySend(side);
     table = new RegionTable(link.protectionDomain());
-    engine = new SoftwareEngine(ring, table);
+    transfers = new Transfers(link, spec, table);
     queuePairs = new @Nullable QueuePair[spec.queuePairs()];
     int sharedDepth = spec.sharedReceiveDepth();
     sharedReceives = sharedDepth == 0 ? null : new SharedReceiveQueue(this);
@@ -287,6 +276,7 @@ public final class Channel {
     readPeerCounts();
     receivedBytesBefore = counters.receivedBytes();
     receivedOperationsBefore = counters.receivedOperations();
+    transfers.discard();
     table.down();
     endpoint = null;
     localControl = MemorySegment.NULL;
@@ -294,7 +284,7 @@ public final class Channel {
   }
 
   int doWork() {
-    int work = 0;
+    int work = transfers.collect();
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
         work += queuePair.doWork();
@@ -399,13 +389,14 @@ public final class Channel {
     return region != null && region.rkey() == rkey ? region : null;
   }
 
-  /** Whether the descriptor ring takes so many more. */
+  /** Whether the descriptor rings take so many more. */
   boolean hasRoom(int descriptors) {
-    return ring.capacity() - ring.inUse() >= descriptors;
+    return transfers.hasRoom(descriptors);
   }
 
   /**
-   * Puts a transfer into the descriptor ring.
+   * Puts a transfer into a descriptor ring. All transfers of a request are inserted before the next
+   * {@link #transfer}.
    *
    * @param index of the request that it belongs to
    * @param last whether the request's transfers are complete with it
@@ -418,43 +409,31 @@ public final class Channel {
       long source,
       long destination,
       int lengthBytes) {
-    int slot = ring.claim();
-    if (slot == DescriptorRing.FULL) {
-      return false;
-    }
-    ringOwners[slot] = owner;
-    ringIndices[slot] = index;
-    ringLasts[slot] = last;
-    int opcode = lengthBytes == 0 ? Opcode.NOOP : Opcode.MEMMOVE;
-    ring.descriptor(slot)
-        .set(
-            opcode,
-            DESCRIPTOR_FLAGS,
-            ring.completionAddress(slot),
-            source,
-            destination,
-            lengthBytes);
-    return true;
+    return transfers.insert(owner, index, last, Opcode.MEMMOVE, source, destination, lengthBytes);
   }
 
-  /** Rings the engine, which here runs at once, and hands out what it has completed. */
+  /** Has done what was inserted, now or in a later {@link Link#doWork}, and tells what is done. */
   void transfer() {
-    ring.publish();
-    int _ = engine.doWork();
-    while (ring.inUse() > 0) {
-      int slot = ring.next();
-      int status = ring.record(slot).status();
-      if (status == DmaStatus.NONE) {
-        return;
-      }
-      TransferOwner owner = ringOwners[slot];
-      long index = ringIndices[slot];
-      boolean isTold = ringLasts[slot] || status != DmaStatus.SUCCESS;
-      ring.release();
-      if (owner != null && isTold) {
-        owner.transferred(index, status);
+    transfers.transfer();
+  }
+
+  /** Something was copied: tells whose it was, and lets the send queues go on. */
+  void copied() {
+    int _ = transfers.collect();
+    for (QueuePair queuePair : queuePairs) {
+      if (queuePair != null) {
+        queuePair.goOn();
       }
     }
+  }
+
+  Transfers transfers() {
+    return transfers;
+  }
+
+  /** Takes back all transfers of an owner that has given up. */
+  void cancel(TransferOwner owner) {
+    transfers.cancel(owner);
   }
 
   /** What is not worth a store or a look in every round. */

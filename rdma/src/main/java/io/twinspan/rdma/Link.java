@@ -6,8 +6,14 @@ import io.twinspan.bridge.BridgeListener;
 import io.twinspan.bridge.LinkDown;
 import io.twinspan.bridge.Side;
 import io.twinspan.concurrent.Clock;
+import io.twinspan.concurrent.Idle;
+import io.twinspan.concurrent.WakeSignal;
 import io.twinspan.concurrent.WakeSource;
+import io.twinspan.dma.DmaWorker;
+import io.twinspan.dma.EngineTurns;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -23,11 +29,19 @@ public final class Link implements AutoCloseable {
 
   private static final int MAX_ROUNDS_SKIPPED = 32;
 
+  /** How many pieces one {@link #doWork} copies at most, so that its caller gets on. */
+  private static final int PIECES_PER_PASS = 4;
+
   private final Bridge bridge;
   private final ChannelPlan plan;
   private final Clock clock;
   private final ProtectionDomain domain = new ProtectionDomain();
+  private final LinkOptions options;
+  private final EngineTurns turns = new EngineTurns();
+  private final WakeSignal wakeSignal = new WakeSignal();
+  private final List<DmaWorker> workers = new ArrayList<>();
   private final List<Channel> channels = new ArrayList<>();
+  private final Channel[] byPriority;
   private final List<CompletionQueue> notifying = new ArrayList<>();
   private @Nullable LinkListener listener;
   private @Nullable BridgeEndpoint endpoint;
@@ -47,6 +61,19 @@ public final class Link implements AutoCloseable {
    * @param clock the time
    */
   public Link(Bridge bridge, ChannelPlan plan, Clock clock) {
+    this(bridge, plan, clock, LinkOptions.DEFAULT);
+  }
+
+  /**
+   * A link that is down.
+   *
+   * @param bridge owned by the link from now on; made with the plan's {@link ChannelPlan#contract},
+   *     {@link ChannelPlan#windowBytes} and {@link ChannelPlan#controlBytes}
+   * @param plan the same at both sides
+   * @param clock the time
+   * @param options how this side moves data
+   */
+  public Link(Bridge bridge, ChannelPlan plan, Clock clock, LinkOptions options) {
     Side side = bridge.side();
     if (bridge.local().lengthBytes() != plan.windowBytes(side)) {
       throw new IllegalArgumentException(
@@ -56,10 +83,17 @@ public final class Link implements AutoCloseable {
     this.bridge = bridge;
     this.plan = plan;
     this.clock = clock;
+    this.options = options;
     nowNs = clock.nanoTime();
+    for (int i = 0; i < options.workerThreads(); i++) {
+      workers.add(new DmaWorker("dma-" + side + "-" + i, Idle.DEFAULT, wakeSignal));
+    }
     for (ChannelSpec spec : plan.channels()) {
       channels.add(new Channel(this, plan, spec, side, bridge.local().segment()));
     }
+    byPriority = channels.toArray(new Channel[0]);
+    Arrays.sort(byPriority, Comparator.comparingInt(channel -> channel.spec().priority()));
+    workers.forEach(DmaWorker::start);
     bridge.listener(new Lives());
   }
 
@@ -140,9 +174,8 @@ public final class Link implements AutoCloseable {
     working = true;
     try {
       if (endpoint != null) {
-        for (int i = 0; i < channels.size(); i++) {
-          work += channels.get(i).doWork();
-        }
+        work += look(ChannelSpec.LOWEST_PRIORITY + 1);
+        work += transfer();
       }
     } finally {
       working = false;
@@ -175,6 +208,40 @@ public final class Link implements AutoCloseable {
     return bridge.doWork(nowNs);
   }
 
+  /** Serves the channels of a lower priority number than this, but for what has to be copied. */
+  private int look(int below) {
+    int work = 0;
+    for (int i = 0; i < byPriority.length; i++) {
+      Channel channel = byPriority[i];
+      if (channel.spec().priority() >= below) {
+        break;
+      }
+      work += channel.doWork();
+    }
+    return work;
+  }
+
+  /**
+   * Copies some pieces. After each one, channels of a higher priority get a look; if there is
+   * anything, this ends, so that its receiver sees it before the next piece.
+   */
+  private int transfer() {
+    int pieces = 0;
+    while (pieces < PIECES_PER_PASS) {
+      int id = turns.step();
+      if (id == EngineTurns.NONE) {
+        break;
+      }
+      pieces++;
+      Channel channel = channels.get(id);
+      channel.copied();
+      if (look(channel.spec().priority()) > 0) {
+        break;
+      }
+    }
+    return pieces;
+  }
+
   /** When {@link #doWork} must run again though nothing wakes it, in the clock's time. */
   public long nextDeadlineNs() {
     long deadline = bridge.nextDeadlineNs();
@@ -188,7 +255,12 @@ public final class Link implements AutoCloseable {
 
   /** What ends the sleep of the thread that calls {@link #doWork}. */
   public List<WakeSource> wakeSources() {
-    return List.of(bridge.wakeSource());
+    return List.of(bridge.wakeSource(), wakeSignal);
+  }
+
+  /** Ends the sleep of the thread that calls {@link #doWork}; any thread. */
+  void wake() {
+    wakeSignal.raise();
   }
 
   /** Wakes the peer, if it sleeps, for everything that was posted since; {@link #doWork} does. */
@@ -218,10 +290,33 @@ public final class Link implements AutoCloseable {
   /** Says goodbye to the peer and gives the windows back; the link is of no use afterwards. */
   @Override
   public void close() {
-    bridge.close();
+    try {
+      workers.forEach(DmaWorker::close);
+    } finally {
+      bridge.close();
+      wakeSignal.close();
+    }
   }
 
   // --- for channels and queue pairs
+
+  LinkOptions options() {
+    return options;
+  }
+
+  EngineTurns turns() {
+    return turns;
+  }
+
+  /** Which worker serves a channel; null if the link's thread does. */
+  @Nullable DmaWorker workerOf(int channelId) {
+    return workers.isEmpty() ? null : workers.get(channelId % workers.size());
+  }
+
+  /** Whether the thread is not within {@link #doWork}, where everything has its turn. */
+  boolean isIdle() {
+    return !working;
+  }
 
   long nowNs() {
     return nowNs;

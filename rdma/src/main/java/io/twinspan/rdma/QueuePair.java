@@ -260,6 +260,14 @@ public final class QueuePair {
     return work + deliverEvent();
   }
 
+  /** Sends and answers what can be, and completes what is done. */
+  void goOn() {
+    int _ = responder.poll();
+    if (state == QpState.RTS) {
+      int _ = sendQueue.progress();
+    }
+  }
+
   long nextDeadlineNs() {
     return state == QpState.RTS ? sendQueue.nextDeadlineNs() : Long.MAX_VALUE;
   }
@@ -373,6 +381,8 @@ public final class QueuePair {
       int _ = receiveQueue.poll();
     }
     responder.end();
+    channel.cancel(sendQueue);
+    channel.cancel(responder);
     sendQueue.flush();
     receiveQueue.flush();
   }

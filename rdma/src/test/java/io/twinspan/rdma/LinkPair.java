@@ -2,6 +2,7 @@ package io.twinspan.rdma;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.twinspan.bridge.Bridge;
 import io.twinspan.bridge.LinkDown;
 import io.twinspan.bridge.ShmBridge;
 import io.twinspan.bridge.ShmOptions;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 
 /** Both sides of a link in one thread, in a time that moves when it is told to. */
 final class LinkPair implements AutoCloseable {
@@ -24,32 +26,47 @@ final class LinkPair implements AutoCloseable {
   final ManualClock clock = new ManualClock();
   final Node a;
   Node b;
-  private final ChannelPlan plan;
-  private final Path socket;
+  private final Function<Side, Link> opener;
   private boolean bRuns = true;
 
   LinkPair(Path directory, ChannelPlan plan) {
-    this.plan = plan;
-    socket = directory.resolve("link.sock");
+    this(directory, plan, LinkOptions.DEFAULT);
+  }
+
+  LinkPair(Path directory, ChannelPlan plan, LinkOptions options) {
+    this(plan, side -> bridge(side, directory.resolve("link.sock"), plan), options);
+  }
+
+  /** A pair over bridges of another kind. */
+  LinkPair(ChannelPlan plan, Function<Side, Bridge> bridges, LinkOptions options) {
+    opener = side -> new Link(bridges.apply(side), plan, clock, options);
     clock.advance(1000 * MS);
-    a = new Node(open(Side.A, socket, plan, clock)).listen();
-    b = new Node(open(Side.B, socket, plan, clock)).listen();
+    a = new Node(opener.apply(Side.A)).listen();
+    b = new Node(opener.apply(Side.B)).listen();
     runUntil(() -> a.link.isUp() && b.link.isUp());
   }
 
   static Link open(Side side, Path socket, ChannelPlan plan, Clock clock) {
+    return open(side, socket, plan, clock, LinkOptions.DEFAULT);
+  }
+
+  static Link open(Side side, Path socket, ChannelPlan plan, Clock clock, LinkOptions options) {
+    return new Link(bridge(side, socket, plan), plan, clock, options);
+  }
+
+  private static Bridge bridge(Side side, Path socket, ChannelPlan plan) {
     ShmOptions options =
         new ShmOptions(side, socket, new UUID(1, 2), SECRET)
             .contract(plan.contract())
             .windowBytes(plan.windowBytes(side))
             .controlBytes(plan.controlBytes());
-    return new Link(new ShmBridge(options), plan, clock);
+    return new ShmBridge(options);
   }
 
   /** B's process restarts: a new window, no memory of the past. */
   void restartB() {
     b.link.close();
-    b = new Node(open(Side.B, socket, plan, clock)).listen();
+    b = new Node(opener.apply(Side.B)).listen();
     runUntil(() -> a.link.isUp() && b.link.isUp());
   }
 

@@ -70,6 +70,7 @@ class QueuePairTest {
     request.write(77, rkey, 1000).sge(source.lkey(), 8, 200_000);
 
     assertThat(a.qp().postSend(request)).isEqualTo(QueuePair.OK);
+    pair.run(1);
 
     assertThat(a.next().isSuccess()).isTrue();
     assertThat(a.completion().wrId()).isEqualTo(77);

@@ -86,7 +86,7 @@ class ReadAndAtomicTest {
       }
       assertThat(a.qp().postSend(request)).isEqualTo(QueuePair.OK);
     }
-    pair.run(5);
+    pair.runUntil(() -> a.cq().size() == 24);
     for (int i = 0; i < 24; i++) {
       assertThat(a.next().wrId()).isEqualTo(i);
       assertThat(a.completion().isSuccess()).isTrue();

@@ -75,7 +75,8 @@ class TwoProcessTest implements LinkListener {
       runUntil(() -> echoes.size() == expected);
     }
     assertThat(echoes).startsWith(0L, 1L, 2L).endsWith(998L, 999L);
-    assertThat(link.channel(ChannelPlan.MANAGEMENT).counters().sentOperations()).isEqualTo(1000);
+    ChannelCounters counters = link.channel(ChannelPlan.MANAGEMENT).counters();
+    runUntil(() -> counters.sentOperations() == 1000); // the last ones complete when there is time
   }
 
   @Test

@@ -1,0 +1,90 @@
+package io.twinspan.systemtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The link between two virtual machines that share the memory of an ivshmem device, no more. */
+@RequiresTool({"qemu-system-x86_64", "apt-get", "dpkg-deb", "xz"})
+class TwoMachinesTest {
+  private static final String KERNEL = "6.1";
+  private static final int BAR_MIB = 8;
+  private static final Duration PATIENCE = Duration.ofMinutes(5);
+
+  /** Finds the device, then runs {@link BarPeerMain} as the side that is named. */
+  private static final String PEER =
+      """
+      device=$(dirname "$(grep -l 0x1110 /sys/bus/pci/devices/*/device)")
+      peer() {
+        exec %s/bin/java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx128m -XX:-UsePerfData \\
+          --enable-native-access=ALL-UNNAMED -cp '%s' %s "$1" "$device/resource2"
+      }
+      """
+          .formatted(
+              System.getProperty("java.home"),
+              System.getProperty("java.class.path"),
+              BarPeerMain.class.getName());
+
+  @TempDir Path directory;
+  private Path memory;
+
+  @BeforeEach
+  void makeMemory() throws IOException {
+    Guest.prepare(KERNEL);
+    memory = Files.createTempFile(Path.of("/dev/shm"), "twinspan-bar", null);
+    try (RandomAccessFile file = new RandomAccessFile(memory.toFile(), "rw")) {
+      file.setLength((long) BAR_MIB << 20);
+    }
+  }
+
+  @AfterEach
+  void removeMemory() throws IOException {
+    Files.delete(memory);
+  }
+
+  @Test
+  void everyByteArrivesInBothMachinesAlsoAfterOnePeerWasKilledAndStartedAnew() {
+    List<String> options =
+        List.of(
+            "-k",
+            KERNEL,
+            "-m",
+            "768",
+            "-t",
+            "600",
+            "-q",
+            "-object memory-backend-file,id=bar,share=on,size=%dM,mem-path=%s"
+                .formatted(BAR_MIB, memory),
+            "-q",
+            "-device ivshmem-plain,memdev=bar");
+    String killed =
+        """
+        peer B & first=$!
+        while [[ ! -e kill ]]; do sleep 0.1; done
+        kill -9 $first
+        wait $first
+        peer B
+        """;
+    try (Guest a = Guest.start(directory.resolve("a"), options, PEER + "peer A");
+        Guest b = Guest.start(directory.resolve("b"), options, PEER + killed)) {
+      a.awaitOut("life 1: ", PATIENCE);
+      b.tell("kill");
+      a.awaitEnd(PATIENCE);
+      b.awaitEnd(PATIENCE);
+      System.out.print(a.out());
+
+      assertThat(a.out().lines().filter(line -> line.startsWith("life")).count()).isEqualTo(2);
+      assertThat(a.out()).contains("up: generation 1", "down: ", "up: generation 2");
+      assertThat(b.out()).contains("up: generation 1", "up: generation 2", "down: GOODBYE");
+    }
+  }
+}
