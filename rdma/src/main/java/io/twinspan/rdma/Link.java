@@ -4,9 +4,12 @@ import io.twinspan.bridge.Bridge;
 import io.twinspan.bridge.BridgeEndpoint;
 import io.twinspan.bridge.BridgeListener;
 import io.twinspan.bridge.LinkDown;
+import io.twinspan.bridge.ShmBridge;
+import io.twinspan.bridge.ShmOptions;
 import io.twinspan.bridge.Side;
 import io.twinspan.concurrent.Clock;
 import io.twinspan.concurrent.Idle;
+import io.twinspan.concurrent.SystemClock;
 import io.twinspan.concurrent.WakeSignal;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.dma.DmaWorker;
@@ -88,6 +91,16 @@ public final class Link implements AutoCloseable {
     Arrays.sort(byPriority, Comparator.comparingInt(channel -> channel.spec().priority()));
     workers.forEach(DmaWorker::start);
     bridge.listener(new Lives());
+  }
+
+  /**
+   * A link over shared memory with the settings most programs want, down until the peer is there.
+   *
+   * @param options who and where; their contract and sizes are set from the plan
+   * @param plan the same at both sides
+   */
+  public static Link open(ShmOptions options, ChannelPlan plan) {
+    return new Link(new ShmBridge(plan.fit(options)), plan, SystemClock.INSTANCE);
   }
 
   /** Decides who is told about the link; once, before the first {@link #doWork}. */

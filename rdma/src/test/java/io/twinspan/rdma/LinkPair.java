@@ -55,11 +55,7 @@ final class LinkPair implements AutoCloseable {
   }
 
   private static Bridge bridge(Side side, Path socket, ChannelPlan plan) {
-    ShmOptions options =
-        new ShmOptions(side, socket, new UUID(1, 2), SECRET)
-            .contract(plan.contract())
-            .windowBytes(plan.windowBytes(side))
-            .controlBytes(plan.controlBytes());
+    ShmOptions options = plan.fit(new ShmOptions(side, socket, new UUID(1, 2), SECRET));
     return new ShmBridge(options);
   }
 
