@@ -41,6 +41,7 @@ public final class Link implements AutoCloseable {
   private final List<Channel> channels = new ArrayList<>();
   private final Channel[] byPriority;
   private final List<CompletionQueue> notifying = new ArrayList<>();
+  private final LinkEvents events = new LinkEvents();
   private @Nullable LinkListener listener;
   private @Nullable BridgeEndpoint endpoint;
   private @Nullable LinkDown pendingFailure;
@@ -184,6 +185,10 @@ public final class Link implements AutoCloseable {
         work += look(ChannelSpec.LOWEST_PRIORITY + 1);
         work += transfer();
       }
+      work += events.deliver(listener);
+    } catch (RuntimeException | Error broken) {
+      reportFatal(broken);
+      throw broken;
     } finally {
       working = false;
     }
@@ -315,9 +320,18 @@ public final class Link implements AutoCloseable {
     ringPending = true;
   }
 
-  void connectionEvent(QueuePair queuePair, CmEvent event) {
-    if (listener != null) {
-      listener.connectionEvent(queuePair, event);
+  LinkEvents events() {
+    return events;
+  }
+
+  private void reportFatal(Throwable broken) {
+    if (listener == null) {
+      return;
+    }
+    try {
+      listener.asyncEvent(new AsyncEvent(AsyncEvent.Type.DEVICE_FATAL, null, null));
+    } catch (RuntimeException e) {
+      broken.addSuppressed(e);
     }
   }
 
@@ -336,6 +350,8 @@ public final class Link implements AutoCloseable {
       if (listener != null) {
         listener.linkUp(newborn.generation());
       }
+      events.add(AsyncEvent.Type.PORT_ACTIVE, null, null);
+      int _ = events.deliver(listener);
     }
 
     @Override
@@ -345,9 +361,12 @@ public final class Link implements AutoCloseable {
       }
       // All rights are gone before anything else: a peer that only slept must not succeed.
       channels.forEach(Channel::revokeAll);
+      events.clear();
+      events.add(AsyncEvent.Type.PORT_ERR, null, null);
       channels.forEach(Channel::down);
       endpoint = null;
       pendingFailure = null;
+      int _ = events.deliver(listener);
       if (listener != null) {
         listener.linkDown(why);
       }

@@ -56,6 +56,7 @@ final class SendQueue implements TransferOwner {
   private boolean ended;
   private String failure = "";
   private long waitsSinceNs = NEVER;
+  private boolean mayWrite;
 
   SendQueue(QueuePair queuePair, Channel channel, int index, CompletionQueue completions) {
     this.queuePair = queuePair;
@@ -110,8 +111,9 @@ final class SendQueue implements TransferOwner {
   }
 
   /** A connection begins: the peer's receives count from here. */
-  void connected(long firstReceive) {
-    receives.begin(firstReceive);
+  void connected(ConnectionTerms peers) {
+    receives.begin(peers.firstReceive());
+    mayWrite = peers.allows(Access.REMOTE_WRITE);
     waitsSinceNs = NEVER;
     failing = false;
   }
@@ -137,6 +139,21 @@ final class SendQueue implements TransferOwner {
     }
     complete();
     return (int) (completed - before);
+  }
+
+  /** Completes what is issued, and issues nothing. */
+  int drain() {
+    long before = completed;
+    if (issued > stored) {
+      channel.transfer();
+    }
+    complete();
+    return (int) (completed - before);
+  }
+
+  /** Whether nothing is issued that is not complete. */
+  boolean isDrained() {
+    return issued == completed;
   }
 
   /** When waiting for a receive ends in failure, in the link's time. */
@@ -250,7 +267,8 @@ final class SendQueue implements TransferOwner {
   private boolean write(SendSlot slot, MemorySegment data, long offset) {
     int length = slot.lengthBytes;
     int right = Access.REMOTE_WRITE.bit();
-    if (!channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target)) {
+    if (!mayWrite
+        || !channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target)) {
       return false;
     }
     slot.witnessAt = target.slot();
@@ -314,8 +332,11 @@ final class SendQueue implements TransferOwner {
   private boolean issueWrite(SendSlot slot) {
     int length = slot.lengthBytes;
     int right = Access.REMOTE_WRITE.bit();
-    if (length > 0
-        && !channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target)) {
+    boolean granted =
+        length == 0
+            || (mayWrite
+                && channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target));
+    if (!granted) {
       return refuse(slot, WcStatus.REM_ACCESS_ERR, "the peer does not grant this write");
     }
     return insert(slot);
