@@ -53,6 +53,11 @@ public final class ShmOptions {
     nodeName = "controller-" + side;
   }
 
+  /** Which side this is. */
+  public Side side() {
+    return side;
+  }
+
   /** What this side calls itself in the peer's log; at most 64 bytes. */
   public ShmOptions nodeName(String name) {
     nodeName = name;

@@ -213,12 +213,9 @@ public final class ControllerProcess implements ArrayListener, HostPort {
 
   private ShmOptions bridgeOptions(Settings settings, ArrayIdentity identity, ChannelPlan plan) {
     Side side = name.equals("a") ? Side.A : Side.B;
-    return new ShmOptions(
-            side, directory.linkSocket(), new UUID(identity.arrayId(), 0), identity.secret())
+    UUID arrayId = new UUID(identity.arrayId(), 0);
+    return plan.fit(new ShmOptions(side, directory.linkSocket(), arrayId, identity.secret()))
         .nodeName("controller " + name)
-        .contract(plan.contract())
-        .windowBytes(plan.windowBytes(side))
-        .controlBytes(plan.controlBytes())
         .silence(settings.duration(Settings.Key.LINK_HEARTBEAT_TIMEOUT));
   }
 

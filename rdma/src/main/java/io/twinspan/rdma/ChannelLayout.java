@@ -15,7 +15,8 @@ import io.twinspan.concurrent.SharedMemory;
  *   4352  the shared receive queue, if the plan has one: a receive block
  *         per queue pair:
  *           0  connection word: serial &lt;&lt; 8 | kind   8 first receive   16 private data: length, bytes
- *             88 first request   96 1 if its receives are the shared ones
+ *             88 first request   96 RNR timer in microseconds   100 reads and atomics it takes
+ *            104 access bits   108 protection domain   112 1 if its receives are the shared ones
  *         128  the peer's requests, a ring of 16 times 128 bytes
  *        2176  answers to the owner's requests, a ring of 16 times 64 bytes
  *        3200  a receive block
@@ -63,7 +64,11 @@ final class ChannelLayout {
   static final long CM_PRIVATE_DATA = 24;
   static final int MAX_PRIVATE_BYTES = 64;
   static final long CM_FIRST_REQUEST = CM_PRIVATE_DATA + MAX_PRIVATE_BYTES;
-  static final long CM_SHARED = CM_FIRST_REQUEST + Long.BYTES;
+  static final long CM_RNR_TIMER = CM_FIRST_REQUEST + Long.BYTES;
+  static final long CM_MAX_DEST_RD_ATOMIC = CM_RNR_TIMER + Integer.BYTES;
+  static final long CM_ACCESS = CM_MAX_DEST_RD_ATOMIC + Integer.BYTES;
+  static final long CM_DOMAIN = CM_ACCESS + Integer.BYTES;
+  static final long CM_SHARED = CM_DOMAIN + Integer.BYTES;
 
   /** How many reads and atomics of a queue pair may be outstanding (max_rd_atomic). */
   static final int MAX_RD_ATOMIC = 16;

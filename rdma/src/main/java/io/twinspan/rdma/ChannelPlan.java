@@ -1,6 +1,7 @@
 package io.twinspan.rdma;
 
 import io.twinspan.bridge.Contract;
+import io.twinspan.bridge.ShmOptions;
 import io.twinspan.bridge.Side;
 import io.twinspan.bridge.Window;
 import io.twinspan.rdma.ChannelSpec.Direction;
@@ -97,6 +98,19 @@ public final class ChannelPlan {
   /** How long a control window is, in bytes; the same for both sides. */
   public long controlBytes() {
     return Window.HEADER_BYTES + controlOffset(channels.size());
+  }
+
+  /**
+   * Makes a bridge's options fit this plan.
+   *
+   * @param options get the plan's contract and sizes
+   * @return the same options
+   */
+  public ShmOptions fit(ShmOptions options) {
+    return options
+        .contract(contract())
+        .windowBytes(windowBytes(options.side()))
+        .controlBytes(controlBytes());
   }
 
   /** What a bridge has to agree on with the peer: this plan, byte by byte. */

@@ -132,6 +132,11 @@ public record ChannelSpec(
         false);
   }
 
+  /** A channel for both sides, with segments of 1 MiB, one queue pair, and depths of 256. */
+  public static ChannelSpec of(int id, String name) {
+    return new ChannelSpec(id, name, Direction.BOTH, 1 << 20, 1 << 20, 1, 256, 256, 256);
+  }
+
   /** The same channel with other segments. */
   public ChannelSpec withSegments(long bytesA, long bytesB) {
     return with(bytesA, bytesB, sharedReceiveDepth, priority, weight, crc);

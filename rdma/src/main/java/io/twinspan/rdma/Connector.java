@@ -2,7 +2,6 @@ package io.twinspan.rdma;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.twinspan.concurrent.SharedMemory;
 import java.lang.foreign.MemorySegment;
@@ -56,11 +55,11 @@ final class Connector {
   private int ownLength;
   private Phase phase = Phase.IDLE;
   private long serial;
-  private long ownFirstReceive;
+  private ConnectionTerms ownTerms = ConnectionTerms.NONE;
 
   // The peer's word as it was last read whole, with what came with it.
   private long peerWord;
-  private long peerFirstReceive;
+  private ConnectionTerms peerTerms = ConnectionTerms.NONE;
   private byte[] peerData = new byte[0];
   private long reportedWord;
 
@@ -78,11 +77,10 @@ final class Connector {
     peerData = new byte[0];
   }
 
-  void ask(long firstReceive, byte[] data) {
-    long peersSerial = kind(peerWord) == REQUEST ? serial(peerWord) : 0;
-    serial = Math.max(serial + 1, peersSerial);
+  void ask(ConnectionTerms terms, byte[] data) {
+    serial = isAsked() ? serial(peerWord) : Math.max(serial, serial(peerWord)) + 1;
     phase = Phase.ASKING;
-    keep(firstReceive, data);
+    keep(terms, data);
     publish(REQUEST);
   }
 
@@ -91,17 +89,17 @@ final class Connector {
     return kind(peerWord) == REQUEST && serial(peerWord) > serial;
   }
 
-  void accept(long firstReceive, byte[] data) {
+  void accept(ConnectionTerms terms, byte[] data) {
     serial = serial(peerWord);
     phase = Phase.CONNECTED;
-    keep(firstReceive, data);
+    keep(terms, data);
     publish(ACCEPT);
   }
 
   void reject(byte[] data) {
     serial = serial(peerWord);
     phase = Phase.IDLE;
-    keep(0, data);
+    keep(ConnectionTerms.NONE, data);
     publish(REJECT);
   }
 
@@ -113,7 +111,7 @@ final class Connector {
   void end(long taken) {
     if (phase != Phase.IDLE) {
       phase = Phase.IDLE;
-      keep(taken, new byte[0]);
+      keep(ConnectionTerms.ofEnd(taken), new byte[0]);
       publish(DISCONNECT);
       SharedMemory.fullFence();
     }
@@ -138,11 +136,16 @@ final class Connector {
     return read
         && kind(peerWord) == DISCONNECT
         && serial(peerWord) == serial
-        && receiveIndex < peerFirstReceive;
+        && receiveIndex < peerTerms.firstReceive();
   }
 
-  long peerFirstReceive() {
-    return peerFirstReceive;
+  /** Whether this side has asked, and there is no answer yet. */
+  boolean isAsking() {
+    return phase == Phase.ASKING;
+  }
+
+  ConnectionTerms peerTerms() {
+    return peerTerms;
   }
 
   byte[] peerData() {
@@ -174,11 +177,13 @@ final class Connector {
       return Finding.NOTHING;
     }
     if (serial(peerWord) > serial) {
-      if (kind(peerWord) != REQUEST) {
-        return Finding.NOTHING; // about an attempt that is over
-      }
-      serial = serial(peerWord);
+      // If it asks, follow it; if that attempt of it is over, ask above it, or it would not see us.
+      boolean asks = kind(peerWord) == REQUEST;
+      serial = asks ? serial(peerWord) : serial(peerWord) + 1;
       publish(REQUEST);
+      if (!asks) {
+        return Finding.NOTHING;
+      }
     }
     return switch (kind(peerWord)) {
       case REQUEST, ACCEPT -> {
@@ -208,7 +213,7 @@ final class Connector {
   }
 
   private boolean read(MemorySegment own, long word) {
-    long first = own.get(JAVA_LONG, block + ChannelLayout.CM_FIRST_RECEIVE);
+    ConnectionTerms terms = ConnectionTerms.read(own, block);
     int length = own.get(JAVA_INT, block + ChannelLayout.CM_PRIVATE_LENGTH);
     byte[] data = new byte[Math.clamp(length, 0, ChannelLayout.MAX_PRIVATE_BYTES)];
     MemorySegment.copy(own, BYTE, block + ChannelLayout.CM_PRIVATE_DATA, data, 0, data.length);
@@ -219,17 +224,17 @@ final class Connector {
             && serial(word) < MAX_SERIAL;
     if (whole) {
       peerWord = word;
-      peerFirstReceive = first;
+      peerTerms = terms;
       peerData = data;
     }
     return whole;
   }
 
-  private void keep(long firstReceive, byte[] data) {
+  private void keep(ConnectionTerms terms, byte[] data) {
     if (data.length > ownData.length) {
       throw new IllegalArgumentException("private data of " + data.length + " bytes");
     }
-    ownFirstReceive = firstReceive;
+    ownTerms = terms;
     ownLength = data.length;
     System.arraycopy(data, 0, ownData, 0, data.length);
   }
@@ -239,7 +244,7 @@ final class Connector {
     // NONE while the fields change; then the word, which is different from all before it.
     SharedMemory.setLongRelease(peer, block + ChannelLayout.CM_WORD, serial << KIND_BITS);
     VarHandle.fullFence();
-    peer.set(JAVA_LONG, block + ChannelLayout.CM_FIRST_RECEIVE, ownFirstReceive);
+    ownTerms.write(peer, block);
     peer.set(JAVA_INT, block + ChannelLayout.CM_PRIVATE_LENGTH, ownLength);
     MemorySegment.copy(ownData, 0, peer, BYTE, block + ChannelLayout.CM_PRIVATE_DATA, ownLength);
     SharedMemory.setLongRelease(peer, block + ChannelLayout.CM_WORD, serial << KIND_BITS | kind);

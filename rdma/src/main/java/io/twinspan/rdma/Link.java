@@ -4,9 +4,12 @@ import io.twinspan.bridge.Bridge;
 import io.twinspan.bridge.BridgeEndpoint;
 import io.twinspan.bridge.BridgeListener;
 import io.twinspan.bridge.LinkDown;
+import io.twinspan.bridge.ShmBridge;
+import io.twinspan.bridge.ShmOptions;
 import io.twinspan.bridge.Side;
 import io.twinspan.concurrent.Clock;
 import io.twinspan.concurrent.Idle;
+import io.twinspan.concurrent.SystemClock;
 import io.twinspan.concurrent.WakeSignal;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.dma.DmaWorker;
@@ -43,6 +46,7 @@ public final class Link implements AutoCloseable {
   private final List<Channel> channels = new ArrayList<>();
   private final Channel[] byPriority;
   private final List<CompletionQueue> notifying = new ArrayList<>();
+  private final LinkEvents events = new LinkEvents();
   private @Nullable LinkListener listener;
   private @Nullable BridgeEndpoint endpoint;
   private @Nullable LinkDown pendingFailure;
@@ -95,6 +99,16 @@ public final class Link implements AutoCloseable {
     Arrays.sort(byPriority, Comparator.comparingInt(channel -> channel.spec().priority()));
     workers.forEach(DmaWorker::start);
     bridge.listener(new Lives());
+  }
+
+  /**
+   * A link over shared memory with the settings most programs want, down until the peer is there.
+   *
+   * @param options who and where; their contract and sizes are set from the plan
+   * @param plan the same at both sides
+   */
+  public static Link open(ShmOptions options, ChannelPlan plan) {
+    return new Link(new ShmBridge(plan.fit(options)), plan, SystemClock.INSTANCE);
   }
 
   /** Decides who is told about the link; once, before the first {@link #doWork}. */
@@ -177,6 +191,10 @@ public final class Link implements AutoCloseable {
         work += look(ChannelSpec.LOWEST_PRIORITY + 1);
         work += transfer();
       }
+      work += events.deliver(listener);
+    } catch (RuntimeException | Error broken) {
+      reportFatal(broken);
+      throw broken;
     } finally {
       working = false;
     }
@@ -326,15 +344,18 @@ public final class Link implements AutoCloseable {
     ringPending = true;
   }
 
-  void sharedReceiveLimitReached(SharedReceiveQueue queue) {
-    if (listener != null) {
-      listener.sharedReceiveLimitReached(queue);
-    }
+  LinkEvents events() {
+    return events;
   }
 
-  void connectionEvent(QueuePair queuePair, CmEvent event) {
-    if (listener != null) {
-      listener.connectionEvent(queuePair, event);
+  private void reportFatal(Throwable broken) {
+    if (listener == null) {
+      return;
+    }
+    try {
+      listener.asyncEvent(new AsyncEvent(AsyncEvent.Type.DEVICE_FATAL, null, null));
+    } catch (RuntimeException e) {
+      broken.addSuppressed(e);
     }
   }
 
@@ -353,6 +374,8 @@ public final class Link implements AutoCloseable {
       if (listener != null) {
         listener.linkUp(newborn.generation());
       }
+      events.add(AsyncEvent.Type.PORT_ACTIVE, null, null);
+      int _ = events.deliver(listener);
     }
 
     @Override
@@ -362,9 +385,12 @@ public final class Link implements AutoCloseable {
       }
       // All rights are gone before anything else: a peer that only slept must not succeed.
       channels.forEach(Channel::revokeAll);
+      events.clear();
+      events.add(AsyncEvent.Type.PORT_ERR, null, null);
       channels.forEach(Channel::down);
       endpoint = null;
       pendingFailure = null;
+      int _ = events.deliver(listener);
       if (listener != null) {
         listener.linkDown(why);
       }

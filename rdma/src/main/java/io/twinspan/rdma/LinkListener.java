@@ -2,7 +2,16 @@ package io.twinspan.rdma;
 
 import io.twinspan.bridge.LinkDown;
 
-/** Is told about a link and its connections, on the thread that calls {@link Link#doWork}. */
+/**
+ * Is told about a link and its connections, on the thread that calls {@link Link#doWork}, in the
+ * order in which things happened.
+ *
+ * <p>When the link comes up: {@link #linkUp}, PORT_ACTIVE. When it goes down: everything
+ * outstanding is flushed to the completion queues; what was to be told of its queue pairs is
+ * dropped; PORT_ERR, DEVICE_REMOVAL for every queue pair that was in use, by channel and index,
+ * {@link #linkDown}. When a connection fails: what is outstanding is flushed; QP_FATAL or
+ * QP_ACCESS_ERR if that was the reason; DISCONNECTED.
+ */
 public interface LinkListener {
   /**
    * The link is up. No region of a former life is registered and no queue pair is connected.
@@ -17,9 +26,9 @@ public interface LinkListener {
    */
   void linkDown(LinkDown why);
 
-  /** Something happened to a queue pair's connection. Not called for a link that goes down. */
+  /** Something happened to a queue pair's connection. */
   default void connectionEvent(QueuePair queuePair, CmEvent event) {}
 
-  /** A shared receive queue has fewer receives left than its {@link SharedReceiveQueue#limit}. */
-  default void sharedReceiveLimitReached(SharedReceiveQueue queue) {}
+  /** Something happened that is no completion and not about a connection. */
+  default void asyncEvent(AsyncEvent event) {}
 }

@@ -10,10 +10,10 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Its partner is the peer's queue pair of the same channel and index. After {@link #init} post
  * receives; then one side {@linkplain #connect connects} and the other one {@linkplain #accept
- * accepts}, or both connect. A request that fails takes the queue pair to {@link QpState#ERR} with
- * everything else outstanding, and the peer's partner too; after {@link #reset} both may begin anew
- * within the same life of the link. When the link goes down every queue pair that was not in RESET
- * goes to ERR.
+ * accepts} (or {@linkplain #listen lets a policy answer}), or both connect. A request that fails
+ * takes the queue pair to {@link QpState#ERR} with everything else outstanding, and the peer's
+ * partner too; after {@link #reset} both may begin anew within the same life of the link. When the
+ * link goes down every queue pair that was not in RESET goes to ERR.
  *
  * <p>Requests are carried out in order. Posting does not allocate; {@link #FULL} is back-pressure.
  */
@@ -32,6 +32,7 @@ public final class QueuePair {
 
   private static final Logger LOG = LoggerFactory.getLogger(QueuePair.class);
   private static final int MAX_INDEX_BITS = 4;
+  private static final long NEVER = Long.MAX_VALUE;
 
   private final Channel channel;
   private final int number;
@@ -39,9 +40,13 @@ public final class QueuePair {
   private final ReceiveQueue receiveQueue;
   private final Responder responder;
   private final Connector connector;
+  private final LinkEvents events;
   private QpState state = QpState.RESET;
-  private long receiverTimeoutNs = Long.MAX_VALUE;
-  private @Nullable CmEvent pendingEvent;
+  private QpAttributes attributes = QpAttributes.DEFAULTS;
+  private @Nullable ConnectPolicy policy;
+  private long connectDeadlineNs = NEVER;
+  private boolean draining;
+  private boolean hasHeard;
   private String lastError = "";
 
   QueuePair(
@@ -56,6 +61,7 @@ public final class QueuePair {
     receiveQueue = new ReceiveQueue(this, channel, index, receives, shared);
     responder = new Responder(this, channel, ChannelLayout.queuePair(channel.spec(), index));
     connector = new Connector(channel, index);
+    events = channel.link().events();
   }
 
   /** Its number, different from that of every other one of the link; its partner has the same. */
@@ -83,14 +89,56 @@ public final class QueuePair {
     return connector.peerData();
   }
 
+  /** What was set with {@link #modify} last ({@code ibv_query_qp}). */
+  public QpAttributes attributes() {
+    return attributes;
+  }
+
   /**
-   * How long a send may wait for the peer to post a receive before it fails with {@link
-   * WcStatus#RNR_RETRY_EXC_ERR}; for ever by default.
+   * As {@link #modify(QpState, QpAttributes)} with the attributes it has.
    *
-   * @param timeout more than zero
+   * @return this
    */
-  public void receiverTimeout(Duration timeout) {
-    receiverTimeoutNs = timeout.toNanos();
+  public QueuePair modify(QpState next) {
+    return modify(next, attributes);
+  }
+
+  /**
+   * Takes a step of the table in {@link QpState}, and sets attributes ({@code ibv_modify_qp}).
+   *
+   * <ul>
+   *   <li>RESET: what is outstanding is flushed first.
+   *   <li>INIT: from now on receives may be posted. The attributes count from the next connection.
+   *   <li>RTS from RTS or SQD: sending goes on. Only the retry count and this side's own limit of
+   *       reads and atomic operations may differ, because the partner knows the rest.
+   *   <li>SQD: likewise; {@link AsyncEvent.Type#SQ_DRAINED} follows.
+   *   <li>ERR: as {@link #disconnect}.
+   * </ul>
+   *
+   * @return this
+   * @throws IllegalStateException if the table does not allow it; if it is INIT and the link is
+   *     down; or if it is RTR or RTS of a queue pair that is not connected, which {@link #connect}
+   *     and {@link #accept} do, as {@code rdma_connect} does
+   * @throws IllegalArgumentException if an attribute can't change now
+   */
+  public QueuePair modify(QpState next, QpAttributes wanted) {
+    boolean made = next == QpState.RTR || (next == QpState.RTS && !state.isConnected());
+    if (!state.mayBecome(next) || made) {
+      throw new IllegalStateException(
+          "queue pair %d is %s and can't become %s%s"
+              .formatted(number, state, next, made ? " but by connecting" : ""));
+    }
+    switch (next) {
+      case RESET -> toReset();
+      case INIT -> toInit(wanted);
+      case RTS, SQD -> {
+        set(wanted, true);
+        draining = next == QpState.SQD;
+        state = state.transition(next);
+      }
+      default -> disconnect(); // ERR: the table has no step to SQE from here
+    }
+    return this;
   }
 
   /**
@@ -99,33 +147,31 @@ public final class QueuePair {
    * @return this
    */
   public QueuePair reset() {
-    if (state != QpState.RESET && state != QpState.ERR) {
-      toError("reset");
-    }
-    pendingEvent = null;
-    if (state == QpState.ERR) {
-      state = state.transition(QpState.RESET);
-    }
-    return this;
+    return modify(QpState.RESET);
   }
 
   /**
    * From RESET to INIT: from now on receives may be posted.
    *
    * @return this
-   * @throws IllegalStateException if the link is down, or the state is another one
+   * @throws IllegalStateException if the link is down, or the state is neither RESET nor INIT
    */
   public QueuePair init() {
-    if (!channel.isUp()) {
-      throw new IllegalStateException("the link is down");
-    }
-    state = state.transition(QpState.INIT);
-    return this;
+    return modify(QpState.INIT);
   }
 
   /**
-   * Asks the partner for a connection; {@link CmEvent#ESTABLISHED} or {@link CmEvent#REJECTED}
-   * follows. If the partner asks too, each takes the other's for its answer.
+   * Lets a policy answer what the partner asks, whenever this queue pair is in INIT; {@link
+   * CmEvent#CONNECT_REQUEST} does not come any more. For as long as this object lives.
+   */
+  public void listen(ConnectPolicy answers) {
+    policy = answers;
+  }
+
+  /**
+   * Asks the partner for a connection, and waits for its answer for ever; {@link
+   * CmEvent#ESTABLISHED} or {@link CmEvent#REJECTED} follows. If the partner asks too, each takes
+   * the other's for its answer.
    *
    * @param privateData at most 64 bytes
    * @throws IllegalStateException if the state is not INIT
@@ -133,20 +179,34 @@ public final class QueuePair {
   public void connect(byte... privateData) {
     requireInit();
     sendQueue.announce(receiveQueue.isShared());
-    connector.ask(receiveQueue.first(), privateData);
+    connector.ask(terms(), privateData);
+    connectDeadlineNs = NEVER;
+  }
+
+  /**
+   * As {@link #connect(byte...)}, but {@link CmEvent#UNREACHABLE} follows if the partner does not
+   * answer in time.
+   *
+   * @param timeout from the last {@link Link#doWork} on
+   * @param privateData at most 64 bytes
+   * @throws IllegalStateException if the state is not INIT
+   */
+  public void connect(Duration timeout, byte... privateData) {
+    connect(privateData);
+    connectDeadlineNs = channel.link().nowNs() + timeout.toNanos();
   }
 
   /**
    * Answers a {@link CmEvent#CONNECT_REQUEST}: connected, and in RTS, when this returns.
    *
    * @param privateData at most 64 bytes
-   * @throws IllegalStateException if the state is not INIT, or nobody has asked
+   * @throws IllegalStateException if the state is not INIT, or nobody asks (any more)
    */
   public void accept(byte... privateData) {
     requireInit();
     requireAsked();
     sendQueue.announce(receiveQueue.isShared());
-    connector.accept(receiveQueue.first(), privateData);
+    connector.accept(terms(), privateData);
     connected();
   }
 
@@ -154,7 +214,7 @@ public final class QueuePair {
    * Answers a {@link CmEvent#CONNECT_REQUEST} with no.
    *
    * @param privateData at most 64 bytes, for instance why
-   * @throws IllegalStateException if nobody has asked
+   * @throws IllegalStateException if nobody asks (any more)
    */
   public void reject(byte... privateData) {
     requireAsked();
@@ -162,11 +222,17 @@ public final class QueuePair {
   }
 
   /**
-   * Ends the connection: to ERR, here and at the partner, and everything outstanding is flushed.
+   * Ends the connection, or the attempt to make one: to ERR, here and at the partner, and
+   * everything outstanding is flushed. {@link CmEvent#DISCONNECTED} follows if there was a
+   * connection. Does nothing in RESET and ERR.
    */
   public void disconnect() {
+    boolean wasConnected = state.isConnected();
     if (state != QpState.RESET && state != QpState.ERR) {
       toError("disconnected by this side");
+    }
+    if (wasConnected) {
+      events.add(this, CmEvent.DISCONNECTED);
     }
   }
 
@@ -182,7 +248,7 @@ public final class QueuePair {
     if (!channel.maySend()) {
       return INVALID;
     }
-    if (state != QpState.RTS && state != QpState.ERR) {
+    if (!state.isConnected() && state != QpState.ERR) {
       return BAD_STATE;
     }
     int result = sendQueue.post(request, state == QpState.RTS);
@@ -191,7 +257,7 @@ public final class QueuePair {
     }
     if (state == QpState.ERR) {
       sendQueue.flush();
-    } else if (sendQueue.hasUnissued()) {
+    } else if (state == QpState.RTS && sendQueue.hasUnissued()) {
       int _ = sendQueue.progress();
     }
     return OK;
@@ -237,27 +303,29 @@ public final class QueuePair {
   }
 
   void linkDown() {
-    if (state != QpState.RESET && state != QpState.ERR) {
+    boolean wasUsed = state != QpState.RESET;
+    if (wasUsed && state != QpState.ERR) {
       toError("the link is down");
     }
     connector.forget();
-    pendingEvent = null;
+    if (wasUsed) {
+      events.add(this, CmEvent.DEVICE_REMOVAL);
+    }
   }
 
   int doWork() {
-    int work = deliverEvent(); // of a post that failed since
-    if (state == QpState.RTS) {
-      // Fills first: what came before the connection ended is delivered.
-      work += receiveQueue.poll();
-      work += responder.poll();
-    }
-    if (pendingEvent == null) {
-      work += look();
-    }
+    // Fills first: what came before the connection ended is delivered.
+    int work = state.isConnected() ? receive() : 0;
+    work += responder.poll();
+    work += look();
     if (state == QpState.RTS) {
       work += sendQueue.progress();
+    } else if (state == QpState.SQD) {
+      work += drain();
+    } else if (state == QpState.INIT) {
+      work += answerOrGiveUp();
     }
-    return work + deliverEvent();
+    return work;
   }
 
   /** Sends and answers what can be, and completes what is done. */
@@ -269,11 +337,23 @@ public final class QueuePair {
   }
 
   long nextDeadlineNs() {
-    return state == QpState.RTS ? sendQueue.nextDeadlineNs() : Long.MAX_VALUE;
+    return switch (state) {
+      case INIT -> connectDeadlineNs;
+      case RTS -> sendQueue.nextDeadlineNs();
+      case RESET, RTR, SQD, SQE, ERR -> NEVER;
+    };
   }
 
+  /** When a send that waits for a receive since then has failed. */
   long receiverDeadlineNs(long sinceNs) {
-    return receiverTimeoutNs == Long.MAX_VALUE ? Long.MAX_VALUE : sinceNs + receiverTimeoutNs;
+    int retries = attributes.rnrRetry();
+    return retries == QpAttributes.RNR_FOR_EVER
+        ? NEVER
+        : sinceNs + retries * 1000L * connector.peerTerms().rnrTimerUs();
+  }
+
+  boolean isConnected() {
+    return state.isConnected();
   }
 
   boolean peerIsConnected() {
@@ -292,82 +372,166 @@ public final class QueuePair {
     return receiveQueue.isShared();
   }
 
-  boolean isConnected() {
-    return state == QpState.RTS;
-  }
-
   /** Takes what has arrived for a region before its right was taken back. */
   void settle() {
-    if (state == QpState.RTS) {
+    if (state.isConnected()) {
       receiveQueue.settle();
     }
   }
 
   /** Now and then: shows the peer how far this side is, and compares with what it shows. */
   void audit() {
-    if (state == QpState.RTS) {
+    if (state.isConnected()) {
       sendQueue.publishCounts();
       receiveQueue.audit();
     }
   }
 
-  /** A request has failed. */
-  void fail(String why) {
-    if (state == QpState.RTS) {
-      LOG.warn("channel {}, queue pair {}: {}", channel.spec().name(), number, why);
-      toError(why);
-      pendingEvent = CmEvent.DISCONNECTED;
-    }
+  /** Whether this side lets the partner do that to its regions over this queue pair. */
+  boolean allowsPartner(Access purpose) {
+    return attributes.remoteAccess().contains(purpose);
   }
 
-  /** A request of the peer was refused. */
-  void refuse(String why) {
-    channel.counters().receiveError();
-    fail(why);
+  /** How many reads and atomic operations of this side may be outstanding. */
+  int readsAndAtomics() {
+    return Math.min(attributes.maxRdAtomic(), connector.peerTerms().maxDestRdAtomic());
+  }
+
+  /** A request has failed, and its completion says why. */
+  void fail(String why) {
+    fail(why, null);
   }
 
   /** The peer's memory says what can't be. */
   void breach(String what) {
-    if (state == QpState.RTS) {
+    if (state.isConnected()) {
       channel.counters().receiveError();
-      fail("the peer broke the protocol: " + what);
+      fail("the peer broke the protocol: " + what, AsyncEvent.Type.QP_FATAL);
     }
   }
 
+  /** The peer asked for memory of this side to which it has no right. */
+  void accessViolation(String what) {
+    channel.counters().receiveError();
+    fail("the peer has no right to " + what, AsyncEvent.Type.QP_ACCESS_ERR);
+  }
+
+  private void fail(String why, AsyncEvent.@Nullable Type reason) {
+    if (!state.isConnected()) {
+      return;
+    }
+    LOG.warn("channel {}, queue pair {}: {}", channel.spec().name(), number, why);
+    toError(why);
+    if (reason != null) {
+      events.add(reason, channel, this);
+    }
+    events.add(this, CmEvent.DISCONNECTED);
+  }
+
+  private void toReset() {
+    if (state != QpState.RESET && state != QpState.ERR) {
+      toError("reset");
+    }
+    events.forget(this);
+    state = state.transition(QpState.RESET);
+  }
+
+  private void toInit(QpAttributes wanted) {
+    if (!channel.isUp()) {
+      throw new IllegalStateException("the link is down");
+    }
+    set(wanted, connector.isAsking());
+    state = state.transition(QpState.INIT);
+  }
+
+  private void set(QpAttributes wanted, boolean partnerKnows) {
+    if (partnerKnows && !wanted.isLocalChangeOf(attributes)) {
+      throw new IllegalArgumentException(
+          "queue pair %d is %s: of %s the partner was told %s"
+              .formatted(number, state, wanted, attributes));
+    }
+    attributes = wanted;
+  }
+
+  private int receive() {
+    int received = receiveQueue.poll();
+    if (received > 0 && !hasHeard && state.isConnected()) {
+      hasHeard = true;
+      events.add(AsyncEvent.Type.COMM_EST, channel, this);
+    }
+    return received;
+  }
+
+  private int drain() {
+    int work = sendQueue.drain();
+    if (draining && state == QpState.SQD && sendQueue.isDrained()) {
+      draining = false;
+      events.add(AsyncEvent.Type.SQ_DRAINED, channel, this);
+    }
+    return work;
+  }
+
+  private int answerOrGiveUp() {
+    ConnectPolicy answers = policy;
+    if (answers != null && connector.isAsked()) {
+      ConnectPolicy.Answer answer = answers.answer(connector.peerData());
+      if (answer.isAccepted()) {
+        accept(answer.privateData());
+      } else {
+        reject(answer.privateData());
+      }
+      return 1;
+    }
+    if (connector.isAsking() && channel.link().nowNs() >= connectDeadlineNs) {
+      connectDeadlineNs = NEVER;
+      connector.end(receiveQueue.first());
+      events.add(this, CmEvent.UNREACHABLE);
+      return 1;
+    }
+    return 0;
+  }
+
   private int look() {
-    return switch (connector.look()) {
-      case NOTHING -> 0;
+    switch (connector.look()) {
+      case NOTHING -> {
+        return 0;
+      }
       case ASKED -> {
-        pendingEvent = CmEvent.CONNECT_REQUEST;
-        yield 1;
+        if (policy == null) {
+          events.add(this, CmEvent.CONNECT_REQUEST);
+        }
       }
-      case CONNECTED -> {
-        connected();
-        yield 1;
-      }
+      case CONNECTED -> connected();
       case REJECTED -> {
-        pendingEvent = CmEvent.REJECTED;
-        yield 1;
+        connectDeadlineNs = NEVER;
+        events.add(this, CmEvent.REJECTED);
       }
       case DISCONNECTED -> {
         toError("disconnected by the peer");
-        pendingEvent = CmEvent.DISCONNECTED;
-        yield 1;
+        events.add(this, CmEvent.DISCONNECTED);
       }
-    };
+    }
+    return 1;
+  }
+
+  private ConnectionTerms terms() {
+    return ConnectionTerms.of(receiveQueue.first(), attributes, 0);
   }
 
   private void connected() {
+    connectDeadlineNs = NEVER;
+    hasHeard = false;
     state = state.transition(QpState.RTR);
-    sendQueue.connected(connector.peerFirstReceive());
+    sendQueue.connected(connector.peerTerms());
     responder.begin();
     receiveQueue.begin();
     state = state.transition(QpState.RTS);
-    pendingEvent = CmEvent.ESTABLISHED;
+    events.add(this, CmEvent.ESTABLISHED);
   }
 
   private void toError(String why) {
-    boolean wasConnected = state == QpState.RTS;
+    boolean wasConnected = state.isConnected();
+    connectDeadlineNs = NEVER;
     lastError = why;
     state = state.transition(QpState.ERR);
     if (wasConnected) {
@@ -385,16 +549,9 @@ public final class QueuePair {
     channel.cancel(responder);
     sendQueue.flush();
     receiveQueue.flush();
-  }
-
-  private int deliverEvent() {
-    CmEvent event = pendingEvent;
-    if (event == null) {
-      return 0;
+    if (wasConnected && receiveQueue.isShared()) {
+      events.add(AsyncEvent.Type.QP_LAST_WQE_REACHED, channel, this);
     }
-    pendingEvent = null;
-    channel.link().connectionEvent(this, event);
-    return 1;
   }
 
   private void requireInit() {

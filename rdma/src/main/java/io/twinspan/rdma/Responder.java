@@ -8,6 +8,7 @@ import io.twinspan.dma.DmaAddress;
 import io.twinspan.dma.DmaStatus;
 import io.twinspan.dma.Translation;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Carries out the peer's reads and atomics, one after the other, against this side's own tables:
@@ -119,7 +120,7 @@ final class Responder implements TransferOwner {
       answer(WcStatus.SUCCESS, 0);
       return true;
     }
-    MemoryRegion region = channel.granted(rkey, offset, length, Access.REMOTE_READ);
+    MemoryRegion region = granted(length, Access.REMOTE_READ);
     if (region == null) {
       refuse(WcStatus.REM_ACCESS_ERR);
       return true;
@@ -152,6 +153,10 @@ final class Responder implements TransferOwner {
     return true;
   }
 
+  private @Nullable MemoryRegion granted(long bytes, Access purpose) {
+    return queuePair.allowsPartner(purpose) ? channel.granted(rkey, offset, bytes, purpose) : null;
+  }
+
   private boolean readList(MemorySegment own, long list) {
     if (entries > ChannelLayout.MAX_SGE) {
       return false;
@@ -170,7 +175,7 @@ final class Responder implements TransferOwner {
   }
 
   private void atomic(int opcode) {
-    MemoryRegion region = channel.granted(rkey, offset, Long.BYTES, Access.REMOTE_ATOMIC);
+    MemoryRegion region = granted(Long.BYTES, Access.REMOTE_ATOMIC);
     if (region == null) {
       refuse(WcStatus.REM_ACCESS_ERR);
       return;
@@ -188,7 +193,7 @@ final class Responder implements TransferOwner {
 
   private void refuse(WcStatus status) {
     answer(status, 0);
-    queuePair.refuse("a request of the peer is refused with " + status);
+    queuePair.accessViolation("what it asked for: " + status);
   }
 
   private void answer(WcStatus status, long value) {

@@ -66,6 +66,7 @@ final class SendQueue implements TransferOwner {
   private int idleRounds;
   private String failure = "";
   private long waitsSinceNs = NEVER;
+  private boolean mayWrite;
 
   SendQueue(QueuePair queuePair, Channel channel, int index, CompletionQueue completions) {
     this.queuePair = queuePair;
@@ -134,7 +135,7 @@ final class SendQueue implements TransferOwner {
   }
 
   /** A connection begins: the peer's receives count from here. */
-  void connected(long firstReceive) {
+  void connected(ConnectionTerms peers) {
     shared = requester.peerSharesReceives();
     PeerReceives sharedReceives = channel.peerSharedReceives();
     if (shared && sharedReceives != null) {
@@ -142,8 +143,9 @@ final class SendQueue implements TransferOwner {
     } else {
       shared = false;
       receives = ownReceives;
-      receives.begin(firstReceive);
+      receives.begin(peers.firstReceive());
     }
+    mayWrite = peers.allows(Access.REMOTE_WRITE);
     waitsSinceNs = NEVER;
     failing = false;
   }
@@ -171,6 +173,21 @@ final class SendQueue implements TransferOwner {
       complete();
     }
     return (int) (completed - before);
+  }
+
+  /** Completes what is issued, and issues nothing. */
+  int drain() {
+    long before = completed;
+    if (issued > stored) {
+      channel.transfer();
+    }
+    complete();
+    return (int) (completed - before);
+  }
+
+  /** Whether nothing is issued that is not complete. */
+  boolean isDrained() {
+    return issued == completed;
   }
 
   /** When it must have its turn though nothing wakes it, in the link's time. */
@@ -296,7 +313,8 @@ final class SendQueue implements TransferOwner {
   private boolean write(SendSlot slot, MemorySegment data, long offset) {
     int length = slot.lengthBytes;
     int right = Access.REMOTE_WRITE.bit();
-    if (!channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target)) {
+    if (!mayWrite
+        || !channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target)) {
       return false;
     }
     slot.witnessAt = target.slot();
@@ -346,7 +364,11 @@ final class SendQueue implements TransferOwner {
 
   /** Asks the peer, after everything before is where the peer sees it. */
   private boolean ask(SendSlot slot) {
-    if (stored < issued || requester.outstanding() == ChannelLayout.MAX_RD_ATOMIC) {
+    int limit = queuePair.readsAndAtomics();
+    if (limit == 0) {
+      return refuse(slot, WcStatus.LOC_QP_OP_ERR, "one side allows no reads and atomics");
+    }
+    if (stored < issued || requester.outstanding() >= limit) {
       return false;
     }
     WcStatus status = requester.check(slot);
@@ -384,8 +406,11 @@ final class SendQueue implements TransferOwner {
   private boolean issueWrite(SendSlot slot) {
     int length = slot.lengthBytes;
     int right = Access.REMOTE_WRITE.bit();
-    if (length > 0
-        && !channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target)) {
+    boolean granted =
+        length == 0
+            || (mayWrite
+                && channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target));
+    if (!granted) {
       return refuse(slot, WcStatus.REM_ACCESS_ERR, "the peer does not grant this write");
     }
     return insert(slot);

@@ -67,7 +67,7 @@ public final class SharedReceiveQueue {
 
   /**
    * Asks to be told once when fewer receives than this are left ({@code ibv_modify_srq}, {@code
-   * IBV_SRQ_LIMIT}), by {@link LinkListener#sharedReceiveLimitReached}.
+   * IBV_SRQ_LIMIT}), by {@link AsyncEvent.Type#SRQ_LIMIT_REACHED}.
    *
    * @param receives 0 for never
    */
@@ -121,7 +121,7 @@ public final class SharedReceiveQueue {
       ring.publishIfShort();
       if (limit > ring.outstanding()) {
         limit = 0;
-        channel.link().sharedReceiveLimitReached(this);
+        channel.link().events().add(AsyncEvent.Type.SRQ_LIMIT_REACHED, channel, null);
       }
     }
     return work;

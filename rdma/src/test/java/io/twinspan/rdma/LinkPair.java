@@ -55,11 +55,7 @@ final class LinkPair implements AutoCloseable {
   }
 
   private static Bridge bridge(Side side, Path socket, ChannelPlan plan) {
-    ShmOptions options =
-        new ShmOptions(side, socket, new UUID(1, 2), SECRET)
-            .contract(plan.contract())
-            .windowBytes(plan.windowBytes(side))
-            .controlBytes(plan.controlBytes());
+    ShmOptions options = plan.fit(new ShmOptions(side, socket, new UUID(1, 2), SECRET));
     return new ShmBridge(options);
   }
 
@@ -103,6 +99,10 @@ final class LinkPair implements AutoCloseable {
     final Link link;
     final List<LinkDown> downs = new ArrayList<>();
     final List<CmEvent> events = new ArrayList<>();
+
+    /** Everything it was told, in order. */
+    final List<String> told = new ArrayList<>();
+
     private final WorkCompletion completion = new WorkCompletion();
 
     Node(Link link) {
@@ -123,16 +123,26 @@ final class LinkPair implements AutoCloseable {
     }
 
     @Override
-    public void linkUp(long generation) {}
+    public void linkUp(long generation) {
+      told.add("linkUp");
+    }
 
     @Override
     public void linkDown(LinkDown why) {
       downs.add(why);
+      told.add("linkDown");
     }
 
     @Override
     public void connectionEvent(QueuePair queuePair, CmEvent event) {
       events.add(event);
+      told.add(event + " of " + queuePair.number());
+    }
+
+    @Override
+    public void asyncEvent(AsyncEvent event) {
+      QueuePair about = event.queuePair();
+      told.add(event.type() + (about == null ? "" : " of " + about.number()));
     }
   }
 

@@ -37,7 +37,7 @@ class SharedReceiveQueueTest {
   private CompletionQueue sent;
   private final List<QueuePair> a = new ArrayList<>();
   private final List<QueuePair> b = new ArrayList<>();
-  private final List<SharedReceiveQueue> limits = new ArrayList<>();
+  private final List<AsyncEvent.Type> limits = new ArrayList<>();
   private final WorkRequest request = new WorkRequest();
   private final WorkCompletion completion = new WorkCompletion();
 
@@ -55,8 +55,10 @@ class SharedReceiveQueueTest {
           public void linkDown(LinkDown why) {}
 
           @Override
-          public void sharedReceiveLimitReached(SharedReceiveQueue queue) {
-            limits.add(queue);
+          public void asyncEvent(AsyncEvent event) {
+            if (event.type() == AsyncEvent.Type.SRQ_LIMIT_REACHED) {
+              limits.add(event.type());
+            }
           }
         });
     received = pair.b.link.createCompletionQueue(PAIRS * (DEPTH + 32));
@@ -175,7 +177,7 @@ class SharedReceiveQueueTest {
       assertThat(a.get(i).postSend(request.send(i).inline(text, 0, 8))).isEqualTo(QueuePair.OK);
       pair.run(2);
     }
-    assertThat(limits).containsExactly(shared);
+    assertThat(limits).containsExactly(AsyncEvent.Type.SRQ_LIMIT_REACHED);
   }
 
   @Test
