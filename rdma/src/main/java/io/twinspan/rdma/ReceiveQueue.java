@@ -20,6 +20,11 @@ final class ReceiveQueue {
     return ring.completed();
   }
 
+  /** For tools: how many receives were ever posted. */
+  long postedCount() {
+    return ring.completed() + ring.outstanding();
+  }
+
   int post(long id, MemoryRegion region, long offset, int lengthBytes) {
     if (completions.isFull(ring.outstanding())) {
       return QueuePair.FULL;

@@ -46,6 +46,7 @@ final class SendQueue implements TransferOwner {
   private final MemorySegment inlineMemory;
   private final int inlineKey;
   private final SendSlot[] slots;
+  private final LatencySample sample;
   private final Translation target = new Translation();
 
   private long posted;
@@ -74,6 +75,7 @@ final class SendQueue implements TransferOwner {
     for (int i = 0; i < depth; i++) {
       slots[i] = new SendSlot();
     }
+    sample = new LatencySample(channel.latency(), channel.link().clock());
     this.completions = completions.source(depth);
   }
 
@@ -96,6 +98,7 @@ final class SendQueue implements TransferOwner {
           && !failing
           && slot.lengthBytes <= ChannelLayout.EAGER_BYTES
           && store(slot, request.inlineData, request.inlineOffset)) {
+        sample.posted(posted);
         posted++;
         issued = posted;
         stored = posted;
@@ -106,6 +109,7 @@ final class SendQueue implements TransferOwner {
           request.inlineData, request.inlineOffset, inlineMemory, place, slot.lengthBytes);
       slot.keepInline(inlineKey, place);
     }
+    sample.posted(posted);
     posted++;
     return QueuePair.OK;
   }
@@ -203,6 +207,7 @@ final class SendQueue implements TransferOwner {
       completed++;
     }
     if (completed > before) {
+      sample.completed(completed);
       channel.countSent(bytes, completed - before);
     }
     if (completed < stored) {
@@ -215,6 +220,7 @@ final class SendQueue implements TransferOwner {
     for (; completed < posted; completed++) {
       add(slot(completed), WcStatus.WR_FLUSH_ERR, 0);
     }
+    sample.dropped();
     issued = posted;
     stored = posted;
     failing = false;
@@ -226,6 +232,27 @@ final class SendQueue implements TransferOwner {
   void publishCounts() {
     receives.publish();
   }
+
+  // --- for tools
+
+  long postedCount() {
+    return posted;
+  }
+
+  long issuedCount() {
+    return issued;
+  }
+
+  long completedCount() {
+    return completed;
+  }
+
+  /** How many receives the peer has for this side, as far as was seen. */
+  long credit() {
+    return receives.posted() - receives.taken();
+  }
+
+  // --- posting
 
   private boolean makesRoom() {
     if (completed < stored) {
@@ -400,6 +427,7 @@ final class SendQueue implements TransferOwner {
     long nowNs = channel.link().nowNs();
     if (waitsSinceNs == NEVER) {
       waitsSinceNs = nowNs;
+      channel.counters().receiverWait();
     }
     if (nowNs >= queuePair.receiverDeadlineNs(waitsSinceNs)) {
       return refuse(slot, WcStatus.RNR_RETRY_EXC_ERR, "the peer posts no receive");
