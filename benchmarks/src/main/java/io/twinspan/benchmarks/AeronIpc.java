@@ -14,8 +14,8 @@ import org.agrona.concurrent.UnsafeBuffer;
 
 /**
  * Aeron IPC, measured as {@code twinspan perf} measures the link: messages between two pinned
- * threads that spin, one way by the half of a round trip, or as many as go. Its log buffers are files
- * in /dev/shm, as they are between processes; its media driver's thread sleeps meanwhile.
+ * threads that spin, one way by the half of a round trip, or as many as go. Its log buffers are
+ * files in /dev/shm, as they are between processes; its media driver's thread sleeps meanwhile.
  *
  * <pre>
  * AeronIpc lat|bw SIZE COUNT CPU,CPU     prints: p50Us p99Us, or messages per second

@@ -55,7 +55,9 @@ public class LinkBenchmark {
     links.close();
   }
 
-  /** A message of 64 bytes inline, received, its receive posted again; no completion of the send. */
+  /**
+   * A message of 64 bytes inline, received, its receive posted again; no completion of the send.
+   */
   @Benchmark
   @OperationsPerInvocation(BATCH)
   public void send64() {

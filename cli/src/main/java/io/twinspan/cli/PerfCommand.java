@@ -34,6 +34,12 @@ import tools.jackson.databind.node.ObjectNode;
     },
     mixinStandardHelpOptions = true)
 final class PerfCommand implements Callable<Integer> {
+  /** Who copies. */
+  enum Engine {
+    INLINE,
+    WORKER
+  }
+
   /** How the sides wait when there is nothing to do. */
   enum Wait {
     SPIN,
@@ -108,6 +114,15 @@ final class PerfCommand implements Callable<Integer> {
   private int depth;
 
   @Option(
+      names = "--engine",
+      paramLabel = "WHICH",
+      defaultValue = "inline",
+      description =
+          "Who copies what is not stored inline at once: inline, the thread that posts, or worker,"
+              + " a thread beside it. Default: ${DEFAULT-VALUE}.")
+  private Engine engine = Engine.INLINE;
+
+  @Option(
       names = "--wait",
       paramLabel = "HOW",
       defaultValue = "spin",
@@ -177,6 +192,7 @@ final class PerfCommand implements Callable<Integer> {
         queuePairs,
         inline == null ? PerfOptions.DEFAULT_INLINE_BYTES : bytes(inline, "an inline message"),
         depth,
+        engine == Engine.WORKER,
         adaptive,
         rotate == null ? 0 : Sizes.parse(rotate));
   }

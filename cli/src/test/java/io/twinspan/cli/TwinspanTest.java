@@ -144,6 +144,7 @@ class TwinspanTest {
         "perf send_bw --iterations 0",
         "perf send_bw --rotate 1TiB",
         "perf send_lat --wait sometimes",
+        "perf send_lat --engine steam",
         "perf send_lat --cpu 0",
         "perf send_lat --cpu 0,1,2",
         "perf send_lat --cpu x,y",

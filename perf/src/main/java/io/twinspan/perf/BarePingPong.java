@@ -7,7 +7,7 @@ package io.twinspan.perf;
 final class BarePingPong implements Phase {
   static final int SAMPLE_EVERY = 4;
   private static final int STEP_ROUNDS = 1 << 12;
-  private static final int PATIENCE = 1 << 16;
+  private static final int PATIENCE = 1 << 13;
 
   private final PerfEndpoint endpoint;
   private final boolean leads;
@@ -66,6 +66,7 @@ final class BarePingPong implements Phase {
     }
   }
 
+  @SuppressWarnings("ThreadPriorityCheck") // a yield is a hint here, and nothing depends on it
   private void await(long expected) {
     int looks = 0;
     while (endpoint.bareWord() != expected) {
@@ -73,6 +74,7 @@ final class BarePingPong implements Phase {
         looks = 0;
         endpoint.link().doWork(); // the other one was not scheduled for a while, or is dead
         endpoint.check();
+        Thread.yield();
       }
     }
   }

@@ -18,6 +18,7 @@ import io.twinspan.rdma.CmEvent;
 import io.twinspan.rdma.CompletionQueue;
 import io.twinspan.rdma.Link;
 import io.twinspan.rdma.LinkListener;
+import io.twinspan.rdma.LinkOptions;
 import io.twinspan.rdma.MemoryRegion;
 import io.twinspan.rdma.QpState;
 import io.twinspan.rdma.QueuePair;
@@ -85,7 +86,12 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
             .contract(contract(options, plan))
             .windowBytes(plan.windowBytes(side))
             .controlBytes(plan.controlBytes());
-    link = new Link(new TappedBridge(new ShmBridge(shm), this::tap), plan, SystemClock.INSTANCE);
+    link =
+        new Link(
+            new TappedBridge(new ShmBridge(shm), this::tap),
+            plan,
+            SystemClock.INSTANCE,
+            options.worker() ? new LinkOptions(1, 1) : LinkOptions.DEFAULT);
     link.listener(this);
     channel = link.channel(0);
     words = channel.allocate(PAGE_BYTES);

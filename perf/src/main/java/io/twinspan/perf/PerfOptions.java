@@ -16,6 +16,7 @@ import java.util.Map;
  * @param queuePairs how many queue pairs take turns, 1 to 16
  * @param inlineBytes messages up to this length are posted inline
  * @param depth how many requests a queue pair holds at most, a power of two up to 4096
+ * @param worker whether a thread beside the link's copies what is not stored inline at once
  * @param adaptive whether both sides sleep when there is nothing to do, and latency tests pause
  *     {@link #PAUSE_NS} before each message; otherwise they spin
  * @param rotateBytes over how much memory the buffers of both sides rotate; 0 for one hot buffer
@@ -28,6 +29,7 @@ public record PerfOptions(
     int queuePairs,
     int inlineBytes,
     int depth,
+    boolean worker,
     boolean adaptive,
     long rotateBytes) {
   /** How long the leading side of an adaptive latency test lets both sides fall asleep. */
@@ -128,6 +130,7 @@ public record PerfOptions(
         "qps=" + queuePairs,
         "inline=" + inlineBytes,
         "depth=" + depth,
+        "worker=" + (worker ? 1 : 0),
         "adaptive=" + (adaptive ? 1 : 0),
         "rotate=" + rotateBytes);
   }
@@ -147,6 +150,7 @@ public record PerfOptions(
         Math.toIntExact(number(values, "qps")),
         Math.toIntExact(number(values, "inline")),
         Math.toIntExact(number(values, "depth")),
+        number(values, "worker") == 1,
         number(values, "adaptive") == 1,
         number(values, "rotate"));
   }

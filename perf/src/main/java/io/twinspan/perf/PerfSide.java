@@ -21,6 +21,7 @@ import java.util.List;
  */
 final class PerfSide implements AutoCloseable {
   private static final int ROUNDS = 10;
+  private static final int SPINS = 1000;
 
   private enum State {
     CONNECTING,
@@ -41,6 +42,7 @@ final class PerfSide implements AutoCloseable {
   private final List<Phase> phases = new ArrayList<>();
   private State state = State.CONNECTING;
   private int current;
+  private int fruitlessRounds;
   private long deadlineNs;
 
   /**
@@ -119,8 +121,19 @@ final class PerfSide implements AutoCloseable {
   void spin() {
     while (state != State.DONE) {
       if (doWork() == 0) {
-        Thread.onSpinWait();
+        fruitless();
       }
+    }
+  }
+
+  /** Gives way to others if nothing came for a while: the peer may lack a processor. */
+  @SuppressWarnings("ThreadPriorityCheck") // a yield is a hint here, and nothing depends on it
+  private void fruitless() {
+    if (++fruitlessRounds >= SPINS) {
+      fruitlessRounds = 0;
+      Thread.yield();
+    } else {
+      Thread.onSpinWait();
     }
   }
 
@@ -174,7 +187,11 @@ final class PerfSide implements AutoCloseable {
     Phase phase = phases.get(current);
     int work = phase.step();
     while (!options.adaptive() && !phase.isDone()) {
-      phase.step();
+      if (phase.step() == 0) {
+        fruitless();
+      } else {
+        fruitlessRounds = 0;
+      }
     }
     if (phase.isDone()) {
       current++;

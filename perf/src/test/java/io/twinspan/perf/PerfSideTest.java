@@ -46,7 +46,7 @@ class PerfSideTest {
   }
 
   private static PerfOptions options(PerfTest test, int sizeBytes, int queuePairs, long rotate) {
-    return new PerfOptions(test, sizeBytes, 300, 50, queuePairs, 112, 16, false, rotate);
+    return new PerfOptions(test, sizeBytes, 100, 20, queuePairs, 112, 16, false, false, rotate);
   }
 
   @ParameterizedTest
@@ -77,21 +77,28 @@ class PerfSideTest {
   @ValueSource(ints = {1, 2})
   void goesOnWithTheShortestQueues(int depth) throws Exception {
     for (PerfTest test : PerfTest.values()) {
-      PerfOptions options = new PerfOptions(test, 64, 100, 1, 1, 0, depth, false, 0);
+      PerfOptions options = new PerfOptions(test, 64, 100, 1, 1, 0, depth, false, false, 0);
       assertThat(measure(options).p50Us()).isPositive();
     }
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void letsAWorkerCopy(PerfTest test) throws Exception {
+    PerfOptions options = new PerfOptions(test, 4096, 50, 5, 1, 112, 16, true, false, 0);
+    assertThat(measure(options).p50Us()).isPositive();
+  }
+
   @Test
   void oneIterationIsEnough() throws Exception {
-    PerfOptions options = new PerfOptions(PerfTest.SEND_LAT, 0, 1, 0, 1, 0, 2, false, 0);
+    PerfOptions options = new PerfOptions(PerfTest.SEND_LAT, 0, 1, 0, 1, 0, 2, false, false, 0);
     assertThat(measure(options).messagesPerSecond()).isPositive();
   }
 
   @Test
   void aPeerThatGoesEndsTheMeasurement() throws Exception {
     PerfOptions options =
-        new PerfOptions(PerfTest.WRITE_BW, 64, Integer.MAX_VALUE, 1, 1, 112, 16, false, 0);
+        new PerfOptions(PerfTest.WRITE_BW, 64, Integer.MAX_VALUE, 1, 1, 112, 16, false, false, 0);
     CompletableFuture<PerfResult> leader = start(Side.B, options);
     try (PerfSide follower = new PerfSide(Side.A, socket(), options, PATIENCE)) {
       while (follower.phase() == 0) { // the leader's warm-up

@@ -44,9 +44,7 @@ class PerfCommandTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {
-        "send_lat", "send_bw", "write_lat", "write_bw", "write_imm_lat", "write_imm_bw"
-      })
+      strings = {"send_lat", "send_bw", "write_lat", "write_bw", "write_imm_lat", "write_imm_bw"})
   void measuresAndPrintsWhatItPromises(String test) {
     JsonNode result =
         TestArray.twinspan("perf", test, "--size", "64", "--iterations", "2000", "--json").json();
