@@ -64,6 +64,8 @@ final class Native {
   private static final MethodHandle FCHMOD = link("fchmod", JAVA_INT, JAVA_INT, JAVA_INT);
   private static final MethodHandle FCNTL =
       variadic(2, "fcntl", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle IOCTL =
+      variadic(2, "ioctl", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle MEMFD_CREATE =
       link("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle MMAP =
@@ -294,6 +296,16 @@ final class Native {
     MemorySegment state = STATE.get();
     try {
       int result = (int) FCNTL.invokeExact(state, fd, command, argument);
+      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+    } catch (Throwable e) {
+      throw propagate(e);
+    }
+  }
+
+  static int ioctl(int fd, long request, long argument) {
+    MemorySegment state = STATE.get();
+    try {
+      int result = (int) IOCTL.invokeExact(state, fd, request, argument);
       return result != -1 ? result : -(int) ERRNO.get(state, 0L);
     } catch (Throwable e) {
       throw propagate(e);
