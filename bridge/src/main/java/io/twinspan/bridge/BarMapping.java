@@ -1,6 +1,8 @@
 package io.twinspan.bridge;
 
+import io.twinspan.linux.Mapping;
 import io.twinspan.linux.TwinspanException;
+import io.twinspan.linux.VfioDevice;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,31 +13,68 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All of a BAR: a {@code resource} file of sysfs, or any file that stands for one.
+ * All of a BAR: a {@code resource} file of sysfs, or any file that stands for one. If the function
+ * is bound to vfio-pci, it is mapped through that, and comes with a doorbell.
  *
- * <p>A lock on one byte of the file, its own for each side, keeps a second process of this machine
- * from taking the same side. It ends with the process.
+ * <p>A second process of this machine can't take the same side: a function has one user in VFIO,
+ * and otherwise there is a lock on one byte of the file, its own for each side.
+ *
+ * @param closes gives everything back
  */
-final class BarMapping implements AutoCloseable {
-  private final FileChannel file;
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment segment;
+record BarMapping(MemorySegment segment, Optional<Doorbell> doorbell, Runnable closes)
+    implements AutoCloseable {
+  private static final int MEMORY_BAR = 2;
 
   /**
    * Maps a BAR.
    *
    * @throws TwinspanException if it can't be opened or mapped, or the side is taken
    */
-  BarMapping(Path path, Side side) {
+  static BarMapping open(Path path, Side side) {
+    Path function = path.toAbsolutePath().getParent();
+    return function != null && VfioDevice.isAt(function)
+        ? ofVfio(new VfioDevice(function))
+        : ofFile(path, side);
+  }
+
+  @Override
+  public void close() {
+    closes.run();
+  }
+
+  private static BarMapping ofVfio(VfioDevice device) {
+    try {
+      Mapping memory = device.map(MEMORY_BAR);
+      Doorbell doorbell = new IvshmemDoorbell(device);
+      Runnable closes =
+          () -> {
+            device.close();
+            memory.close();
+            doorbell.close();
+          };
+      return new BarMapping(memory.segment(), Optional.of(doorbell), closes);
+    } catch (RuntimeException e) {
+      device.close();
+      throw e;
+    }
+  }
+
+  private static BarMapping ofFile(Path path, Side side) {
     try {
       enable(path);
-      file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      FileChannel file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
       try {
-        lock(path, side);
-        segment = file.map(MapMode.READ_WRITE, 0, file.size(), arena);
+        if (tryLock(file, side) == null) {
+          throw new TwinspanException(
+              "another process of this machine uses %s as side %s".formatted(path, side));
+        }
+        Arena arena = Arena.ofShared();
+        MemorySegment segment = file.map(MapMode.READ_WRITE, 0, file.size(), arena);
+        return new BarMapping(segment, Optional.empty(), () -> close(arena, file));
       } catch (IOException | RuntimeException e) {
         file.close();
         throw e;
@@ -45,15 +84,7 @@ final class BarMapping implements AutoCloseable {
     }
   }
 
-  MemorySegment segment() {
-    return segment;
-  }
-
-  @Override
-  public void close() {
-    if (!file.isOpen()) {
-      return;
-    }
+  private static void close(Arena arena, FileChannel file) {
     arena.close();
     try {
       file.close();
@@ -73,14 +104,7 @@ final class BarMapping implements AutoCloseable {
     }
   }
 
-  private void lock(Path path, Side side) throws IOException {
-    if (tryLock(side) == null) {
-      throw new TwinspanException(
-          "another process of this machine uses %s as side %s".formatted(path, side));
-    }
-  }
-
-  private @Nullable FileLock tryLock(Side side) throws IOException {
+  private static @Nullable FileLock tryLock(FileChannel file, Side side) throws IOException {
     try {
       return file.tryLock(side.code(), 1, false);
     } catch (OverlappingFileLockException e) {

@@ -15,9 +15,11 @@ import java.nio.charset.StandardCharsets;
  * 24  size of the BAR (8)
  * 32  which of the sender's control areas serves the new life (2)   34  hello length (2)
  * 36  proof length (2)   38  text length (2)
- * 40  hello, proof, text
+ * 40  1 + the number of the sender's doorbell, 0 if it has none (4)   44  zero (4)
+ * 48  hello, proof, text
  * </pre>
  *
+ * @param bell by what the sender can be rung, from 1; 0 if it can't, and can't ring
  * @param hello {@link Hello}, encoded
  * @param proof {@link Proof} over this hello and that of {@code to}; empty if there is none yet
  * @param text why the reader is refused, for people; empty otherwise
@@ -28,6 +30,7 @@ record Mail(
     long to,
     long barBytes,
     int area,
+    int bell,
     ByteBuffer hello,
     ByteBuffer proof,
     String text) {
@@ -62,7 +65,8 @@ record Mail(
 
   private static final int MAGIC = 0x4C41_4D54; // "TMAL"
   private static final short VERSION = 1;
-  private static final int FIXED_BYTES = 40;
+  private static final int FIXED_BYTES = 48;
+  private static final int MAX_BELL = 1 << 16;
   private static final int MAX_TEXT_BYTES = 200;
 
   ByteBuffer encode() {
@@ -74,6 +78,7 @@ record Mail(
     out.putLong(attempt).putLong(to).putLong(barBytes);
     out.putShort((short) area).putShort((short) hello.remaining());
     out.putShort((short) proof.remaining()).putShort((short) textLength);
+    out.putInt(bell).putInt(0);
     return out.put(hello.duplicate()).put(proof.duplicate()).put(said, 0, textLength).flip();
   }
 
@@ -101,14 +106,20 @@ record Mail(
     int helloLength = Short.toUnsignedInt(in.getShort());
     int proofLength = Short.toUnsignedInt(in.getShort());
     int textLength = Short.toUnsignedInt(in.getShort());
-    if (attempt == 0 || in.remaining() != helloLength + proofLength + textLength) {
-      throw new Refusal("the lengths in its mail do not fit");
+    int bell = in.getInt();
+    int zero = in.getInt();
+    if (attempt == 0
+        || zero != 0
+        || bell < 0
+        || bell > MAX_BELL
+        || in.remaining() != helloLength + proofLength + textLength) {
+      throw new Refusal("the fields of its mail do not fit");
     }
     ByteBuffer hello = in.slice(in.position(), helloLength);
     in.position(in.position() + helloLength);
     ByteBuffer proof = in.slice(in.position(), proofLength);
     in.position(in.position() + proofLength);
     String text = Hello.printable(StandardCharsets.UTF_8.decode(in).toString());
-    return new Mail(kind, attempt, to, barBytes, area, hello, proof, text);
+    return new Mail(kind, attempt, to, barBytes, area, bell, hello, proof, text);
   }
 }

@@ -19,11 +19,13 @@ import org.slf4j.event.Level;
  * heartbeat standing still is the only sign of its death, except that a peer which starts anew, or
  * took this side for dead, says so at once. The peer is trusted in nothing it stores.
  *
- * <p><b>Waiting.</b> Nothing wakes this side, so a thread that sleeps looks again after {@value
- * #MIN_POLL_NS} ns, then after twice that, and so on up to {@value #MAX_POLL_NS} ns; a ring of the
- * peer's starts over. So the first message to a sleeping side waits up to {@value #MAX_POLL_NS} ns,
- * and an idle side does some 1700 short rounds a second, about 3 % of a core. Before the link is up
- * it looks every {@value #DOWN_POLL_NS} ns.
+ * <p><b>Waiting.</b> With {@code ivshmem-plain} nothing wakes this side, so a thread that sleeps
+ * looks again after {@value #MIN_POLL_NS} ns, then after twice that, and so on up to {@value
+ * #MAX_POLL_NS} ns; a ring of the peer's starts over. So the first message to a sleeping side waits
+ * up to {@value #MAX_POLL_NS} ns, and an idle side does some 1700 short rounds a second, about 3 %
+ * of a core. With {@code ivshmem-doorbell}, bound to vfio-pci behind an IOMMU at both sides, a ring
+ * is an interrupt and an idle side sleeps from heartbeat to heartbeat. Before the link is up it
+ * looks every {@value #DOWN_POLL_NS} ns in either case.
  *
  * <p><b>Memory.</b> Both machines map one coherent memory, so release and acquire order accesses as
  * between two processes. Its own windows lie in the BAR too; where that is mapped uncached, loads
@@ -56,7 +58,8 @@ public final class PciBridge implements Bridge {
   private final PciHandshake handshake;
   private final Heartbeat heartbeat;
   private final Complaints complaints = new Complaints(LOG);
-  private final EventFd neverSignalled = EventFd.create();
+  private final @Nullable Doorbell doorbell;
+  private final EventFd rung;
   private final WakeSource wakeSource = new Sleep();
 
   private @Nullable BridgeListener owner;
@@ -80,15 +83,20 @@ public final class PciBridge implements Bridge {
    *     another process of this machine uses it as the same side
    */
   public PciBridge(PciOptions options) {
+    this(options, BarMapping.open(options.bar, options.side));
+  }
+
+  /** With a BAR that is open; it is closed by {@link #close()}, and if this fails. */
+  PciBridge(PciOptions options, BarMapping bar) {
     side = options.side;
     barName = options.bar.toString();
     heartbeat = new Heartbeat(options.heartbeat.toNanos(), options.silence.toNanos());
-    bar = new BarMapping(options.bar, side);
+    this.bar = bar;
+    doorbell = bar.doorbell().orElse(null);
     try {
       layout = new BarLayout(bar.segment(), side, options.windowBytes, options.controlBytes);
     } catch (RuntimeException e) {
       bar.close();
-      neverSignalled.close();
       throw e;
     }
     window = layout.window(side, options.windowBytes);
@@ -103,7 +111,9 @@ public final class PciBridge implements Bridge {
             options.contract,
             options.windowBytes,
             options.controlBytes);
-    handshake = new PciHandshake(identity, new Proof(options.secret), layout);
+    int bell = doorbell == null ? 0 : doorbell.number() + 1;
+    handshake = new PciHandshake(identity, new Proof(options.secret), layout, bell);
+    rung = doorbell == null ? EventFd.create() : doorbell.rung();
   }
 
   @Override
@@ -164,9 +174,11 @@ public final class PciBridge implements Bridge {
 
   @Override
   public long nextDeadlineNs() {
-    return endpoint == null
-        ? nowNs + DOWN_POLL_NS
-        : Math.min(heartbeat.nextDeadlineNs(), nowNs + pollNs);
+    if (endpoint == null) {
+      return nowNs + DOWN_POLL_NS;
+    }
+    long beatNs = heartbeat.nextDeadlineNs();
+    return endpoint.wakes() ? beatNs : Math.min(beatNs, nowNs + pollNs);
   }
 
   @Override
@@ -186,8 +198,8 @@ public final class PciBridge implements Bridge {
     }
     state = state.transition(LinkState.CLOSED);
     handshake.goodbye();
-    neverSignalled.close();
     bar.close();
+    rung.close();
   }
 
   // --- mail
@@ -263,7 +275,7 @@ public final class PciBridge implements Bridge {
   // --- lives
 
   private void up(PciHandshake.Agreement agreed) {
-    PciEndpoint newborn = new PciEndpoint(agreed, side, layout, window);
+    PciEndpoint newborn = new PciEndpoint(agreed, side, layout, window, doorbell);
     state = state.transition(LinkState.UP);
     endpoint = newborn;
     generation = newborn.generation();
@@ -308,7 +320,7 @@ public final class PciBridge implements Bridge {
     return owner;
   }
 
-  /** Nothing ends a sleep but its time, which grows while the peer does not ring. */
+  /** Without a doorbell only time ends a sleep, and it grows while the peer does not ring. */
   private final class Sleep implements WakeSource {
     @Override
     public void arm() {
@@ -323,11 +335,14 @@ public final class PciBridge implements Bridge {
       if (endpoint != null) {
         endpoint.disarm();
       }
+      if (doorbell != null) {
+        boolean _ = rung.drain();
+      }
     }
 
     @Override
     public Fd fd() {
-      return neverSignalled.fd();
+      return rung.fd();
     }
   }
 }

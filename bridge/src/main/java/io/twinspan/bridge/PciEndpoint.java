@@ -2,6 +2,7 @@ package io.twinspan.bridge;
 
 import io.twinspan.concurrent.SharedMemory;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** One life of a link through a BAR. */
 final class PciEndpoint implements BridgeEndpoint {
@@ -15,17 +16,27 @@ final class PciEndpoint implements BridgeEndpoint {
   private final MemorySegment localControl;
   private final MemorySegment remoteControl;
 
+  private final @Nullable Doorbell doorbell;
+  private final int peerBell;
+
   private long sleeps;
   private long lastRung;
   private long rings;
   private long heard;
   private long heartbeat;
 
-  PciEndpoint(PciHandshake.Agreement agreed, Side side, BarLayout layout, Window local) {
+  PciEndpoint(
+      PciHandshake.Agreement agreed,
+      Side side,
+      BarLayout layout,
+      Window local,
+      @Nullable Doorbell doorbell) {
     generation = agreed.generation();
     peerName = agreed.peer().nodeName();
     peerAttempt = agreed.peerAttempt();
     this.local = local;
+    peerBell = agreed.peerBell() - 1;
+    this.doorbell = peerBell >= 0 ? doorbell : null;
     remote = layout.window(side.peer(), agreed.peer().windowBytes());
     localPage = layout.control(side, agreed.ownArea());
     remotePage = layout.control(side.peer(), agreed.peerArea());
@@ -66,14 +77,23 @@ final class PciEndpoint implements BridgeEndpoint {
     return remoteControl;
   }
 
-  /** Without a fence: a ring that is missed because the peer arms just now costs it one sleep. */
+  /**
+   * Without a doorbell there is no fence: a ring that is missed because the peer arms just now
+   * costs it one short sleep.
+   */
   @Override
   public void ring() {
+    if (doorbell != null) {
+      SharedMemory.fullFence(); // what was stored is visible before we look whether it sleeps
+    }
     long armed = SharedMemory.getLongAcquire(localPage, ControlPage.ARMED);
     if (armed != 0 && armed != lastRung) {
       lastRung = armed;
       rings++;
       SharedMemory.setLongRelease(remotePage, ControlPage.BELL, rings);
+      if (doorbell != null) {
+        doorbell.ring(peerBell);
+      }
     }
   }
 
@@ -85,6 +105,11 @@ final class PciEndpoint implements BridgeEndpoint {
   @Override
   public void peerScratchpad(int index, long value) {
     SharedMemory.setLongRelease(remotePage, ControlPage.scratchpad(index), value);
+  }
+
+  /** Whether a ring of either side ends the other one's sleep. */
+  boolean wakes() {
+    return doorbell != null;
   }
 
   /** Which attempt of the peer this life was made with. */

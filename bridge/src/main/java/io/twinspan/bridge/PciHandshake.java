@@ -28,11 +28,13 @@ final class PciHandshake {
   private static final ByteBuffer NO_PROOF = ByteBuffer.allocate(0);
 
   /** What both sides know when it is done. */
-  record Agreement(long generation, Hello peer, long peerAttempt, int ownArea, int peerArea) {}
+  record Agreement(
+      long generation, Hello peer, long peerAttempt, int ownArea, int peerArea, int peerBell) {}
 
   private final Identity identity;
   private final Proof proof;
   private final BarLayout layout;
+  private final int bell;
   private final Mailbox outbox;
   private final SecureRandom random = new SecureRandom();
 
@@ -44,10 +46,11 @@ final class PciHandshake {
   private long peerAttempt;
   private long refusedAttempt;
 
-  PciHandshake(Identity identity, Proof proof, BarLayout layout) {
+  PciHandshake(Identity identity, Proof proof, BarLayout layout, int bell) {
     this.identity = identity;
     this.proof = proof;
     this.layout = layout;
+    this.bell = bell;
     outbox = layout.outbox();
     attempt = newAttempt();
     own = identity.newHello(0);
@@ -106,7 +109,8 @@ final class PciHandshake {
       throw new Refusal("it has no control area " + mail.area());
     }
     long generation = Math.max(own.generation(), known.generation()) + 1;
-    return Optional.of(new Agreement(generation, known, peerAttempt, area, mail.area()));
+    return Optional.of(
+        new Agreement(generation, known, peerAttempt, area, mail.area(), mail.bell()));
   }
 
   /** Tells whoever wrote this why it is not let in, and hears nothing more of its attempt. */
@@ -156,7 +160,7 @@ final class PciHandshake {
   private Mail show(Mail.Kind kind, ByteBuffer ownProof, String text) {
     ByteBuffer hello = own.encoded();
     long barBytes = layout.barBytes();
-    Mail mail = new Mail(kind, attempt, peerAttempt, barBytes, area, hello, ownProof, text);
+    Mail mail = new Mail(kind, attempt, peerAttempt, barBytes, area, bell, hello, ownProof, text);
     outbox.write(mail.encode());
     return mail;
   }

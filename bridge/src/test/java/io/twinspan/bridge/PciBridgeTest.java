@@ -8,6 +8,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
+import io.twinspan.linux.EventFd;
+import io.twinspan.linux.Poller;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
@@ -357,7 +359,7 @@ class PciBridgeTest {
       long to = toOf(a);
       ByteBuffer proof = ByteBuffer.allocate(random.nextInt(3) * 16);
       Mail mail =
-          new Mail(kind, 1 + i, to, BAR_BYTES, random.nextInt(3), hello.encoded(), proof, "no");
+          new Mail(kind, 1 + i, to, BAR_BYTES, random.nextInt(3), 0, hello.encoded(), proof, "no");
       byte[] bytes = mail.encode().array();
       for (int j = random.nextInt(4); j > 0; j--) {
         bytes[random.nextInt(bytes.length)] = (byte) random.nextInt(256);
@@ -395,6 +397,42 @@ class PciBridgeTest {
     assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(50 * US);
   }
 
+  @Test
+  void whereThereIsADoorbellItEndsASleepOnce() {
+    List<EventFd> bells = List.of(EventFd.create(), EventFd.create());
+    Node a = nodeWithDoorbell(Side.A, bells, 0);
+    Node b = nodeWithDoorbell(Side.B, bells, 1);
+    runUntilUp(a, b);
+    run(1);
+    assertThat(a.bridge.nextDeadlineNs() - nowNs).isBetween(10 * MS, 50 * MS);
+    try (Poller sleeper = new Poller()) {
+      sleeper.add(b.bridge.wakeSource().fd(), 0);
+
+      a.endpoint().ring();
+      assertThat(sleeper.await(0)).as("awake").isZero();
+
+      b.bridge.wakeSource().arm();
+      a.endpoint().ring();
+      assertThat(sleeper.await(0)).as("asleep").isEqualTo(1);
+      b.bridge.wakeSource().disarm();
+      assertThat(sleeper.await(0)).as("drained").isZero();
+      a.endpoint().ring();
+      assertThat(sleeper.await(0)).as("awake again").isZero();
+    }
+  }
+
+  @Test
+  void aDoorbellAtOneSideOnlyIsOfNoUse() {
+    Node a = nodeWithDoorbell(Side.A, List.of(EventFd.create()), 0);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    run(1);
+    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(50 * US);
+    b.bridge.wakeSource().arm();
+    a.endpoint().ring();
+    assertThat(b.bridge.doWork(nowNs)).isEqualTo(1);
+  }
+
   // --- two sides in one thread
 
   private Node node(Side side) {
@@ -403,6 +441,13 @@ class PciBridgeTest {
 
   private Node node(Side side, UnaryOperator<PciOptions> more) {
     return add(new PciBridge(more.apply(new PciOptions(side, bar, ARRAY, SECRET))));
+  }
+
+  private Node nodeWithDoorbell(Side side, List<EventFd> bells, int number) {
+    BarMapping mapping = BarMapping.open(bar, side);
+    Doorbell doorbell = new FakeDoorbell(bells, number);
+    BarMapping rung = new BarMapping(mapping.segment(), Optional.of(doorbell), mapping.closes());
+    return add(new PciBridge(new PciOptions(side, bar, ARRAY, SECRET), rung));
   }
 
   private Node add(PciBridge bridge) {
@@ -477,6 +522,23 @@ class PciBridgeTest {
   private static void assertFilled(MemorySegment segment, int value) {
     MemorySegment expected = Arena.ofAuto().allocate(segment.byteSize()).fill((byte) value);
     assertThat(segment.mismatch(expected)).isEqualTo(-1);
+  }
+
+  private record FakeDoorbell(List<EventFd> bells, int number) implements Doorbell {
+    @Override
+    public void ring(int peer) {
+      bells.get(peer).signal();
+    }
+
+    @Override
+    public EventFd rung() {
+      return bells.get(number);
+    }
+
+    @Override
+    public void close() {
+      rung().close();
+    }
   }
 
   private static final class Node implements BridgeListener {

@@ -26,6 +26,7 @@ import picocli.CommandLine.ParameterException;
       ControllerCommand.class,
       NvmeCommand.class,
       DemoCommand.class,
+      PerfCommand.class,
       VersionCommand.class
     })
 public final class Twinspan {

@@ -83,6 +83,7 @@ class TwinspanTest {
             "controller start",
             "nvme list",
             "demo",
+            "perf",
             "version");
   }
 
@@ -132,6 +133,23 @@ class TwinspanTest {
         "controller explode a",
         "nvme",
         "demo --input",
+        "perf",
+        "perf no_such_lat",
+        "perf send_lat --size big",
+        "perf send_lat --size -1",
+        "perf send_lat --size 2GiB",
+        "perf write_lat --size 12",
+        "perf send_bw --depth 100",
+        "perf send_bw --qps 17",
+        "perf send_bw --iterations 0",
+        "perf send_bw --rotate 1TiB",
+        "perf send_lat --wait sometimes",
+        "perf send_lat --engine steam",
+        "perf send_lat --cpu 0",
+        "perf send_lat --cpu 0,1,2",
+        "perf send_lat --cpu x,y",
+        "perf send_lat --cpu 0,5000",
+        "perf send_lat --listen DIR --connect DIR",
         "version extra"
       })
   void wrongUsageIsOneLineAndStatus2(String line) throws IOException {

@@ -232,6 +232,11 @@ final class RdmaPeerLink implements PeerLink {
     }
 
     @Override
+    public void channelDown(Channel channel, String reason) {
+      link.fail(LinkDown.Kind.PROTOCOL, "channel " + channel.spec().name() + " failed: " + reason);
+    }
+
+    @Override
     public void connectionEvent(QueuePair queuePair, CmEvent event) {
       if (event == CmEvent.DISCONNECTED || event == CmEvent.REJECTED) {
         link.fail(

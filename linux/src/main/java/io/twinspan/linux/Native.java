@@ -64,6 +64,8 @@ final class Native {
   private static final MethodHandle FCHMOD = link("fchmod", JAVA_INT, JAVA_INT, JAVA_INT);
   private static final MethodHandle FCNTL =
       variadic(2, "fcntl", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
+  private static final MethodHandle IOCTL =
+      variadic(2, "ioctl", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle MEMFD_CREATE =
       link("memfd_create", JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle MMAP =
@@ -105,6 +107,10 @@ final class Native {
   private static final MethodHandle SETSID = link("setsid", JAVA_INT);
   private static final MethodHandle PRCTL =
       variadic(1, "prctl", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle SCHED_SETAFFINITY =
+      link("sched_setaffinity", JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
+  private static final MethodHandle SCHED_GETAFFINITY =
+      link("sched_getaffinity", JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
   private static final MethodHandle SYSCALL =
       variadic(1, "syscall", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle FUTEX =
@@ -290,6 +296,16 @@ final class Native {
     MemorySegment state = STATE.get();
     try {
       int result = (int) FCNTL.invokeExact(state, fd, command, argument);
+      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+    } catch (Throwable e) {
+      throw propagate(e);
+    }
+  }
+
+  static int ioctl(int fd, long request, long argument) {
+    MemorySegment state = STATE.get();
+    try {
+      int result = (int) IOCTL.invokeExact(state, fd, request, argument);
       return result != -1 ? result : -(int) ERRNO.get(state, 0L);
     } catch (Throwable e) {
       throw propagate(e);
@@ -564,6 +580,26 @@ final class Native {
     MemorySegment state = STATE.get();
     try {
       int result = (int) PRCTL.invokeExact(state, option, arg2, arg3, arg4, arg5);
+      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+    } catch (Throwable e) {
+      throw propagate(e);
+    }
+  }
+
+  static int sched_setaffinity(int pid, long length, MemorySegment mask) {
+    MemorySegment state = STATE.get();
+    try {
+      int result = (int) SCHED_SETAFFINITY.invokeExact(state, pid, length, mask);
+      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+    } catch (Throwable e) {
+      throw propagate(e);
+    }
+  }
+
+  static int sched_getaffinity(int pid, long length, MemorySegment mask) {
+    MemorySegment state = STATE.get();
+    try {
+      int result = (int) SCHED_GETAFFINITY.invokeExact(state, pid, length, mask);
       return result != -1 ? result : -(int) ERRNO.get(state, 0L);
     } catch (Throwable e) {
       throw propagate(e);

@@ -8,7 +8,11 @@ import io.twinspan.concurrent.SharedMemory;
 import io.twinspan.dma.Opcode;
 import io.twinspan.linux.TwinspanException;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One logical channel of a link: a segment of the window, regions in it, queue pairs, and a
@@ -19,6 +23,8 @@ public final class Channel {
   public static final int REGION_SLOTS = ChannelLayout.REGIONS;
 
   private static final long AUDIT_NS = 1_000_000;
+
+  private static final Logger LOG = LoggerFactory.getLogger(Channel.class);
 
   private final Link link;
   private final ChannelSpec spec;
@@ -37,6 +43,8 @@ public final class Channel {
   private final @Nullable QueuePair[] queuePairs;
 
   private final Transfers transfers;
+  private final ChannelLatency latency = new ChannelLatency();
+  private final ChannelLife life = new ChannelLife();
 
   private @Nullable BridgeEndpoint endpoint;
   private MemorySegment localControl = MemorySegment.NULL;
@@ -48,6 +56,8 @@ public final class Channel {
   private long receivedOperationsBefore;
   private boolean countsChanged;
   private long lastAuditNs;
+  private String downReason = "";
+  private @Nullable String pendingFailure;
 
   Channel(Link link, ChannelPlan plan, ChannelSpec spec, Side side, MemorySegment window) {
     this.link = link;
@@ -96,6 +106,30 @@ public final class Channel {
     return segment;
   }
 
+  /** Whether it can be used: the link is up, and the channel has not failed. */
+  public boolean isUp() {
+    return localControl.byteSize() > 0;
+  }
+
+  /**
+   * Ends this life of the channel, and of no other: at both sides its regions are deregistered, its
+   * queue pairs fail, and its shared memory is cleared. {@link LinkListener#channelDown} follows,
+   * at the latest at the end of the {@link Link#doWork} that is running; and when both sides are
+   * ready, {@link LinkListener#channelUp}. Does nothing if it is down already.
+   *
+   * @param reason a sentence for people, here and at the peer; at most 116 ASCII characters arrive
+   */
+  public void fail(String reason) {
+    if (!isUp()) {
+      return;
+    }
+    if (link.isIdle()) {
+      failNow(reason);
+    } else if (pendingFailure == null) {
+      pendingFailure = reason;
+    }
+  }
+
   /**
    * Takes a part of this side's segment, for as long as the link object lives.
    *
@@ -125,11 +159,11 @@ public final class Channel {
    */
   public MemoryRegion register(int slot, MemorySegment part, Access... access) {
     MemoryRegion before = regions[slot];
-    if (endpoint == null || before != null) {
+    BridgeEndpoint present = endpoint;
+    if (present == null || !isUp() || before != null) {
       throw new TwinspanException(
           "channel %s can't register slot %d: %s"
-              .formatted(
-                  spec.name(), slot, before == null ? "the link is down" : "the slot is in use"));
+              .formatted(spec.name(), slot, before == null ? "it is down" : "the slot is in use"));
     }
     long offset = part.address() - segment.address();
     if (offset < 0 || offset > segment.byteSize() - part.byteSize()) {
@@ -149,7 +183,7 @@ public final class Channel {
     SharedMemory.setLongRelease(
         remoteControl,
         entry + ChannelLayout.REGION_KEY,
-        RegionTable.keyWord(endpoint.generation(), rkey));
+        RegionTable.keyWord(present.generation(), rkey));
     link.ringLater();
     return region;
   }
@@ -218,7 +252,7 @@ public final class Channel {
     }
     QueuePair queuePair = new QueuePair(this, index, sendQueue, receiveQueue, shared);
     queuePairs[index] = queuePair;
-    if (endpoint != null) {
+    if (isUp()) {
       queuePair.up();
     }
     return queuePair;
@@ -228,14 +262,24 @@ public final class Channel {
 
   void up(BridgeEndpoint newborn) {
     endpoint = newborn;
+    pendingFailure = null;
     long length = ChannelLayout.bytes(spec);
-    localControl = newborn.localControl().asSlice(controlOffset, length);
-    remoteControl = newborn.remoteControl().asSlice(controlOffset, length);
+    life.up(
+        newborn.localControl().asSlice(controlOffset, length),
+        newborn.remoteControl().asSlice(controlOffset, length));
+    open(newborn);
+  }
+
+  /** A life of the channel begins; both control blocks are clear. */
+  private void open(BridgeEndpoint present) {
+    localControl = life.ownBlock();
+    remoteControl = life.peerBlock();
     MemorySegment peers =
-        newborn.remote().segment().asSlice(peerSegmentOffset, spec.segmentBytes(side.peer()));
-    table.up(localControl, peers, newborn.generation());
+        present.remote().segment().asSlice(peerSegmentOffset, spec.segmentBytes(side.peer()));
+    table.up(localControl, peers, present.generation());
     sentBytes = 0;
     sentOperations = 0;
+    countsChanged = false;
     lastAuditNs = link.nowNs();
     if (sharedReceives != null && peerSharedReceives != null) {
       sharedReceives.up();
@@ -250,6 +294,9 @@ public final class Channel {
 
   /** First step of going down: takes all rights back where the peer would look for them. */
   void revokeAll() {
+    if (!isUp()) {
+      return;
+    }
     // Their memory stays usable until the queue pairs have taken what had arrived before.
     for (int slot = 0; slot < REGION_SLOTS; slot++) {
       MemoryRegion region = regions[slot];
@@ -261,9 +308,17 @@ public final class Channel {
 
   /** Second step: fails what is outstanding, and forgets the memory. */
   void down() {
+    if (isUp()) {
+      shut("the link is down");
+    }
+    life.down();
+    endpoint = null;
+  }
+
+  private void shut(String why) {
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
-        queuePair.linkDown();
+        queuePair.linkDown(why);
       }
     }
     for (int slot = 0; slot < REGION_SLOTS; slot++) {
@@ -278,12 +333,18 @@ public final class Channel {
     receivedOperationsBefore = counters.receivedOperations();
     transfers.discard();
     table.down();
-    endpoint = null;
     localControl = MemorySegment.NULL;
     remoteControl = MemorySegment.NULL;
   }
 
   int doWork() {
+    ChannelLife.Finding finding = life.look();
+    if (finding != ChannelLife.Finding.NOTHING) {
+      return changeLife(finding);
+    }
+    if (!isUp()) {
+      return sayAgain();
+    }
     int work = transfers.collect();
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
@@ -296,9 +357,54 @@ public final class Channel {
     return work;
   }
 
+  private int changeLife(ChannelLife.Finding finding) {
+    if (finding == ChannelLife.Finding.FAILED) {
+      failNow("the peer: " + life.peersReason());
+    } else if (endpoint != null) {
+      open(endpoint);
+      link.ringLater();
+      LOG.info("channel {}: up again, life {}", spec.name(), life.life());
+      link.channelUp(this, life.life());
+    }
+    return 1;
+  }
+
+  /** Down, and waiting for the peer. */
+  private int sayAgain() {
+    if (link.nowNs() - lastAuditNs >= AUDIT_NS) {
+      lastAuditNs = link.nowNs();
+      life.publish();
+      link.ringLater();
+    }
+    return 0;
+  }
+
+  /** What {@link #fail} could not do while the link was at work. */
+  void failIfPending() {
+    String reason = pendingFailure;
+    if (reason != null) {
+      pendingFailure = null;
+      if (isUp()) {
+        failNow(reason);
+      }
+    }
+  }
+
+  private void failNow(String reason) {
+    LOG.warn("channel {}: down, life {}: {}", spec.name(), life.life(), reason);
+    pendingFailure = null;
+    downReason = reason;
+    revokeAll();
+    shut("the channel is down: " + reason);
+    life.close(reason);
+    lastAuditNs = link.nowNs();
+    link.ringLater();
+    link.channelDown(this, reason);
+  }
+
   long nextDeadlineNs() {
     long deadline = Long.MAX_VALUE;
-    if (countsChanged) {
+    if (countsChanged || !isUp()) {
       deadline = lastAuditNs + AUDIT_NS;
     }
     for (QueuePair queuePair : queuePairs) {
@@ -312,7 +418,7 @@ public final class Channel {
   // --- for regions and queue pairs
 
   void revoke(MemoryRegion region, int slot) {
-    if (regions[slot] != region || endpoint == null) {
+    if (regions[slot] != region || !isUp()) {
       return;
     }
     regions[slot] = null;
@@ -337,8 +443,18 @@ public final class Channel {
     return table;
   }
 
-  boolean isUp() {
-    return endpoint != null;
+  /** For tests: this side's region in a slot. */
+  @Nullable MemoryRegion regionAt(int slot) {
+    return regions[slot];
+  }
+
+  /** For tests: this side's control block, also while the channel is down. */
+  MemorySegment controlBlock() {
+    return life.ownBlock();
+  }
+
+  ChannelLatency latency() {
+    return latency;
   }
 
   MemorySegment localControl() {
@@ -391,7 +507,11 @@ public final class Channel {
 
   /** Whether the descriptor rings take so many more. */
   boolean hasRoom(int descriptors) {
-    return transfers.hasRoom(descriptors);
+    if (transfers.hasRoom(descriptors)) {
+      return true;
+    }
+    counters.ringWait();
+    return false;
   }
 
   /**
@@ -434,6 +554,40 @@ public final class Channel {
   /** Takes back all transfers of an owner that has given up. */
   void cancel(TransferOwner owner) {
     transfers.cancel(owner);
+  }
+
+  ChannelSnapshot snapshot() {
+    List<ChannelSnapshot.Region> own = new ArrayList<>();
+    List<ChannelSnapshot.Region> remote = new ArrayList<>();
+    for (int slot = 0; slot < REGION_SLOTS; slot++) {
+      MemoryRegion region = regions[slot];
+      if (region != null) {
+        own.add(new ChannelSnapshot.Region(slot, region.rkey(), region.lengthBytes()));
+      }
+      RemoteRegion peers = remoteRegions[slot];
+      if (peers.isValid()) {
+        remote.add(new ChannelSnapshot.Region(slot, peers.rkey(), peers.lengthBytes()));
+      }
+    }
+    List<ChannelSnapshot.Pair> pairs = new ArrayList<>();
+    for (int index = 0; index < queuePairs.length; index++) {
+      QueuePair queuePair = queuePairs[index];
+      if (queuePair != null) {
+        pairs.add(queuePair.snapshot(index));
+      }
+    }
+    return new ChannelSnapshot(
+        spec,
+        isUp(),
+        life.life(),
+        downReason,
+        allocated,
+        own,
+        remote,
+        transfers.snapshot(),
+        pairs,
+        counters.snapshot(),
+        latency.summary());
   }
 
   /** What is not worth a store or a look in every round. */

@@ -15,7 +15,9 @@ public final class ChannelCounters {
   private static final int RECEIVED_BYTES = 3;
   private static final int RECEIVED_OPERATIONS = 4;
   private static final int RECEIVE_ERRORS = 5;
-  private static final int COUNT = 6;
+  private static final int RECEIVER_WAITS = 6;
+  private static final int RING_WAITS = 7;
+  private static final int COUNT = 8;
 
   private final AtomicLongArray values = new AtomicLongArray(COUNT);
 
@@ -46,6 +48,16 @@ public final class ChannelCounters {
     return values.get(RECEIVED_OPERATIONS);
   }
 
+  /** How often a send began to wait for a receive of the peer. */
+  public long receiverWaits() {
+    return values.get(RECEIVER_WAITS);
+  }
+
+  /** How often a request found the descriptor ring full and had to wait. */
+  public long ringWaits() {
+    return values.get(RING_WAITS);
+  }
+
   /** What the peer announced and made no sense. */
   public long receiveErrors() {
     return values.get(RECEIVE_ERRORS);
@@ -58,6 +70,26 @@ public final class ChannelCounters {
 
   void sendError() {
     add(SEND_ERRORS, 1);
+  }
+
+  void receiverWait() {
+    add(RECEIVER_WAITS, 1);
+  }
+
+  void ringWait() {
+    add(RING_WAITS, 1);
+  }
+
+  ChannelSnapshot.Counts snapshot() {
+    return new ChannelSnapshot.Counts(
+        sentBytes(),
+        sentOperations(),
+        sendErrors(),
+        receivedBytes(),
+        receivedOperations(),
+        receiveErrors(),
+        receiverWaits(),
+        ringWaits());
   }
 
   void receiveError() {

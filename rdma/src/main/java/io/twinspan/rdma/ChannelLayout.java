@@ -56,7 +56,8 @@ final class ChannelLayout {
   static final long SENT_BYTES = REGIONS * REGION_BYTES;
   static final long SENT_OPERATIONS = SENT_BYTES + Long.BYTES;
   static final long CHANNEL_LIFE = SENT_BYTES + SharedMemory.PADDING_BYTES;
-  static final long SHARED_RECEIVES = CHANNEL_LIFE + SharedMemory.PADDING_BYTES;
+  static final long CHANNEL_LIFE_BYTES = SharedMemory.PADDING_BYTES;
+  static final long SHARED_RECEIVES = CHANNEL_LIFE + CHANNEL_LIFE_BYTES;
 
   static final long CM_WORD = 0;
   static final long CM_FIRST_RECEIVE = 8;

@@ -24,7 +24,8 @@ public enum CmEvent {
    */
   DISCONNECTED,
   /**
-   * The link is down, and with it the queue pair if it was in use: it is in {@link QpState#ERR}.
+   * The link or its channel is down, and with it the queue pair if it was in use: it is in {@link
+   * QpState#ERR}.
    */
   DEVICE_REMOVAL
 }

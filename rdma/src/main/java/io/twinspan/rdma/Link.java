@@ -14,10 +14,13 @@ import io.twinspan.concurrent.WakeSignal;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.dma.DmaWorker;
 import io.twinspan.dma.EngineTurns;
+import io.twinspan.linux.TwinspanException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,6 +58,10 @@ public final class Link implements AutoCloseable {
   private int roundsToSkip;
   private int roundsSkipped;
   private long nowNs;
+
+  /** Who waits for a snapshot; any thread sets it, the link's takes it. */
+  private final AtomicReference<@Nullable CompletableFuture<LinkSnapshot>> snapshotWanted =
+      new AtomicReference<>();
 
   /**
    * A link that is down.
@@ -198,8 +205,14 @@ public final class Link implements AutoCloseable {
     } finally {
       working = false;
     }
+    for (int i = 0; i < byPriority.length; i++) {
+      byPriority[i].failIfPending();
+    }
     if (pendingFailure != null) {
       fail(pendingFailure.kind(), pendingFailure.detail());
+    }
+    if (snapshotWanted.getOpaque() != null) {
+      tellSnapshot();
     }
     for (int i = 0; i < notifying.size(); i++) {
       notifying.get(i).notifyIfArmed();
@@ -313,10 +326,55 @@ public final class Link implements AutoCloseable {
     } finally {
       bridge.close();
       wakeSignal.close();
+      CompletableFuture<LinkSnapshot> asked = snapshotWanted.getAndSet(null);
+      if (asked != null) {
+        boolean _ = asked.completeExceptionally(new TwinspanException("the link is closed"));
+      }
+    }
+  }
+
+  /**
+   * What the link looks like between two rounds of its thread; any thread may ask.
+   *
+   * @return completed by the next {@link #doWork}, or with an exception by {@link #close}
+   */
+  public CompletableFuture<LinkSnapshot> snapshot() {
+    CompletableFuture<LinkSnapshot> asked = new CompletableFuture<>();
+    CompletableFuture<LinkSnapshot> before = snapshotWanted.compareAndExchange(null, asked);
+    if (before != null) {
+      return before; // somebody asked just now
+    }
+    wake();
+    return asked;
+  }
+
+  private void tellSnapshot() {
+    CompletableFuture<LinkSnapshot> asked = snapshotWanted.getAndSet(null);
+    if (asked != null) {
+      List<ChannelSnapshot> shots = channels.stream().map(Channel::snapshot).toList();
+      asked.complete(
+          new LinkSnapshot(side(), isUp(), generation(), peerName(), workers.size(), shots));
     }
   }
 
   // --- for channels and queue pairs
+
+  Clock clock() {
+    return clock;
+  }
+
+  void channelDown(Channel channel, String reason) {
+    int _ = events.deliver(listener); // of its queue pairs
+    if (listener != null) {
+      listener.channelDown(channel, reason);
+    }
+  }
+
+  void channelUp(Channel channel, long life) {
+    if (listener != null) {
+      listener.channelUp(channel, life);
+    }
+  }
 
   LinkOptions options() {
     return options;

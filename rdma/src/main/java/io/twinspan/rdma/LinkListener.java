@@ -26,6 +26,20 @@ public interface LinkListener {
    */
   void linkDown(LinkDown why);
 
+  /**
+   * A channel has failed, here or at the peer, while the link is up. Its regions are deregistered,
+   * and everything outstanding on it was flushed, before this is called.
+   */
+  default void channelDown(Channel channel, String reason) {}
+
+  /**
+   * A channel that had failed can be used again: nothing is registered on it, and no queue pair
+   * connected. Not called for the first life, which begins with the link.
+   *
+   * @param life how often it was re-established since the link came up, the same at both sides
+   */
+  default void channelUp(Channel channel, long life) {}
+
   /** Something happened to a queue pair's connection. */
   default void connectionEvent(QueuePair queuePair, CmEvent event) {}
 

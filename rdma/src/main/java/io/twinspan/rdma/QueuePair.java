@@ -302,10 +302,15 @@ public final class QueuePair {
     receiveQueue.publish();
   }
 
-  void linkDown() {
+  /**
+   * The link is down, or the channel.
+   *
+   * @param why for people
+   */
+  void linkDown(String why) {
     boolean wasUsed = state != QpState.RESET;
     if (wasUsed && state != QpState.ERR) {
-      toError("the link is down");
+      toError(why);
     }
     connector.forget();
     if (wasUsed) {
@@ -326,6 +331,20 @@ public final class QueuePair {
       work += answerOrGiveUp();
     }
     return work;
+  }
+
+  ChannelSnapshot.Pair snapshot(int index) {
+    return new ChannelSnapshot.Pair(
+        index,
+        number,
+        state,
+        sendQueue.postedCount(),
+        sendQueue.issuedCount(),
+        sendQueue.completedCount(),
+        receiveQueue.postedCount(),
+        receiveQueue.first(),
+        sendQueue.credit(),
+        lastError);
   }
 
   /** Sends and answers what can be, and completes what is done. */
@@ -438,7 +457,7 @@ public final class QueuePair {
 
   private void toInit(QpAttributes wanted) {
     if (!channel.isUp()) {
-      throw new IllegalStateException("the link is down");
+      throw new IllegalStateException("the link or the channel is down");
     }
     set(wanted, connector.isAsking());
     state = state.transition(QpState.INIT);

@@ -54,6 +54,11 @@ final class ReceiveQueue {
     ring.publish();
   }
 
+  /** For tools: how many receives were ever posted. */
+  long postedCount() {
+    return ring.completed() + ring.outstanding();
+  }
+
   int post(long id, MemoryRegion region, long offset, int lengthBytes) {
     if (shared != null) {
       return QueuePair.INVALID;

@@ -54,6 +54,7 @@ final class SendQueue implements TransferOwner {
   private final MemorySegment inlineMemory;
   private final int inlineKey;
   private final SendSlot[] slots;
+  private final LatencySample sample;
   private final Translation target = new Translation();
 
   private long posted;
@@ -88,6 +89,7 @@ final class SendQueue implements TransferOwner {
     for (int i = 0; i < depth; i++) {
       slots[i] = new SendSlot(index);
     }
+    sample = new LatencySample(channel.latency(), channel.link().clock());
     this.completions = completions.source(depth);
   }
 
@@ -111,6 +113,7 @@ final class SendQueue implements TransferOwner {
           && slot.lengthBytes <= ChannelLayout.EAGER_BYTES
           && store(slot, request.inlineData, request.inlineOffset)) {
         awaited |= slot.signaled;
+        sample.posted(posted);
         posted++;
         issued = posted;
         stored = posted;
@@ -121,6 +124,7 @@ final class SendQueue implements TransferOwner {
           request.inlineData, request.inlineOffset, inlineMemory, place, slot.lengthBytes);
       slot.keepInline(inlineKey, place);
     }
+    sample.posted(posted);
     posted++;
     return QueuePair.OK;
   }
@@ -243,6 +247,7 @@ final class SendQueue implements TransferOwner {
       completed++;
     }
     if (completed > before) {
+      sample.completed(completed);
       channel.countSent(bytes, completed - before);
     }
     awaited = completed < stored;
@@ -257,6 +262,7 @@ final class SendQueue implements TransferOwner {
       giveBack(slot(completed));
       add(slot(completed), WcStatus.WR_FLUSH_ERR, 0);
     }
+    sample.dropped();
     issued = posted;
     stored = posted;
     failing = false;
@@ -269,6 +275,27 @@ final class SendQueue implements TransferOwner {
   void publishCounts() {
     ownReceives.publish();
   }
+
+  // --- for tools
+
+  long postedCount() {
+    return posted;
+  }
+
+  long issuedCount() {
+    return issued;
+  }
+
+  long completedCount() {
+    return completed;
+  }
+
+  /** How many receives the peer has for this side, as far as was seen. */
+  long credit() {
+    return receives.posted() - receives.taken();
+  }
+
+  // --- posting
 
   private boolean makesRoom() {
     if (completed < stored) {
@@ -474,6 +501,7 @@ final class SendQueue implements TransferOwner {
     long nowNs = channel.link().nowNs();
     if (waitsSinceNs == NEVER) {
       waitsSinceNs = nowNs;
+      channel.counters().receiverWait();
     }
     if (nowNs >= queuePair.receiverDeadlineNs(waitsSinceNs)) {
       return refuse(slot, WcStatus.RNR_RETRY_EXC_ERR, "the peer posts no receive");

@@ -138,6 +138,16 @@ final class TransferRing {
     ring.releaseAll();
   }
 
+  ChannelSnapshot.Ring snapshot(String name) {
+    return new ChannelSnapshot.Ring(
+        name,
+        ring.capacity(),
+        ring.claimedCount(),
+        ring.publishedCount(),
+        ring.consumedCount(),
+        ring.inUse());
+  }
+
   private int slot(int i) {
     return ring.next() + i & (SLOTS - 1);
   }

@@ -3,6 +3,8 @@ package io.twinspan.rdma;
 import io.twinspan.dma.AddressSpace;
 import io.twinspan.dma.DmaWorker;
 import io.twinspan.dma.SoftwareEngine;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -115,13 +117,17 @@ final class Transfers {
     }
   }
 
+  List<ChannelSnapshot.Ring> snapshot() {
+    List<ChannelSnapshot.Ring> rings = new ArrayList<>();
+    rings.add(inline.snapshot("inline"));
+    if (handedOver != null) {
+      rings.add(handedOver.snapshot("worker"));
+    }
+    return rings;
+  }
+
   /** The ring that the link's thread serves. */
   TransferRing inline() {
     return inline;
-  }
-
-  /** The ring that a worker serves, if there is one. */
-  @Nullable TransferRing handedOver() {
-    return handedOver;
   }
 }

@@ -103,6 +103,9 @@ final class LinkPair implements AutoCloseable {
     /** Everything it was told, in order. */
     final List<String> told = new ArrayList<>();
 
+    final List<String> channelsDown = new ArrayList<>();
+    final List<String> channelsUp = new ArrayList<>();
+    Runnable onConnectionEvent = () -> {};
     private final WorkCompletion completion = new WorkCompletion();
 
     Node(Link link) {
@@ -137,12 +140,23 @@ final class LinkPair implements AutoCloseable {
     public void connectionEvent(QueuePair queuePair, CmEvent event) {
       events.add(event);
       told.add(event + " of " + queuePair.number());
+      onConnectionEvent.run();
     }
 
     @Override
     public void asyncEvent(AsyncEvent event) {
       QueuePair about = event.queuePair();
       told.add(event.type() + (about == null ? "" : " of " + about.number()));
+    }
+
+    @Override
+    public void channelDown(Channel channel, String reason) {
+      channelsDown.add(channel.id() + ": " + reason);
+    }
+
+    @Override
+    public void channelUp(Channel channel, long life) {
+      channelsUp.add(channel.id() + ": " + life);
     }
   }
 

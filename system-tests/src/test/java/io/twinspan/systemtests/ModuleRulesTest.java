@@ -35,6 +35,7 @@ class ModuleRulesTest {
           Map.entry("bridge", Set.of("concurrent", "linux")),
           Map.entry("dma", Set.of("concurrent", "linux")),
           Map.entry("rdma", Set.of("bridge", "dma", "concurrent", "linux")),
+          Map.entry("perf", Set.of("rdma", "dma", "bridge", "concurrent", "linux")),
           Map.entry("nvme", Set.of("concurrent", "linux")),
           Map.entry("shelf", Set.of("nvme", "concurrent", "linux")),
           Map.entry("pool", Set.of("concurrent", "linux")),
@@ -57,6 +58,7 @@ class ModuleRulesTest {
               Set.of(
                   "controller",
                   "shelf",
+                  "perf",
                   "target",
                   "array",
                   "pool",

@@ -2,14 +2,17 @@ package io.twinspan.systemtests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.twinspan.linux.Fd;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -34,6 +37,20 @@ class TwoMachinesTest {
               System.getProperty("java.class.path"),
               BarPeerMain.class.getName());
 
+  private static final String BIND =
+      """
+      echo vfio-pci >"$device/driver_override"
+      basename "$device" >/sys/bus/pci/drivers_probe
+      """;
+
+  private static final String MEMORY =
+      "-object memory-backend-file,id=bar,share=on,size=%dM,mem-path=%s";
+  private static final String PLAIN = "-device ivshmem-plain,memdev=bar";
+  private static final String DOORBELL =
+      "-device intel-iommu,intremap=on,caching-mode=on"
+          + " -chardev socket,id=bar,path=%s -device ivshmem-doorbell,vectors=1,chardev=bar";
+  private static final String IOMMU = "intel_iommu=on iommu=pt";
+
   @TempDir Path directory;
   private Path memory;
 
@@ -53,19 +70,25 @@ class TwoMachinesTest {
 
   @Test
   void everyByteArrivesInBothMachinesAlsoAfterOnePeerWasKilledAndStartedAnew() {
-    List<String> options =
-        List.of(
-            "-k",
-            KERNEL,
-            "-m",
-            "768",
-            "-t",
-            "600",
-            "-q",
-            "-object memory-backend-file,id=bar,share=on,size=%dM,mem-path=%s"
-                .formatted(BAR_MIB, memory),
-            "-q",
-            "-device ivshmem-plain,memdev=bar");
+    List<String> options = List.of("-q", MEMORY.formatted(BAR_MIB, memory), "-q", PLAIN);
+    exchange(options, PEER);
+  }
+
+  @Test
+  @Tag("long")
+  void withDoorbellsAnInterruptWakesThePeer() {
+    Path socket = directory.resolve("server");
+    try (Fd file = Fd.open(memory, Fd.READ_WRITE, 0);
+        IvshmemServer _ = new IvshmemServer(socket, file)) {
+      List<String> options =
+          List.of("-M", "vfio-pci", "-a", IOMMU, "-q", DOORBELL.formatted(socket));
+      exchange(options, PEER + BIND);
+    }
+  }
+
+  private void exchange(List<String> devices, String setUp) {
+    List<String> options = new ArrayList<>(List.of("-k", KERNEL, "-m", "768", "-t", "600"));
+    options.addAll(devices);
     String killed =
         """
         peer B & first=$!
@@ -74,8 +97,8 @@ class TwoMachinesTest {
         wait $first
         peer B
         """;
-    try (Guest a = Guest.start(directory.resolve("a"), options, PEER + "peer A");
-        Guest b = Guest.start(directory.resolve("b"), options, PEER + killed)) {
+    try (Guest a = Guest.start(directory.resolve("a"), options, setUp + "peer A");
+        Guest b = Guest.start(directory.resolve("b"), options, setUp + killed)) {
       a.awaitOut("life 1: ", PATIENCE);
       b.tell("kill");
       a.awaitEnd(PATIENCE);
