@@ -75,7 +75,7 @@ public final class Channel {
     peerSharedReceives =
         sharedDepth == 0
             ? null
-            : new PeerReceives(this, ChannelLayout.SHARED_RECEIVES, sharedDepth);
+            : new PeerReceives(this, null, ChannelLayout.SHARED_RECEIVES, sharedDepth);
     for (int slot = 0; slot < REGION_SLOTS; slot++) {
       remoteRegions[slot] = new RemoteRegion(table, slot);
     }

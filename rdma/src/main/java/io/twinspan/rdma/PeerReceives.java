@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.twinspan.concurrent.SharedMemory;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The peer's receives as a sender sees them: mirrored into this side's control window, taken in
@@ -22,6 +23,7 @@ final class PeerReceives {
   private static final int KEY_MASK = (1 << ChannelLayout.SGE_COUNT_SHIFT) - 1;
 
   private final Channel channel;
+  private final @Nullable QueuePair owner;
   private final long block;
   private final long fills;
   private final int depth;
@@ -41,10 +43,12 @@ final class PeerReceives {
   /**
    * A view of a receive block.
    *
+   * @param owner whose partner posts them; null if the channel's queue pairs share them
    * @param block where it begins in the channel's control block
    * @param depth how many receives the peer posts at most
    */
-  PeerReceives(Channel channel, long block, int depth) {
+  PeerReceives(Channel channel, @Nullable QueuePair owner, long block, int depth) {
+    this.owner = owner;
     this.channel = channel;
     this.block = block;
     this.depth = depth;
@@ -80,8 +84,12 @@ final class PeerReceives {
     if (left < 0 || left > depth) {
       return Credit.BREACH;
     }
+    // The peer ends a connection before it posts receives for the next one.
+    if (left == 0 || (owner != null && !owner.peerIsConnected())) {
+      return Credit.NONE;
+    }
     posted = count;
-    return left > 0 ? Credit.SOME : Credit.NONE;
+    return Credit.SOME;
   }
 
   /**

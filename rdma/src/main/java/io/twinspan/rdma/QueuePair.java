@@ -543,7 +543,7 @@ public final class QueuePair {
     state = state.transition(QpState.RTR);
     sendQueue.connected(connector.peerTerms());
     responder.begin();
-    receiveQueue.begin();
+    receiveQueue.begin(); // what is there by now came over a former connection
     state = state.transition(QpState.RTS);
     events.add(this, CmEvent.ESTABLISHED);
   }

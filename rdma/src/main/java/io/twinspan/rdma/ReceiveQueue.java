@@ -41,10 +41,12 @@ final class ReceiveQueue {
     return ring.taken();
   }
 
-  /** A connection begins. */
+  /** A connection begins: shared receives that a former one has filled come back flushed. */
   void begin() {
     if (shared == null) {
       ring.begin();
+    } else {
+      int _ = shared.poll();
     }
   }
 

@@ -79,7 +79,7 @@ final class SendQueue implements TransferOwner {
     lazily = depth / 4;
     long block = ChannelLayout.queuePair(spec, index);
     long receiveBlock = block + ChannelLayout.RECEIVE_BLOCK;
-    ownReceives = new PeerReceives(channel, receiveBlock, spec.receiveDepth());
+    ownReceives = new PeerReceives(channel, queuePair, receiveBlock, spec.receiveDepth());
     receives = ownReceives;
     requester = new Requester(channel, domain, block);
     maxInlineBytes = spec.maxInlineBytes();
