@@ -397,7 +397,7 @@ public final class Link implements AutoCloseable {
   private final class Lives implements BridgeListener {
     @Override
     public void linkUp(BridgeEndpoint newborn) {
-      if (newborn.remote().lengthBytes() != plan.windowBytes(side().peer())) {
+      if (newborn.remote().lengthBytes() < plan.windowBytes(side().peer())) {
         bridge.fail(LinkDown.Kind.PROTOCOL, "the peer's window does not fit the channel plan");
         return;
       }
