@@ -52,6 +52,8 @@ public final class Link implements AutoCloseable {
   private boolean ringPending;
   private long nowNs;
 
+  private volatile boolean closed;
+
   /** Who waits for a snapshot; any thread sets it, the link's takes it. */
   private final AtomicReference<@Nullable CompletableFuture<LinkSnapshot>> snapshotWanted =
       new AtomicReference<>();
@@ -302,17 +304,15 @@ public final class Link implements AutoCloseable {
     } finally {
       bridge.close();
       wakeSignal.close();
-      CompletableFuture<LinkSnapshot> asked = snapshotWanted.getAndSet(null);
-      if (asked != null) {
-        boolean _ = asked.completeExceptionally(new TwinspanException("the link is closed"));
-      }
+      closed = true;
+      refuseSnapshot();
     }
   }
 
   /**
    * What the link looks like between two rounds of its thread; any thread may ask.
    *
-   * @return completed by the next {@link #doWork}, or with an exception by {@link #close}
+   * @return completed by the next {@link #doWork}, or with an exception if the link is closed
    */
   public CompletableFuture<LinkSnapshot> snapshot() {
     CompletableFuture<LinkSnapshot> asked = new CompletableFuture<>();
@@ -321,7 +321,17 @@ public final class Link implements AutoCloseable {
       return before; // somebody asked just now
     }
     wake();
+    if (closed) {
+      refuseSnapshot();
+    }
     return asked;
+  }
+
+  private void refuseSnapshot() {
+    CompletableFuture<LinkSnapshot> asked = snapshotWanted.getAndSet(null);
+    if (asked != null) {
+      boolean _ = asked.completeExceptionally(new TwinspanException("the link is closed"));
+    }
   }
 
   private void tellSnapshot() {
