@@ -81,7 +81,7 @@ public final class Link implements AutoCloseable {
    */
   public Link(Bridge bridge, ChannelPlan plan, Clock clock, LinkOptions options) {
     Side side = bridge.side();
-    if (bridge.local().lengthBytes() != plan.windowBytes(side)) {
+    if (bridge.local().lengthBytes() < plan.windowBytes(side)) { // huge pages round it up
       throw new IllegalArgumentException(
           "the window has %d bytes, the channel plan needs %d"
               .formatted(bridge.local().lengthBytes(), plan.windowBytes(side)));
