@@ -147,7 +147,7 @@ final class Connection implements AutoCloseable {
   static Refusal decodeRefusal(ByteBuffer payload) {
     boolean passing = payload.hasRemaining() && payload.get() == 1;
     String reason = StandardCharsets.UTF_8.decode(payload.duplicate()).toString();
-    return new Refusal(Hello.printable(reason), passing);
+    return new Refusal(reason.isBlank() ? "without a reason" : Hello.printable(reason), passing);
   }
 
   @Override

@@ -3,26 +3,47 @@ package io.twinspan.bridge;
 /**
  * When to show the peer that this side works, and how long the peer has not: a counter each way, of
  * which any change is a sign of life. Knows neither memory nor clock.
+ *
+ * <p>The limit counts from the peer's last beat, of which this side learns up to an interval later;
+ * so what is counted here is an interval less. Time in which the peer could not work though it
+ * would is {@linkplain #excuse excused}, up to {@value #PATIENCE} times the limit.
  */
 final class Heartbeat {
+  /**
+   * How many times the limit a peer that always has an excuse is silent before it counts as dead.
+   */
+  static final int PATIENCE = 10;
+
   private final long intervalNs;
   private final long silenceNs;
+  private final long patienceNs;
   private long nextBeatNs;
   private long peerCount;
   private long lastSignNs;
   private long silentSinceNs;
+  private long nextQuestionNs;
+  private long excusedNs;
 
-  Heartbeat(long intervalNs, long silenceNs) {
+  /**
+   * A heart that does not beat yet.
+   *
+   * @param intervalNs from beat to beat
+   * @param limitNs how long after its last beat a peer counts as hung, more than an interval
+   */
+  Heartbeat(long intervalNs, long limitNs) {
+    if (intervalNs <= 0 || limitNs <= intervalNs) {
+      throw new IllegalArgumentException(
+          "a beat every %d ns, and silent after %d ns".formatted(intervalNs, limitNs));
+    }
     this.intervalNs = intervalNs;
-    this.silenceNs = silenceNs;
+    silenceNs = limitNs - intervalNs;
+    patienceNs = (PATIENCE - 1) * limitNs;
   }
 
   /** A life of the link begins. */
   void begin(long nowNs, long count) {
-    peerCount = count;
-    lastSignNs = nowNs;
-    silentSinceNs = nowNs;
     nextBeatNs = nowNs;
+    sign(nowNs, count);
   }
 
   /** Whether this side must beat now; then the next beat is due an interval later. */
@@ -34,9 +55,12 @@ final class Heartbeat {
     return true;
   }
 
-  /** Whether this side did not look for so long that the peer's silence proves nothing. */
+  /**
+   * Whether this side did not look for so long, though it would have in every interval, that the
+   * peer's silence proves nothing.
+   */
   boolean wasPaused(long lastLookNs, long nowNs) {
-    return nowNs - lastLookNs > silenceNs / 2;
+    return nowNs - lastLookNs > Math.max(silenceNs / 4, intervalNs + intervalNs / 4);
   }
 
   /**
@@ -44,16 +68,43 @@ final class Heartbeat {
    *
    * @param paused whether this side was paused before it looked: both may have been, so the peer
    *     gets half of its time again
-   * @return whether the peer has been silent for too long
+   * @return whether there is a sign of life
    */
-  boolean isSilent(long nowNs, long count, boolean paused) {
+  boolean look(long nowNs, long count, boolean paused) {
     if (count != peerCount) {
-      peerCount = count;
-      lastSignNs = nowNs;
-      silentSinceNs = nowNs;
-    } else if (paused) {
+      sign(nowNs, count);
+      return true;
+    }
+    if (paused) {
       silentSinceNs = Math.max(silentSinceNs, nowNs - silenceNs / 2);
     }
+    return false;
+  }
+
+  /** Whether to find out now what keeps the peer; then again half an interval later. */
+  boolean takeQuestion(long nowNs) {
+    if (nowNs < nextQuestionNs && !isSilent(nowNs)) {
+      return false;
+    }
+    nextQuestionNs = nowNs + intervalNs / 2;
+    return true;
+  }
+
+  /** Does not count so much of the peer's silence, at most what has passed since its last sign. */
+  void excuse(long nowNs, long ns) {
+    long most = Math.min(patienceNs - excusedNs, nowNs - silentSinceNs);
+    long granted = Math.clamp(ns, 0, most);
+    excusedNs += granted;
+    silentSinceNs += granted;
+  }
+
+  /** How much has been excused since the last sign. */
+  long excusedNs() {
+    return excusedNs;
+  }
+
+  /** Whether the peer has been silent for too long. */
+  boolean isSilent(long nowNs) {
     return nowNs - silentSinceNs >= silenceNs;
   }
 
@@ -61,7 +112,21 @@ final class Heartbeat {
     return lastSignNs;
   }
 
+  /** When to look again. */
   long nextDeadlineNs() {
     return Math.min(nextBeatNs, silentSinceNs + silenceNs);
+  }
+
+  /** When {@link #takeQuestion} says yes next, unless there is a sign before. */
+  long nextQuestionNs() {
+    return nextQuestionNs;
+  }
+
+  private void sign(long nowNs, long count) {
+    peerCount = count;
+    lastSignNs = nowNs;
+    silentSinceNs = nowNs;
+    nextQuestionNs = nowNs + silenceNs / 2;
+    excusedNs = 0;
   }
 }

@@ -307,7 +307,8 @@ public final class PciBridge implements Bridge {
     if (heartbeat.takeBeat(nowNs)) {
       alive.beat();
     }
-    if (heartbeat.isSilent(nowNs, alive.peerHeartbeat(), paused)) {
+    boolean _ = heartbeat.look(nowNs, alive.peerHeartbeat(), paused);
+    if (heartbeat.isSilent(nowNs)) {
       long silentMs = (nowNs - heartbeat.lastSignNs()) / 1_000_000;
       down(LinkDown.Kind.HEARTBEAT, "no heartbeat for " + silentMs + " ms");
     }

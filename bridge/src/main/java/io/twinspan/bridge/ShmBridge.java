@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,7 +29,8 @@ import org.slf4j.event.Level;
  * <p>A peer's death shows in three ways. The kernel writes into shared memory that a process is
  * dying, in the first moments of its death ({@link LinkDown.Kind#DEATH}; one more thread, which
  * sleeps, serves for that). The socket ends once the process's memory has been given back. And a
- * peer that only hangs has no heartbeat.
+ * peer that only hangs has no heartbeat; before one is taken for dead for that, the kernel is asked
+ * whether it is only starved ({@link ShmOptions#silence}).
  *
  * <p>Side A listens and side B connects, again and again, in whichever order they start. Strangers,
  * garbage, and connections that say nothing are refused with a line in the log and never hold up an
@@ -51,6 +53,7 @@ public final class ShmBridge implements Bridge {
   private final Identity identity;
   private final Proof proof;
   private final Heartbeat heartbeat;
+  private final IntFunction<Witness> witnesses;
   private final long retryNs;
   private final long helloNs;
 
@@ -69,6 +72,7 @@ public final class ShmBridge implements Bridge {
   private LinkState state = LinkState.DOWN;
   private @Nullable ShmEndpoint endpoint;
   private @Nullable Connection connection;
+  private Witness witness;
   private long generation;
 
   private boolean lookAtSockets = true;
@@ -83,6 +87,13 @@ public final class ShmBridge implements Bridge {
    *     there, or there is no memory
    */
   public ShmBridge(ShmOptions options) {
+    this(options, Starvation::new);
+  }
+
+  /** As the other one, with somebody else who knows what keeps the peer's process. */
+  ShmBridge(ShmOptions options, IntFunction<Witness> witnesses) {
+    this.witnesses = witnesses;
+    witness = witnesses.apply(0);
     side = options.side;
     path = options.socket;
     identity =
@@ -98,8 +109,8 @@ public final class ShmBridge implements Bridge {
     retryNs = options.retry.toNanos();
     helloNs = options.hello.toNanos();
     listener = side == Side.A ? UnixListener.bind(path, 0600) : null;
-    windowFd = Memfd.create("twinspan-window", options.windowBytes);
-    windowMapping = Mapping.shared(windowFd, 0, options.windowBytes, Mapping.Protection.READ_WRITE);
+    windowFd = windowMemory(options);
+    windowMapping = Mapping.shared(windowFd, 0, windowFd.size(), Mapping.Protection.READ_WRITE);
     window = new Window(windowMapping.segment());
     window.initialise();
     poller.add(lifeline.fd(), TOKEN_LIFELINE);
@@ -107,6 +118,22 @@ public final class ShmBridge implements Bridge {
       listener.setNonBlocking(true);
       poller.add(listener.fd(), TOKEN_LISTENER);
     }
+  }
+
+  private static Fd windowMemory(ShmOptions options) {
+    String name = "twinspan-window";
+    if (options.hugePages) {
+      long hugePages = Math.ceilDiv(options.windowBytes, Memfd.HUGE_PAGE_BYTES);
+      try {
+        return Memfd.createHuge(name, hugePages * Memfd.HUGE_PAGE_BYTES);
+      } catch (ErrnoException e) {
+        LOG.info(
+            "link: the window has pages of 4 KiB, for want of {} huge ones: {}",
+            hugePages,
+            e.getMessage());
+      }
+    }
+    return Memfd.create(name, options.windowBytes);
   }
 
   @Override
@@ -178,7 +205,8 @@ public final class ShmBridge implements Bridge {
       deadline = Math.min(deadline, candidate.deadlineNs());
     }
     if (endpoint != null) {
-      return Math.min(deadline, heartbeat.nextDeadlineNs());
+      long heartbeatNs = Math.min(heartbeat.nextDeadlineNs(), heartbeat.nextQuestionNs());
+      return Math.min(deadline, heartbeatNs);
     }
     return side == Side.B && candidates.isEmpty() ? Math.min(deadline, nextAttemptNs) : deadline;
   }
@@ -387,6 +415,7 @@ public final class ShmBridge implements Bridge {
     state = state.transition(LinkState.UP);
     endpoint = newborn;
     connection = candidate.connection();
+    witness = witnesses.apply(connection.peer().pid());
     generation = newborn.generation();
     window.generation(generation);
     poller.add(newborn.doorbell().fd(), TOKEN_DOORBELL);
@@ -428,9 +457,18 @@ public final class ShmBridge implements Bridge {
     if (heartbeat.takeBeat(nowNs)) {
       alive.beat();
     }
-    if (heartbeat.isSilent(nowNs, alive.peerHeartbeat(), paused)) {
+    if (heartbeat.look(nowNs, alive.peerHeartbeat(), paused)) {
+      witness.forget();
+    } else if (heartbeat.takeQuestion(nowNs)) {
+      heartbeat.excuse(nowNs, witness.look());
+    }
+    if (heartbeat.isSilent(nowNs)) {
       long silentMs = (nowNs - heartbeat.lastSignNs()) / 1_000_000;
-      down(LinkDown.Kind.HEARTBEAT, "no heartbeat for " + silentMs + " ms");
+      long excusedMs = heartbeat.excusedNs() / 1_000_000;
+      down(
+          LinkDown.Kind.HEARTBEAT,
+          "no heartbeat for %d ms, of which the peer was starved for %d"
+              .formatted(silentMs, excusedMs));
     }
   }
 

@@ -22,8 +22,9 @@ public final class ShmOptions {
   Contract contract = Contract.equal(new byte[0]);
   long windowBytes = 1 << 20;
   long controlBytes = 1 << 16;
+  boolean hugePages = true;
   Duration heartbeat = Duration.ofMillis(50);
-  Duration silence = Duration.ofMillis(500);
+  Duration silence = Duration.ofMillis(300);
   Duration retry = Duration.ofMillis(70);
   Duration hello = Duration.ofSeconds(1);
 
@@ -82,13 +83,26 @@ public final class ShmOptions {
     return this;
   }
 
+  /**
+   * Whether the data window shall lie in huge pages if the machine has enough of them set aside; it
+   * then has a multiple of 2 MiB. True by default.
+   */
+  public ShmOptions hugePages(boolean wanted) {
+    hugePages = wanted;
+    return this;
+  }
+
   /** How often this side shows that it works; 50 ms by default. */
   public ShmOptions heartbeat(Duration interval) {
     heartbeat = interval;
     return this;
   }
 
-  /** How long the peer's heartbeat may stand still before it counts as hung; 500 ms by default. */
+  /**
+   * How long after its last heartbeat a peer counts as hung, more than an interval; 300 ms by
+   * default. Time in which the peer got no processor, or its virtual machine had stopped it, does
+   * not count, up to ten times this limit.
+   */
   public ShmOptions silence(Duration limit) {
     silence = limit;
     return this;

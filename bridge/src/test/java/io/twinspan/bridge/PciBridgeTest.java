@@ -194,7 +194,7 @@ class PciBridgeTest {
     LinkDown down = a.downs.getFirst();
     assertThat(down.kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
     assertThat(down.lastSignOfLifeNs()).isBetween(silentFromNs - 50 * MS, silentFromNs + 20 * MS);
-    assertThat(down.detectedNs() - down.lastSignOfLifeNs()).isBetween(500 * MS, 520 * MS);
+    assertThat(down.detectedNs() - down.lastSignOfLifeNs()).isBetween(450 * MS, 470 * MS);
 
     BridgeEndpoint former = b.endpoint();
     nodes.add(b);

@@ -2,10 +2,6 @@ package io.twinspan.bridge;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.twinspan.concurrent.Agent;
-import io.twinspan.concurrent.AgentRunner;
-import io.twinspan.concurrent.Idle;
-import io.twinspan.concurrent.SystemClock;
 import io.twinspan.linux.Processes;
 import io.twinspan.linux.Processes.Signal;
 import java.io.IOException;
@@ -13,36 +9,36 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
+import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * How long after its SIGKILL a peer is known to be dead, by the death word and by the end of a
- * socket of the same process (its standard output). Prints both distributions; {@code
- * -Dtwinspan.deaths=N} says how many kills there are of each kind.
+ * How long it takes until a peer is known to be dead, stopped or hung, and whether one is taken for
+ * dead that is none of these. Prints what it measures.
+ *
+ * <ul>
+ *   <li>{@code -Dtwinspan.deaths=N}: kills of each kind
+ *   <li>{@code -Dtwinspan.starvation=DURATION}: how long both sides are starved, such as PT1H
+ *   <li>{@code -Dtwinspan.busy=N}: busy threads meanwhile
+ *   <li>{@code -Dtwinspan.garbage=N}: how many MiB a second each side allocates meanwhile
+ * </ul>
  */
 @Tag("long")
-class PeerDeathTest implements BridgeListener {
+class PeerDeathTest {
   private static final int BATCH = 8;
-  private static final long PATIENCE_S = 30;
 
   @TempDir Path directory;
-  private final BlockingQueue<BridgeEndpoint> ups = new LinkedBlockingQueue<>();
-  private final BlockingQueue<LinkDown> downs = new LinkedBlockingQueue<>();
   private final Queue<Process> peers = new ArrayDeque<>();
-  private @Nullable ShmBridge bridge;
 
   @AfterEach
   void killAll() {
@@ -66,18 +62,13 @@ class PeerDeathTest implements BridgeListener {
     List<Double> linkMs = new ArrayList<>();
     List<Double> eofMs = new ArrayList<>();
     Map<LinkDown.Kind, Integer> kinds = new EnumMap<>(LinkDown.Kind.class);
-    Path socket = directory.resolve("link.sock");
-    bridge = new ShmBridge(BridgePeer.options(Side.A, socket));
-    bridge.listener(this);
-    Idle idle = new Idle(spinning ? Integer.MAX_VALUE : 0, 0, Duration.ofSeconds(1).toNanos());
-    try (AgentRunner _ =
-        new AgentRunner(new Watcher(), idle, List.of(bridge.wakeSource())).start()) {
+    try (Watcher watcher = new Watcher(socket(), spinning)) {
       while (linkMs.size() < kills) {
         if (peers.isEmpty()) {
-          prepare(socket, heapMib, windowMib);
+          prepare(heapMib, windowMib);
         }
         try (Load _ = new Load(busy)) {
-          Kill kill = kill(peers.remove());
+          Kill kill = kill(watcher, peers.remove());
           linkMs.add(kill.linkMs);
           eofMs.add(kill.eofMs);
           kinds.merge(kill.kind, 1, Integer::sum);
@@ -85,36 +76,89 @@ class PeerDeathTest implements BridgeListener {
       }
     }
     System.out.printf(
-        "%d MiB heap, %d MiB window, %s, %d busy: %s%n  link down: %s%n  EOF:       %s%n",
+        "%d MiB heap, %d MiB window, %s, %d busy: %s%n  link down:     %s%n  end of a pipe: %s%n",
         heapMib,
         windowMib,
         spinning ? "spinning" : "sleeping",
         busy,
         kinds,
-        distribution(linkMs),
-        distribution(eofMs));
+        Watcher.distribution(linkMs),
+        Watcher.distribution(eofMs));
     assertThat(kinds.keySet()).isSubsetOf(LinkDown.Kind.DEATH, LinkDown.Kind.EOF);
+  }
+
+  @ParameterizedTest(name = "spinning {0}")
+  @ValueSource(booleans = {true, false})
+  void aStoppedPeerIsKnownWithinTheLimitAndComesBack(boolean spinning) throws Exception {
+    Random random = new Random(1);
+    List<Double> stoppedMs = new ArrayList<>();
+    try (Watcher watcher = new Watcher(socket(), spinning)) {
+      Process peer = start(8, 0);
+      for (int i = 0; i < 50; i++) {
+        watcher.awaitUp();
+        Thread.sleep(random.nextInt(100));
+        long stoppedNs = System.nanoTime();
+        signal(peer, Signal.STOP);
+        LinkDown down = watcher.awaitDown();
+        assertThat(down.kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
+        stoppedMs.add((down.detectedNs() - stoppedNs) / 1e6);
+        signal(peer, Signal.CONT);
+      }
+    }
+    System.out.printf(
+        "stopped, %s: %s%n", spinning ? "spinning" : "sleeping", Watcher.distribution(stoppedMs));
+  }
+
+  @ParameterizedTest(name = "by {0}")
+  @ValueSource(chars = {BridgePeer.LOOP, BridgePeer.DEADLOCK})
+  void aPeerWhoseAgentHangsIsFoundThoughItsProcessLives(char how) throws Exception {
+    try (Watcher watcher = new Watcher(socket(), false)) {
+      Process peer = start(8, 0);
+      watcher.awaitUp();
+      long fromNs = System.nanoTime();
+      BridgePeer.tell(peer, how);
+      LinkDown down = watcher.awaitDown();
+      assertThat(down.kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
+      System.out.printf("hung: %.1f ms%n", (down.detectedNs() - fromNs) / 1e6);
+    }
+  }
+
+  @Test
+  void nobodyIsTakenForDeadWhoIsOnlyStarved() throws Exception {
+    Duration duration = Duration.parse(System.getProperty("twinspan.starvation", "PT2M"));
+    int busy = Integer.getInteger("twinspan.busy", 10);
+    int garbageMib = Integer.getInteger("twinspan.garbage", 400);
+    Thread garbage = Thread.ofPlatform().daemon().unstarted(() -> Load.allocate(garbageMib));
+    Watcher watcher = new Watcher(socket(), false);
+    try (watcher;
+        Load _ = new Load(busy)) {
+      garbage.start();
+      Process peer = start(64, garbageMib);
+      watcher.awaitUp();
+      Thread.sleep(duration);
+      BridgePeer.tell(peer, BridgePeer.END);
+    } finally {
+      garbage.interrupt();
+    }
+    System.out.printf(
+        "starved for %s beside %d busy threads, deaths %s%n  beats seen: %s%n",
+        duration, busy, watcher.downs, Watcher.distribution(watcher.gapsMs()));
+    assertThat(watcher.downs).allMatch(down -> down.kind() == LinkDown.Kind.GOODBYE);
   }
 
   private record Kill(LinkDown.Kind kind, double linkMs, double eofMs) {}
 
-  private Kill kill(Process peer) throws Exception {
-    BridgePeer.go(peer);
-    BridgeEndpoint endpoint = ups.poll(PATIENCE_S, TimeUnit.SECONDS);
-    assertThat(endpoint).isInstanceOf(ShmEndpoint.class);
-    while (endpoint instanceof ShmEndpoint shm && shm.deathWord() == 0) {
-      Thread.sleep(1); // its lifeline comes
-    }
-    Thread.sleep(20); // and now it is at rest
-    long[] eofNs = new long[1];
-    Thread eof = Thread.ofPlatform().start(() -> eofNs[0] = awaitEnd(peer));
+  private static Kill kill(Watcher watcher, Process peer) throws Exception {
+    BridgePeer.tell(peer, BridgePeer.GO);
+    watcher.awaitUp();
+    long[] endNs = new long[1];
+    Thread end = Thread.ofPlatform().start(() -> endNs[0] = awaitEnd(peer));
     Thread.sleep(5);
     long killedNs = System.nanoTime();
-    assertThat(Processes.kill(Math.toIntExact(peer.pid()), Signal.KILL)).isTrue();
-    LinkDown down = downs.poll(PATIENCE_S, TimeUnit.SECONDS);
-    assertThat(down).isNotNull();
-    eof.join();
-    return new Kill(down.kind(), (down.detectedNs() - killedNs) / 1e6, (eofNs[0] - killedNs) / 1e6);
+    signal(peer, Signal.KILL);
+    LinkDown down = watcher.awaitDown();
+    end.join();
+    return new Kill(down.kind(), (down.detectedNs() - killedNs) / 1e6, (endNs[0] - killedNs) / 1e6);
   }
 
   private static long awaitEnd(Process peer) {
@@ -128,60 +172,28 @@ class PeerDeathTest implements BridgeListener {
     }
   }
 
-  private void prepare(Path socket, int heapMib, int windowMib) throws IOException {
+  private static void signal(Process peer, Signal signal) {
+    assertThat(Processes.kill(Math.toIntExact(peer.pid()), signal)).isTrue();
+  }
+
+  private Process start(int heapMib, int garbageMib) throws IOException {
+    Process peer = BridgePeer.spawn(socket(), 1 << 20, heapMib, garbageMib);
+    peers.add(peer);
+    BridgePeer.awaitReady(peer);
+    BridgePeer.tell(peer, BridgePeer.GO);
+    return peer;
+  }
+
+  private void prepare(int heapMib, int windowMib) throws IOException {
     for (int i = 0; i < BATCH; i++) {
-      peers.add(BridgePeer.spawn(socket, (long) windowMib << 20, heapMib, 0));
+      peers.add(BridgePeer.spawn(socket(), (long) windowMib << 20, heapMib, 0));
     }
     for (Process peer : peers) {
       BridgePeer.awaitReady(peer);
     }
   }
 
-  private static String distribution(List<Double> ms) {
-    double[] sorted = ms.stream().mapToDouble(Double::doubleValue).toArray();
-    Arrays.sort(sorted);
-    int last = sorted.length - 1;
-    return "n %d, p50 %.2f, p90 %.2f, p99 %.2f, max %.2f ms"
-        .formatted(
-            sorted.length,
-            sorted[last / 2],
-            sorted[last * 9 / 10],
-            sorted[(int) Math.ceil(last * 0.99)],
-            sorted[last]);
-  }
-
-  @Override
-  public void linkUp(BridgeEndpoint endpoint) {
-    ups.add(endpoint);
-  }
-
-  @Override
-  public void linkDown(LinkDown why) {
-    downs.add(why);
-  }
-
-  /** Runs side A. */
-  private final class Watcher implements Agent {
-    @Override
-    public int doWork() {
-      return bridge == null ? 0 : bridge.doWork(SystemClock.INSTANCE.nanoTime());
-    }
-
-    @Override
-    public String roleName() {
-      return "watcher";
-    }
-
-    @Override
-    public long nextDeadlineNs() {
-      return bridge == null ? NO_DEADLINE : bridge.nextDeadlineNs();
-    }
-
-    @Override
-    public void onClose() {
-      if (bridge != null) {
-        bridge.close();
-      }
-    }
+  private Path socket() {
+    return directory.resolve("link.sock");
   }
 }

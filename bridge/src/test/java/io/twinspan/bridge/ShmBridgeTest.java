@@ -40,6 +40,7 @@ class ShmBridgeTest {
 
   @TempDir Path directory;
   private final List<Node> nodes = new ArrayList<>();
+  private final FakeWitness witness = new FakeWitness();
   private long nowNs = 1_000 * MS;
 
   @AfterEach
@@ -121,13 +122,31 @@ class ShmBridgeTest {
     LinkDown down = a.downs.getFirst();
     assertThat(down.kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
     assertThat(down.lastSignOfLifeNs()).isBetween(silentFromNs, silentFromNs + 20 * MS);
-    assertThat(down.detectedNs() - down.lastSignOfLifeNs()).isBetween(500 * MS, 520 * MS);
+    assertThat(down.detectedNs() - down.lastSignOfLifeNs()).isBetween(250 * MS, 270 * MS);
 
     nodes.add(b); // wakes: notices first that it was given up, then comes back
     runUntil(() -> b.downs.size() == 1);
     assertThat(b.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.EOF);
     runUntilUp(a, b);
     assertThat(b.bridge.generation()).isEqualTo(2);
+  }
+
+  @Test
+  void aPeerThatIsStarvedIsGivenTenTimesTheLimit() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    run(1);
+    nodes.remove(b);
+    witness.excusedNs = Long.MAX_VALUE;
+    long silentFromNs = nowNs;
+    while (a.downs.isEmpty() && nowNs < silentFromNs + 60_000 * MS) {
+      nowNs += 10 * MS;
+      run(1);
+    }
+
+    assertThat(a.downs.getFirst().detectedNs() - silentFromNs).isBetween(2_900 * MS, 3_020 * MS);
+    nodes.add(b);
   }
 
   @Test
@@ -167,7 +186,7 @@ class ShmBridgeTest {
     b.bridge.close();
 
     ShmOptions foreign = new ShmOptions(Side.B, socket(), new UUID(9, 9), SECRET);
-    Node c = add(new ShmBridge(foreign));
+    Node c = add(new ShmBridge(foreign, _ -> witness));
     run(50);
     assertThat(a.ups + c.ups).isZero();
   }
@@ -258,6 +277,59 @@ class ShmBridgeTest {
     runUntil(() -> !b.downs.isEmpty());
     runUntilUp(a, b);
     assertThat(a.bridge.generation()).isEqualTo(2);
+  }
+
+  @Test
+  void whatAStoppedPeerStillStoresIntoItsControlWindowIsSeenByNobody() {
+    Node a = node(Side.A);
+    Node stopped = node(Side.B);
+    runUntilUp(a, stopped);
+    ShmEndpoint former = stopped.page();
+    nodes.remove(stopped);
+    runUntil(() -> a.downs.size() == 1);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    a.bridge.wakeSource().arm();
+    long heartbeat = a.page().peerHeartbeat();
+
+    for (long i = 0; i < former.remoteControl().byteSize(); i += Long.BYTES) {
+      former.remoteControl().set(JAVA_LONG, i, -1);
+    }
+    for (int i = 0; i < BridgeEndpoint.SCRATCHPADS; i++) {
+      former.peerScratchpad(i, -1);
+    }
+    former.arm();
+    former.beat();
+    former.ring();
+
+    for (long i = 0; i < a.page().localControl().byteSize(); i += Long.BYTES) {
+      assertThat(a.page().localControl().get(JAVA_LONG, i)).isZero();
+    }
+    assertThat(a.page().scratchpad(0)).isZero();
+    assertThat(a.page().peerHeartbeat()).isEqualTo(heartbeat);
+    beatFor(1_000);
+    assertThat(a.downs).hasSize(1);
+    assertThat(b.downs).isEmpty();
+
+    b.bridge.close(); // makes room
+    nodes.remove(b);
+    nodes.add(stopped); // wakes, and finds that it was given up
+    runUntil(() -> stopped.downs.size() == 1);
+    runUntilUp(a, stopped);
+    assertThat(a.bridge.generation()).isEqualTo(3);
+  }
+
+  @Test
+  void hugePagesAreUsedWhereThereAreEnoughAndOrdinaryOnesElsewhere() {
+    Node a = node(Side.A, options -> options.windowBytes(3 << 20), "0123456789abcdef");
+    Node b = node(Side.B, options -> options.hugePages(false), "0123456789abcdef");
+    runUntilUp(a, b);
+
+    assertThat(a.bridge.local().lengthBytes()).isIn(3L << 20, 4L << 20);
+    assertThat(b.endpoint().remote().lengthBytes()).isEqualTo(a.bridge.local().lengthBytes());
+    assertThat(b.bridge.local().lengthBytes()).isEqualTo(1 << 20);
+    b.endpoint().remote().segment().set(JAVA_LONG, (3 << 20) - 8, 42);
+    assertThat(a.bridge.local().segment().get(JAVA_LONG, (3 << 20) - 8)).isEqualTo(42);
   }
 
   @Test
@@ -392,7 +464,8 @@ class ShmBridgeTest {
 
   private Node node(Side side, UnaryOperator<ShmOptions> more, String secret) {
     byte[] bytes = secret.getBytes(StandardCharsets.US_ASCII);
-    return add(new ShmBridge(more.apply(new ShmOptions(side, socket(), ARRAY, bytes))));
+    return add(
+        new ShmBridge(more.apply(new ShmOptions(side, socket(), ARRAY, bytes)), _ -> witness));
   }
 
   private Node add(ShmBridge bridge) {
@@ -464,6 +537,19 @@ class ShmBridgeTest {
       count = socket.receive(buffer, 0, 8192, new ArrayList<>());
     } while (count > 0); // its hello, and why it refuses
     return count == 0 || count == -Errno.ECONNRESET;
+  }
+
+  /** Excuses as much as it is told to. */
+  private static final class FakeWitness implements Witness {
+    long excusedNs;
+
+    @Override
+    public long look() {
+      return excusedNs;
+    }
+
+    @Override
+    public void forget() {}
   }
 
   private static final class Node implements BridgeListener {

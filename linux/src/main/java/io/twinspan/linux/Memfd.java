@@ -10,8 +10,13 @@ import java.lang.foreign.Arena;
  * this process. So a receiver calls {@link #requireSealed} before it maps.
  */
 public final class Memfd {
+  /** The size of the huge pages that {@link #createHuge} asks for: 2 MiB. */
+  public static final int HUGE_PAGE_BYTES = 2 << 20;
+
   private static final int MFD_CLOEXEC = 1;
   private static final int MFD_ALLOW_SEALING = 2;
+  private static final int MFD_HUGETLB = 4;
+  private static final int MFD_HUGE_2MB = 21 << 26;
   private static final int F_ADD_SEALS = 1033;
   private static final int F_GET_SEALS = 1034;
   private static final int F_SEAL_SEAL = 1;
@@ -28,12 +33,38 @@ public final class Memfd {
    * @throws ErrnoException if the kernel refuses
    */
   public static Fd create(String name, long sizeBytes) {
+    return create(name, sizeBytes, 0);
+  }
+
+  /**
+   * Makes a memfd as {@link #create} does, of huge pages that the administrator has set aside
+   * (/proc/sys/vm/nr_hugepages). It takes all of them at once, so that nobody who touches it fails.
+   *
+   * @param name shown in {@code /proc/PID/maps}; at most 249 bytes
+   * @param sizeBytes its size, a multiple of {@link #HUGE_PAGE_BYTES}, more than 0
+   * @throws ErrnoException if there are not enough, with {@code ENOSPC} or {@code ENOMEM}, or the
+   *     machine has no pages of that size
+   */
+  public static Fd createHuge(String name, long sizeBytes) {
+    if (sizeBytes % HUGE_PAGE_BYTES != 0) {
+      throw new IllegalArgumentException("size of memfd " + name + ": " + sizeBytes);
+    }
+    Fd fd = create(name, sizeBytes, MFD_HUGETLB | MFD_HUGE_2MB);
+    int result = Native.fallocate(fd.number(), 0, 0, sizeBytes);
+    if (result < 0) {
+      fd.close();
+    }
+    ErrnoException.check(result, "fallocate of huge pages for memfd " + name);
+    return fd;
+  }
+
+  private static Fd create(String name, long sizeBytes, int moreFlags) {
     if (sizeBytes <= 0) {
       throw new IllegalArgumentException("size of memfd " + name + ": " + sizeBytes);
     }
     Fd fd;
     try (Arena arena = Arena.ofConfined()) {
-      int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+      int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | moreFlags;
       int number = Native.memfdCreate(arena.allocateFrom(name), flags);
       fd = Fd.adopt(ErrnoException.check(number, "memfd_create " + name));
     }

@@ -141,7 +141,7 @@ public final class ChannelPlan {
     StringBuilder text = new StringBuilder("plan ").append(VERSION).append('\n');
     for (ChannelSpec c : channels) {
       text.append(
-          "%d %s %s %d %d %d %d %d %d %d %d %d %s\n"
+          "%d %s %s %d %d %d %d %d %d %d %d %d\n"
               .formatted(
                   c.id(),
                   c.name(),
@@ -154,8 +154,7 @@ public final class ChannelPlan {
                   c.maxInlineBytes(),
                   c.sharedReceiveDepth(),
                   c.priority(),
-                  c.weight(),
-                  c.crc() ? "crc" : "-"));
+                  c.weight()));
     }
     return text.toString().getBytes(StandardCharsets.US_ASCII);
   }

@@ -20,7 +20,6 @@ import io.twinspan.bridge.Side;
  *     number go first
  * @param weight 1 to {@value #MAX_WEIGHT}: among channels of one priority, how much of the bulk
  *     transfers is its share
- * @param crc whether the receiving side checks a CRC-32C of all that is sent and written
  */
 public record ChannelSpec(
     int id,
@@ -34,8 +33,7 @@ public record ChannelSpec(
     int maxInlineBytes,
     int sharedReceiveDepth,
     int priority,
-    int weight,
-    boolean crc) {
+    int weight) {
   /** The number of the last priority. */
   public static final int LOWEST_PRIORITY = 7;
 
@@ -105,7 +103,7 @@ public record ChannelSpec(
     }
   }
 
-  /** A channel of {@link #DEFAULT_PRIORITY} and weight 1, without shared receives and CRC. */
+  /** A channel of {@link #DEFAULT_PRIORITY} and weight 1, without shared receives. */
   public ChannelSpec(
       int id,
       String name,
@@ -128,8 +126,7 @@ public record ChannelSpec(
         maxInlineBytes,
         0,
         DEFAULT_PRIORITY,
-        1,
-        false);
+        1);
   }
 
   /** A channel for both sides, with segments of 1 MiB, one queue pair, and depths of 256. */
@@ -139,26 +136,21 @@ public record ChannelSpec(
 
   /** The same channel with other segments. */
   public ChannelSpec withSegments(long bytesA, long bytesB) {
-    return with(bytesA, bytesB, sharedReceiveDepth, priority, weight, crc);
+    return with(bytesA, bytesB, sharedReceiveDepth, priority, weight);
   }
 
   /** The same channel with a shared receive queue. */
   public ChannelSpec withSharedReceives(int depth) {
-    return with(segmentBytesA, segmentBytesB, depth, priority, weight, crc);
+    return with(segmentBytesA, segmentBytesB, depth, priority, weight);
   }
 
   /** The same channel with another place among the others. */
   public ChannelSpec withPriority(int newPriority, int newWeight) {
-    return with(segmentBytesA, segmentBytesB, sharedReceiveDepth, newPriority, newWeight, crc);
-  }
-
-  /** The same channel with or without checks of what arrived. */
-  public ChannelSpec withCrc(boolean on) {
-    return with(segmentBytesA, segmentBytesB, sharedReceiveDepth, priority, weight, on);
+    return with(segmentBytesA, segmentBytesB, sharedReceiveDepth, newPriority, newWeight);
   }
 
   private ChannelSpec with(
-      long bytesA, long bytesB, int sharedDepth, int newPriority, int newWeight, boolean newCrc) {
+      long bytesA, long bytesB, int sharedDepth, int newPriority, int newWeight) {
     return new ChannelSpec(
         id,
         name,
@@ -171,8 +163,7 @@ public record ChannelSpec(
         maxInlineBytes,
         sharedDepth,
         newPriority,
-        newWeight,
-        newCrc);
+        newWeight);
   }
 
   /** Its share of a side's window in bytes. */

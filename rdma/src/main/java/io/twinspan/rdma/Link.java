@@ -59,6 +59,8 @@ public final class Link implements AutoCloseable {
   private int roundsSkipped;
   private long nowNs;
 
+  private volatile boolean closed;
+
   /** Who waits for a snapshot; any thread sets it, the link's takes it. */
   private final AtomicReference<@Nullable CompletableFuture<LinkSnapshot>> snapshotWanted =
       new AtomicReference<>();
@@ -86,7 +88,7 @@ public final class Link implements AutoCloseable {
    */
   public Link(Bridge bridge, ChannelPlan plan, Clock clock, LinkOptions options) {
     Side side = bridge.side();
-    if (bridge.local().lengthBytes() != plan.windowBytes(side)) {
+    if (bridge.local().lengthBytes() < plan.windowBytes(side)) { // huge pages round it up
       throw new IllegalArgumentException(
           "the window has %d bytes, the channel plan needs %d"
               .formatted(bridge.local().lengthBytes(), plan.windowBytes(side)));
@@ -326,17 +328,15 @@ public final class Link implements AutoCloseable {
     } finally {
       bridge.close();
       wakeSignal.close();
-      CompletableFuture<LinkSnapshot> asked = snapshotWanted.getAndSet(null);
-      if (asked != null) {
-        boolean _ = asked.completeExceptionally(new TwinspanException("the link is closed"));
-      }
+      closed = true;
+      refuseSnapshot();
     }
   }
 
   /**
    * What the link looks like between two rounds of its thread; any thread may ask.
    *
-   * @return completed by the next {@link #doWork}, or with an exception by {@link #close}
+   * @return completed by the next {@link #doWork}, or with an exception if the link is closed
    */
   public CompletableFuture<LinkSnapshot> snapshot() {
     CompletableFuture<LinkSnapshot> asked = new CompletableFuture<>();
@@ -345,7 +345,17 @@ public final class Link implements AutoCloseable {
       return before; // somebody asked just now
     }
     wake();
+    if (closed) {
+      refuseSnapshot();
+    }
     return asked;
+  }
+
+  private void refuseSnapshot() {
+    CompletableFuture<LinkSnapshot> asked = snapshotWanted.getAndSet(null);
+    if (asked != null) {
+      boolean _ = asked.completeExceptionally(new TwinspanException("the link is closed"));
+    }
   }
 
   private void tellSnapshot() {
@@ -421,7 +431,7 @@ public final class Link implements AutoCloseable {
   private final class Lives implements BridgeListener {
     @Override
     public void linkUp(BridgeEndpoint newborn) {
-      if (newborn.remote().lengthBytes() != plan.windowBytes(side().peer())) {
+      if (newborn.remote().lengthBytes() < plan.windowBytes(side().peer())) {
         bridge.fail(LinkDown.Kind.PROTOCOL, "the peer's window does not fit the channel plan");
         return;
       }

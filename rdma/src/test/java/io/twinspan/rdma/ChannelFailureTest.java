@@ -259,5 +259,6 @@ class ChannelFailureTest {
     var asked = pair.a.link.snapshot();
     pair.a.link.close();
     assertThat(asked).isCompletedExceptionally();
+    assertThat(pair.a.link.snapshot()).isCompletedExceptionally();
   }
 }

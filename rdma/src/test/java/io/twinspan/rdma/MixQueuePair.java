@@ -178,11 +178,18 @@ final class MixQueuePair {
     switch (event) {
       case CONNECT_REQUEST -> wasAsked = true;
       case ESTABLISHED -> established();
-      case REJECTED, UNREACHABLE -> {
+      case REJECTED -> {
         side.tally().count(event.name());
         if (phase == Phase.ASKING) {
           rest(1);
           phase = Phase.ASKED_FOR;
+        }
+      }
+      case UNREACHABLE -> {
+        side.tally().count(event.name());
+        if (phase == Phase.ASKING) {
+          qp.modify(QpState.RESET); // with new receives: docs/known-faults.md
+          over();
         }
       }
       case DISCONNECTED, DEVICE_REMOVAL -> {}

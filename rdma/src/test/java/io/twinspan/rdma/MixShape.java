@@ -18,8 +18,8 @@ import java.util.List;
  */
 record MixShape(
     int messageBytes, int announcedBytes, List<Integer> cells, List<Integer> stampBytes) {
-  static final int PLAIN = 0;
-  static final int CHECKED = 1;
+  static final int SMALL = 0;
+  static final int LONGER = 1;
   static final int BULK = 2;
 
   static final int SLOTS_PER_QUEUE_PAIR = 4;
@@ -43,14 +43,13 @@ record MixShape(
           new MixShape(
               100_000, 70_000, List.of(65_536, 65_537, 200_000, 300_000), List.of(131_072)));
 
-  /** The channels: a plain one, one with CRC, one for bulk. */
+  /** The channels: one for small, one for longer messages, one for bulk. */
   static ChannelPlan plan() {
     int bytes = SEGMENT_BYTES;
     return new ChannelPlan(
         List.of(
-            new ChannelSpec(PLAIN, "plain", Direction.BOTH, bytes, bytes, 3, 64, 32, 256),
-            new ChannelSpec(CHECKED, "checked", Direction.BOTH, bytes, bytes, 2, 32, 16, 200)
-                .withCrc(true),
+            new ChannelSpec(SMALL, "small", Direction.BOTH, bytes, bytes, 3, 64, 32, 256),
+            new ChannelSpec(LONGER, "longer", Direction.BOTH, bytes, bytes, 2, 32, 16, 200),
             new ChannelSpec(BULK, "bulk", Direction.BOTH, bytes, bytes, 1, 16, 8, 0)
                 .withPriority(3, 1)));
   }
