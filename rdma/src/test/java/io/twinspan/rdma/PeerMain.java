@@ -27,6 +27,8 @@ final class PeerMain implements Agent, LinkListener {
   static final long ECHO = 1;
   static final long REPORT = 2;
 
+  private static final long REPORT_ID = 101;
+
   private final Link link;
   private final End messages;
   private final End stamps;
@@ -75,13 +77,15 @@ final class PeerMain implements Agent, LinkListener {
       work++;
       if (messages.completion().isSuccess() && messages.completion().opcode() == WcOpcode.RECV) {
         echo(messages.completion().wrId());
+      } else if (messages.completion().wrId() == REPORT_ID) {
+        reportPending |= !messages.completion().isSuccess(); // the link went down under it
       }
     }
     work += stamp();
     if (reportPending && messages.qp().state() == QpState.RTS) {
       report.set(JAVA_LONG, 0, REPORT);
       report.set(JAVA_LONG, 8, lastSuccess);
-      int result = messages.qp().postSend(request.send(100).inline(report, 0, MESSAGE_BYTES));
+      int result = messages.qp().postSend(request.send(REPORT_ID).inline(report, 0, MESSAGE_BYTES));
       reportPending = result != QueuePair.OK;
     }
     return work;
