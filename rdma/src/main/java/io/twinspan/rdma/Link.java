@@ -49,6 +49,7 @@ public final class Link implements AutoCloseable {
   private final List<Channel> channels = new ArrayList<>();
   private final Channel[] byPriority;
   private final List<CompletionQueue> notifying = new ArrayList<>();
+  private final List<Submitter> submitters = new ArrayList<>();
   private final LinkEvents events = new LinkEvents();
   private @Nullable LinkListener listener;
   private @Nullable BridgeEndpoint endpoint;
@@ -159,6 +160,18 @@ public final class Link implements AutoCloseable {
     return channels.get(id);
   }
 
+  /** What it can hold ({@code ibv_query_device}). */
+  public DeviceAttributes queryDevice() {
+    return DeviceAttributes.of(plan);
+  }
+
+  /** How it is ({@code ibv_query_port}). */
+  public PortAttributes queryPort() {
+    PortAttributes.PortState state =
+        isUp() ? PortAttributes.PortState.ACTIVE : PortAttributes.PortState.DOWN;
+    return new PortAttributes(state, Integer.MAX_VALUE, generation());
+  }
+
   /** Where memory outside of the window is registered. */
   public ProtectionDomain protectionDomain() {
     return domain;
@@ -196,6 +209,7 @@ public final class Link implements AutoCloseable {
     int work = lookAtBridge();
     working = true;
     try {
+      work += takeSubmitted();
       if (endpoint != null) {
         work += look(ChannelSpec.LOWEST_PRIORITY + 1);
         work += transfer();
@@ -239,6 +253,14 @@ public final class Link implements AutoCloseable {
         perRoundNs <= 0 ? 0 : (int) Math.min(MAX_ROUNDS_SKIPPED, BRIDGE_INTERVAL_NS / perRoundNs);
     roundsSkipped = roundsToSkip;
     return bridge.doWork(nowNs);
+  }
+
+  private int takeSubmitted() {
+    int work = 0;
+    for (int i = 0; i < submitters.size(); i++) {
+      work += submitters.get(i).drain();
+    }
+    return work;
   }
 
   /** Serves the channels of a lower priority number than this, but for what has to be copied. */
@@ -324,9 +346,11 @@ public final class Link implements AutoCloseable {
   @Override
   public void close() {
     try {
+      submitters.forEach(Submitter::close);
       workers.forEach(DmaWorker::close);
     } finally {
       bridge.close();
+      int _ = takeSubmitted(); // to be flushed
       wakeSignal.close();
       closed = true;
       refuseSnapshot();
@@ -410,6 +434,15 @@ public final class Link implements AutoCloseable {
 
   void ringLater() {
     ringPending = true;
+  }
+
+  WakeSignal wakeSignal() {
+    return wakeSignal;
+  }
+
+  Submitter add(Submitter submitter) {
+    submitters.add(submitter);
+    return submitter;
   }
 
   LinkEvents events() {

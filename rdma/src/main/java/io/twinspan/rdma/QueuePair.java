@@ -295,7 +295,40 @@ public final class QueuePair {
     };
   }
 
+  /**
+   * Makes a way for other threads to post to this queue pair.
+   *
+   * @param depth how many sends, and how many receives, it keeps until the link's thread comes to
+   *     post them; a power of two from 2 to 65536; each send holds so much inline data as the
+   *     channel allows
+   */
+  public Submitter createSubmitter(int depth) {
+    return channel.link().add(new Submitter(this, depth, channel.link().wakeSignal()));
+  }
+
   // --- for the channel and the queues
+
+  /** Posts what another thread submitted; false if it must wait for room. */
+  boolean takeSend(WorkRequest request) {
+    int result = postSend(request);
+    if (result == INVALID) {
+      fail("a submitted request can't be right");
+    }
+    return result == OK || (result != FULL && sendQueue.refuse(request, refusal(result)));
+  }
+
+  /** Posts what another thread submitted; false if it must wait for room. */
+  boolean takeReceive(long wrId, MemoryRegion region, long offset, int lengthBytes) {
+    int result = postReceive(wrId, region, offset, lengthBytes);
+    if (result == INVALID) {
+      fail("a submitted receive can't be right");
+    }
+    return result == OK || (result != FULL && receiveQueue.refuse(wrId, refusal(result)));
+  }
+
+  private static WcStatus refusal(int result) {
+    return result == INVALID ? WcStatus.LOC_QP_OP_ERR : WcStatus.WR_FLUSH_ERR;
+  }
 
   void up() {
     connector.up();

@@ -194,6 +194,15 @@ final class ReceiveQueue {
     return true;
   }
 
+  /** Completes a receive that was never posted, without success; false if there is no room. */
+  boolean refuse(long id, WcStatus status) {
+    if (completions.isFull(ring.outstanding())) {
+      return false;
+    }
+    complete(id, status, WcOpcode.RECV, 0, 0, 0);
+    return true;
+  }
+
   private void complete(
       long id, WcStatus status, WcOpcode opcode, int flags, int byteLength, int immediate) {
     completions.add(id, status, opcode, flags, byteLength, immediate, queuePair.number());

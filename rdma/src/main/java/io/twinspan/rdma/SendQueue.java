@@ -297,6 +297,16 @@ final class SendQueue implements TransferOwner {
 
   // --- posting
 
+  /** Completes a request that was never kept, without success; false if there is no room. */
+  boolean refuse(WorkRequest request, WcStatus status) {
+    if (completions.isFull(posted - completed)) {
+      return false;
+    }
+    WcOpcode opcode = request.operation.wcOpcode;
+    completions.add(request.wrId, status, opcode, 0, 0, 0, queuePair.number());
+    return true;
+  }
+
   private boolean makesRoom() {
     if (completed < stored) {
       complete();

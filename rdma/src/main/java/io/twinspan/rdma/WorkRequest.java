@@ -236,6 +236,29 @@ public final class WorkRequest {
     return this;
   }
 
+  /** Becomes the same as another one. */
+  void copy(WorkRequest from) {
+    operation = from.operation;
+    wrId = from.wrId;
+    signaled = from.signaled;
+    fence = from.fence;
+    solicited = from.solicited;
+    inline = from.inline;
+    inlineOffset = from.inlineOffset;
+    inlineLength = from.inlineLength;
+    sges = from.sges;
+    for (int i = 0; i < MAX_SGE; i++) {
+      localKeys[i] = from.localKeys[i];
+      localOffsets[i] = from.localOffsets[i];
+      lengths[i] = from.lengths[i];
+    }
+    remoteKey = from.remoteKey;
+    remoteOffset = from.remoteOffset;
+    immediate = from.immediate;
+    compareAdd = from.compareAdd;
+    swap = from.swap;
+  }
+
   private WorkRequest begin(Operation what, long id) {
     if (operation != what) {
       operation = what;
