@@ -239,9 +239,9 @@ final class MixDirector implements AutoCloseable {
   }
 
   @Override
-  public void close() throws InterruptedException {
+  public void close() {
     log.setLevel(level);
     runner.close();
-    peer.destroyForcibly().waitFor();
+    peer.destroyForcibly().onExit().join();
   }
 }
