@@ -38,6 +38,8 @@ final class MixDirector implements AutoCloseable {
   private final long startNs = System.nanoTime();
   private final StringBuilder summaries = new StringBuilder();
 
+  private final Queue<String> obeyed = new ConcurrentLinkedQueue<>();
+
   private Process peer;
   private PrintStream peerIn;
   private Queue<String> peerOut = new ConcurrentLinkedQueue<>();
@@ -138,7 +140,7 @@ final class MixDirector implements AutoCloseable {
   /** Tells side B, and waits until it has obeyed. */
   private void ask(String command) throws InterruptedException {
     peerIn.println(command);
-    await("side B to obey " + command, () -> (MixMain.OBEYED + command).equals(peerOut.poll()));
+    await("side B to obey " + command, () -> command.equals(obeyed.poll()));
   }
 
   private void awaitTraffic() throws InterruptedException {
@@ -229,6 +231,8 @@ final class MixDirector implements AutoCloseable {
           synchronized (summaries) {
             summaries.append(line.substring(MixMain.SUMMARY.length())).append('\n');
           }
+        } else if (line.startsWith(MixMain.OBEYED)) {
+          obeyed.add(line.substring(MixMain.OBEYED.length()));
         } else {
           lines.add(line);
         }

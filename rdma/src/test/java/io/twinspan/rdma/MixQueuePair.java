@@ -93,6 +93,10 @@ final class MixQueuePair {
     receiver = new MixReceiver(this, shape, memory[MixShape.RECEIVES], memory[MixShape.CELLS]);
   }
 
+  Channel channel() {
+    return channel;
+  }
+
   QueuePair qp() {
     return qp;
   }
@@ -152,8 +156,9 @@ final class MixQueuePair {
 
   // --- what the link tells
 
-  void linkUp() {
-    trace.add("link up", side.life(), 0);
+  /** The link, or only the channel, can be used. */
+  void up() {
+    trace.add("up", side.life(), 0);
     for (int kind = 0; kind < regions.length; kind++) {
       register(kind);
     }
@@ -161,8 +166,9 @@ final class MixQueuePair {
     sinceNs = System.nanoTime();
   }
 
-  void linkDown() {
-    trace.add("link down", side.life(), 0);
+  /** The link, or only the channel, can't be used any more. */
+  void down() {
+    trace.add("down", side.life(), 0);
     requester.knowsWhy();
     if (regions[MixShape.STAMP] != null) {
       noteVisible(regions[MixShape.STAMP]);
@@ -216,13 +222,13 @@ final class MixQueuePair {
       over();
       return 1;
     }
-    if (phase != Phase.RESTING && side.link().isUp() && !side.isTainted()) {
+    if (phase != Phase.RESTING && channel.isUp() && !side.isTainted()) {
       MixViolation.require(
           nowNs - sinceNs < PATIENCE_NS, "nothing happens for 40 s in phase %s, %s", phase, state);
     }
     churn(nowNs);
     return switch (phase) {
-      case RESTING -> side.link().isUp() && nowNs >= wakeNs ? begin() : 0;
+      case RESTING -> channel.isUp() && nowNs >= wakeNs ? begin() : 0;
       case ASKED_FOR -> letAsk(nowNs);
       case ASKING -> 0;
       case OPEN -> work(nowNs);
@@ -231,7 +237,7 @@ final class MixQueuePair {
   }
 
   long nextDeadlineNs() {
-    if (!side.link().isUp()) {
+    if (!channel.isUp()) {
       return Long.MAX_VALUE;
     }
     return phase == Phase.ASKING ? churnNs : Math.min(wakeNs, churnNs);
@@ -461,7 +467,7 @@ final class MixQueuePair {
 
   /** Takes a region back in the middle of the traffic, and grants it anew. */
   private void churn(long nowNs) {
-    if (nowNs < churnNs || !side.link().isUp()) {
+    if (nowNs < churnNs || !channel.isUp()) {
       return;
     }
     int kind = random.nextInt(4) == 0 ? MixShape.CELLS : MixShape.STAMP;

@@ -255,13 +255,33 @@ final class MixSide implements Agent, LinkListener {
       tainted = false;
       cleanAfterLife = Long.MAX_VALUE;
     }
-    queuePairs.forEach(MixQueuePair::linkUp);
+    queuePairs.forEach(MixQueuePair::up);
   }
 
   @Override
   public void linkDown(LinkDown why) {
     tally.count("down " + why.kind());
-    queuePairs.forEach(MixQueuePair::linkDown);
+    queuePairs.forEach(MixQueuePair::down);
+  }
+
+  @Override
+  public void channelDown(Channel channel, String reason) {
+    tally.count("channel down");
+    MixViolation.require(tainted, "%s is down: %s", channel.spec().name(), reason);
+    for (MixQueuePair pair : queuePairs) {
+      if (pair.channel() == channel) {
+        pair.down();
+      }
+    }
+  }
+
+  @Override
+  public void channelUp(Channel channel, long life) {
+    for (MixQueuePair pair : queuePairs) {
+      if (pair.channel() == channel) {
+        pair.up();
+      }
+    }
   }
 
   @Override
