@@ -15,6 +15,10 @@ import java.nio.ByteBuffer;
  * @param stampKeys generation and key of the stamp regions written last, latest first
  * @param stamps the last stamps that were successfully written there
  */
+@SuppressWarnings({
+  "ArrayRecordComponent",
+  "EnumOrdinal"
+}) // goes into bytes at once; both sides are one build
 record MixGreeting(
     long epoch,
     int incarnation,

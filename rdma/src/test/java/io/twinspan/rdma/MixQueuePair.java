@@ -180,7 +180,7 @@ final class MixQueuePair {
   }
 
   void event(CmEvent event) {
-    trace.add(event.name(), phase.ordinal(), 0);
+    trace.add(event.name(), phase.name().charAt(0), 0);
     switch (event) {
       case CONNECT_REQUEST -> wasAsked = true;
       case ESTABLISHED -> established();

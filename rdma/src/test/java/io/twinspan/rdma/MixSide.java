@@ -14,6 +14,7 @@ import java.util.Queue;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -56,8 +57,8 @@ final class MixSide implements Agent, LinkListener {
   private long cleanAfterLife = Long.MAX_VALUE;
   private long moodNs;
 
-  private volatile long rounds;
-  private volatile long successes;
+  private final AtomicLong rounds = new AtomicLong();
+  private final AtomicLong successes = new AtomicLong();
   private volatile boolean allConnected;
 
   MixSide(Side side, Path socket, long seed) {
@@ -99,12 +100,12 @@ final class MixSide implements Agent, LinkListener {
 
   /** Goes up as long as the agent's thread does not hang. */
   long rounds() {
-    return rounds;
+    return rounds.get();
   }
 
   /** How many requests have succeeded. */
   long successes() {
-    return successes;
+    return successes.get();
   }
 
   /** Whether all queue pairs were connected at once in the latest round. */
@@ -169,14 +170,14 @@ final class MixSide implements Agent, LinkListener {
   }
 
   void progress() {
-    successes = successes + 1; // one writer
+    successes.incrementAndGet();
   }
 
   // --- the agent
 
   @Override
   public int doWork() {
-    rounds = rounds + 1; // one writer
+    rounds.incrementAndGet();
     long nowNs = System.nanoTime();
     for (String line = commands.poll(); line != null; line = commands.poll()) {
       obey(line);

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The link between two virtual machines that share the memory of an ivshmem device, no more. */
 @RequiresTool({"qemu-system-x86_64", "apt-get", "dpkg-deb", "xz"})
+@SuppressWarnings("InlineFormatString") // the command lines are better read in one place
 class TwoMachinesTest {
   private static final String KERNEL = "6.1";
   private static final int BAR_MIB = 8;
