@@ -26,6 +26,7 @@ import picocli.CommandLine.ParameterException;
       ControllerCommand.class,
       NvmeCommand.class,
       DemoCommand.class,
+      LinkCommand.class,
       PerfCommand.class,
       VersionCommand.class
     })

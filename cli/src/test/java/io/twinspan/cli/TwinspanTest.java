@@ -83,6 +83,7 @@ class TwinspanTest {
             "controller start",
             "nvme list",
             "demo",
+            "link show",
             "perf",
             "version");
   }
@@ -133,6 +134,8 @@ class TwinspanTest {
         "controller explode a",
         "nvme",
         "demo --input",
+        "link",
+        "link show extra",
         "perf",
         "perf no_such_lat",
         "perf send_lat --size big",
@@ -171,7 +174,8 @@ class TwinspanTest {
         "volume delete v --dir DIR",
         "controller kill a --dir DIR",
         "controller start b --dir DIR",
-        "nvme list --dir DIR"
+        "nvme list --dir DIR",
+        "link show --dir DIR"
       })
   void aMissingArrayIsOneLineAndStatus1(String line) {
     assertThat(run(line)).isEqualTo(1);

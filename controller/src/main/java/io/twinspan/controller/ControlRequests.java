@@ -53,6 +53,7 @@ final class ControlRequests {
       case "volume-resize" -> resize(request);
       case "volume-delete" -> delete(request);
       case "nvme-list" -> drives.describe();
+      case "link-show" -> status.link(STATUS_TIMEOUT);
       default -> throw new TwinspanException("a controller knows no command \"" + command + "\"");
     };
   }

@@ -3,14 +3,21 @@ package io.twinspan.controller;
 import io.twinspan.array.NodeStatus;
 import io.twinspan.array.PoolState;
 import io.twinspan.linux.Processes;
+import io.twinspan.linux.TwinspanException;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.VolumeInfo;
 import io.twinspan.rdma.ChannelCounters;
 import io.twinspan.rdma.ChannelSpec;
 import io.twinspan.rdma.Link;
 import io.twinspan.target.nbd.NbdStatus;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -18,6 +25,7 @@ import tools.jackson.databind.node.ObjectNode;
 /** What a controller tells about itself. Thread-safe. */
 final class ControllerStatus {
   private static final int POOL_OF_VOLUME_SHIFT = 24;
+  private static final JsonMapper JSON = new JsonMapper();
 
   private final String name;
   private final DriveBay drives;
@@ -111,6 +119,25 @@ final class ControllerStatus {
           .put("receivedOperations", counters.receivedOperations());
     }
     return channels;
+  }
+
+  /**
+   * The link with its channels, rings and queue pairs, as it is between two rounds of the core.
+   *
+   * @throws TwinspanException if the core does not get to it in time
+   */
+  JsonNode link(Duration timeout) {
+    try {
+      return JSON.valueToTree(link.snapshot().get(timeout.toMillis(), TimeUnit.MILLISECONDS));
+    } catch (TimeoutException e) {
+      throw new TwinspanException(
+          "the controller did not answer within " + timeout.toSeconds() + " s", e);
+    } catch (ExecutionException e) {
+      throw new TwinspanException(String.valueOf(e.getCause().getMessage()), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new TwinspanException("interrupted", e);
+    }
   }
 
   /** Volumes as JSON. */

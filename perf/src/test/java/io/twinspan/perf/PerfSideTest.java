@@ -46,7 +46,7 @@ class PerfSideTest {
   }
 
   private static PerfOptions options(PerfTest test, int sizeBytes, int queuePairs, long rotate) {
-    return new PerfOptions(test, sizeBytes, 100, 20, queuePairs, 112, 16, false, false, rotate);
+    return new PerfOptions(test, sizeBytes, 100, 20, queuePairs, 112, 16, false, rotate);
   }
 
   @ParameterizedTest
