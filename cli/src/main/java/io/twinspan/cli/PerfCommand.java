@@ -29,7 +29,7 @@ import tools.jackson.databind.node.ObjectNode;
     name = "perf",
     description = {
       "Measure the link between two processes, and the machine's own limit in the same run.",
-      "Latency is one way; the limit is a bare word in memory sent to and fro. Bandwidth is in 10^6"
+      "Latency is one way, of reads and atomics the whole; the limit is a bare word in memory sent to and fro. Bandwidth is in 10^6"
           + " bytes per second; the limit is MemorySegment.copy over the same buffers."
     },
     mixinStandardHelpOptions = true)
@@ -69,7 +69,7 @@ final class PerfCommand implements Callable<Integer> {
   @Parameters(
       index = "0",
       paramLabel = "TEST",
-      description = "{send,write,write_imm}_lat or {send,write,write_imm}_bw, as in perftest.")
+      description = "{send,write,write_imm,read,atomic}_lat or _bw, as in perftest.")
   private String test = "";
 
   @ArgGroup private @Nullable Half half;
@@ -77,7 +77,8 @@ final class PerfCommand implements Callable<Integer> {
   @Option(
       names = "--size",
       paramLabel = "BYTES",
-      description = "Length of a message. Default: 64, write_lat 8, bandwidth tests 64KiB.")
+      description = 
+          "Length of a message. Default: 64, write_lat and atomics 8, bandwidth tests 64KiB.")
   private @Nullable String size;
 
   @Option(
@@ -236,7 +237,7 @@ final class PerfCommand implements Callable<Integer> {
     out.printf(
         Locale.ROOT,
         "latency    %s  p50 %.3f  p99 %.3f  p99.9 %.3f  max %.1f us%n",
-        latency ? "one way" : "post to completion",
+        how(result.test()),
         result.p50Us(),
         result.p99Us(),
         result.p999Us(),
@@ -250,11 +251,18 @@ final class PerfCommand implements Callable<Integer> {
     out.printf(
         Locale.ROOT,
         latency
-            ? "limit      bare ping-pong p50 %.3f us one way: %.2f times as long%n"
+            ? "limit      bare ping-pong p50 %.3f us: %.2f times as long%n"
             : "limit      MemorySegment.copy %.1f MB/s: %.3f of it%n",
         result.limit(),
         result.ratioToLimit());
     out.flush();
+  }
+
+  private static String how(PerfTest test) {
+    if (!test.isLatency()) {
+      return "post to completion";
+    }
+    return test.isOneWay() ? "one way" : "round trip";
   }
 
   private static ObjectNode json(PerfResult result) {

@@ -142,6 +142,7 @@ class TwinspanTest {
         "perf send_lat --size -1",
         "perf send_lat --size 2GiB",
         "perf write_lat --size 12",
+        "perf atomic_bw --size 16",
         "perf send_bw --depth 100",
         "perf send_bw --qps 17",
         "perf send_bw --iterations 0",

@@ -65,7 +65,7 @@ final class MessagePingPong implements Phase {
     if (leads && sent % sampleEvery == 0) {
       sentNs = System.nanoTime();
     }
-    endpoint.postSurely(turns.next(), rotation.next());
+    endpoint.postSurely(turns.next(), rotation.next(), false);
     sent++;
   }
 

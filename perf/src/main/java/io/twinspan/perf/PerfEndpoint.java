@@ -56,6 +56,7 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
   private final PerfTest.Verb verb;
   private final int sizeBytes;
   private final boolean inline;
+  private final boolean fetches;
   private final Link link;
   private final Channel channel;
   private final CompletionQueue completions;
@@ -72,6 +73,7 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
   private @Nullable MemoryRegion region;
   private @Nullable String failure;
   private int rkey;
+  private int bufferKey;
   private int nextReceive;
 
   PerfEndpoint(Side side, Path socket, PerfOptions options) {
@@ -79,6 +81,7 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
     verb = options.test().verb();
     sizeBytes = options.sizeBytes();
     inline = options.isInline();
+    fetches = verb == PerfTest.Verb.READ || verb == PerfTest.Verb.ATOMIC;
     ChannelPlan plan = plan(options);
     ShmOptions shm =
         new ShmOptions(side, socket, ARRAY, SECRET)
@@ -236,8 +239,12 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
       case SEND -> request.send(id);
       case WRITE -> request.write(id, rkey, offset);
       case WRITE_IMM -> request.writeWithImmediate(id, rkey, offset, queuePair);
+      case READ -> request.read(id, rkey, offset);
+      case ATOMIC -> request.fetchAndAdd(id, rkey, offset, 1);
     }
-    if (inline) {
+    if (fetches) {
+      request.sge(bufferKey, offset, sizeBytes);
+    } else if (inline) {
       request.inline(source, offset, sizeBytes);
     } else {
       request.sge(sourceKey, offset, sizeBytes);
@@ -246,12 +253,12 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
   }
 
   /** Posts a request that must be taken in the end. */
-  void postSurely(int queuePair, long offset) {
-    int result = post(queuePair, 0, offset, false);
+  void postSurely(int queuePair, long offset, boolean signaled) {
+    int result = post(queuePair, 0, offset, signaled);
     while (result == QueuePair.FULL) {
       link.doWork();
       check();
-      result = post(queuePair, 0, offset, false);
+      result = post(queuePair, 0, offset, signaled);
     }
     if (result != QueuePair.OK) {
       refused(result);
@@ -310,7 +317,16 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
     if (failure != null) {
       return; // a measurement has one life
     }
-    region = channel.register(REGION_SLOT, buffers, Access.LOCAL_WRITE, Access.REMOTE_WRITE);
+    MemoryRegion mine =
+        channel.register(
+            REGION_SLOT,
+            buffers,
+            Access.LOCAL_WRITE,
+            Access.REMOTE_WRITE,
+            Access.REMOTE_READ,
+            Access.REMOTE_ATOMIC);
+    region = mine;
+    bufferKey = mine.lkey();
     for (int i = 0; i < queuePairs.length; i++) {
       queuePairs[i].reset().init();
       if (verb.takesReceive()) {

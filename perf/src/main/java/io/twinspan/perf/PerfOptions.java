@@ -66,6 +66,9 @@ public record PerfOptions(
     if (Integer.bitCount(depth) != 1) {
       throw new TwinspanException("a depth is a power of two, not " + depth);
     }
+    if (test.verb() == PerfTest.Verb.ATOMIC && sizeBytes != Long.BYTES) {
+      throw new TwinspanException("an atomic has 8 bytes, not " + sizeBytes);
+    }
     if (test == PerfTest.WRITE_LAT && (sizeBytes == 0 || sizeBytes % Long.BYTES != 0)) {
       throw new TwinspanException(
           "write_lat polls for the last 8 bytes: its size is a multiple of 8, not " + sizeBytes);
@@ -81,6 +84,9 @@ public record PerfOptions(
 
   /** The size that perftest's users expect of a test: 64, 8 to poll for, 64 KiB for bandwidth. */
   public static int defaultSizeBytes(PerfTest test) {
+    if (test.verb() == PerfTest.Verb.ATOMIC) {
+      return Long.BYTES;
+    }
     if (!test.isLatency()) {
       return 1 << 16;
     }

@@ -8,15 +8,16 @@ import java.util.Locale;
  *
  * @param test which test
  * @param sizeBytes how long a message was
- * @param p50Us median of the latency in µs: of a latency test one way, that is half a round trip;
- *     of a bandwidth test from the post of a request to its completion
+ * @param p50Us median of the latency in µs: of a latency test one way, that is half a round trip,
+ *     but for reads and atomics the whole; of a bandwidth test from the post of a request to its
+ *     completion
  * @param p99Us its 99th percentile
  * @param p999Us its 99.9th percentile
  * @param maxUs the longest
  * @param megabytesPerSecond payload in 10^6 bytes per second, one way
  * @param messagesPerSecond round trips of a latency test, messages of another
  * @param limit what the machine could do in the same run: for latency, bare words in memory sent to
- *     and fro by the same two processes (µs); for bandwidth, {@code MemorySegment.copy} over the
+ *     and fro by the same two processes, one way or the whole like the test (µs); for bandwidth, {@code MemorySegment.copy} over the
  *     same buffers (10^6 bytes per second)
  * @param ratioToLimit the median latency, or the bandwidth, divided by the limit
  */

@@ -95,7 +95,11 @@ final class PerfSide implements AutoCloseable {
       case WRITE_LAT -> new WritePingPong(endpoint, leads, count, measured, writes);
       case SEND_BW, WRITE_IMM_BW ->
           leads ? new Sender(endpoint, count, measured) : new Receiver(endpoint, count);
-      case WRITE_BW ->
+      case READ_LAT, ATOMIC_LAT ->
+          leads
+              ? new RequestRoundTrips(endpoint, count, measured)
+              : new Bystander(endpoint, phases.size() + 1);
+      case WRITE_BW, READ_BW, ATOMIC_BW ->
           leads
               ? new Sender(endpoint, count, measured)
               : new Bystander(endpoint, phases.size() + 1);
@@ -208,7 +212,7 @@ final class PerfSide implements AutoCloseable {
   /** What was measured; at the leading side only. */
   PerfResult result() {
     PerfTest test = options.test();
-    double share = test.isLatency() ? 2 : 1; // half a round trip is one way
+    double share = test.isOneWay() ? 2 : 1; // half a round trip
     double messages = measured.rate();
     double megabytes = messages * options.sizeBytes() / 1e6;
     double limit = test.isLatency() ? limits.us(50) / share : limits.rate() / 1e6;

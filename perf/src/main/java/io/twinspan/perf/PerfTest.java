@@ -18,13 +18,23 @@ public enum PerfTest {
   /** A write with immediate data each way, in turns. */
   WRITE_IMM_LAT(Verb.WRITE_IMM, true),
   /** Writes with immediate data one way, as many as go. */
-  WRITE_IMM_BW(Verb.WRITE_IMM, false);
+  WRITE_IMM_BW(Verb.WRITE_IMM, false),
+  /** Reads of the peer's memory, one after the other. */
+  READ_LAT(Verb.READ, true),
+  /** Reads of the peer's memory, as many as go. */
+  READ_BW(Verb.READ, false),
+  /** Fetch-and-add on the peer's memory, one after the other. */
+  ATOMIC_LAT(Verb.ATOMIC, true),
+  /** Fetch-and-add on the peer's memory, as many as go. */
+  ATOMIC_BW(Verb.ATOMIC, false);
 
   /** What is posted. */
   enum Verb {
     SEND,
     WRITE,
-    WRITE_IMM;
+    WRITE_IMM,
+    READ,
+    ATOMIC;
 
     /** Whether each one takes a receive of the peer. */
     boolean takesReceive() {
@@ -47,6 +57,14 @@ public enum PerfTest {
   /** Whether it is about latency; otherwise about bandwidth. */
   public boolean isLatency() {
     return latency;
+  }
+
+  /**
+   * Whether its latency is half a round trip; that of a read or atomic is the whole, which ends
+   * with the completion.
+   */
+  public boolean isOneWay() {
+    return latency && verb != Verb.READ && verb != Verb.ATOMIC;
   }
 
   /** How it is called on the command line, such as {@code send_lat}. */

@@ -99,7 +99,7 @@ final class WritePingPong implements Phase {
     }
     long offset = out.next();
     endpoint.source().set(JAVA_LONG, lastWord(offset), sequence.next());
-    endpoint.postSurely(turns.next(), offset);
+    endpoint.postSurely(turns.next(), offset, false);
     sent++;
   }
 

@@ -38,6 +38,11 @@ class PerfSideTest {
         task -> Thread.ofPlatform().daemon().start(task));
   }
 
+  /** The nearest size that a test can have. */
+  private static int sizeFor(PerfTest test, int sizeBytes) {
+    return test.verb() == PerfTest.Verb.ATOMIC ? Long.BYTES : sizeBytes;
+  }
+
   private PerfResult measure(PerfOptions options) throws Exception {
     CompletableFuture<PerfResult> follower = start(Side.A, options);
     CompletableFuture<PerfResult> leader = start(Side.B, options);
@@ -46,7 +51,7 @@ class PerfSideTest {
   }
 
   private static PerfOptions options(PerfTest test, int sizeBytes, int queuePairs, long rotate) {
-    return new PerfOptions(test, sizeBytes, 100, 20, queuePairs, 112, 16, false, rotate);
+    return new PerfOptions(test, sizeFor(test, sizeBytes), 100, 20, queuePairs, 112, 16, false, false, rotate);
   }
 
   @ParameterizedTest
@@ -56,7 +61,7 @@ class PerfSideTest {
       PerfResult result = measure(options(test, size, 1, 0));
 
       assertThat(result.test()).isEqualTo(test);
-      assertThat(result.sizeBytes()).isEqualTo(size);
+      assertThat(result.sizeBytes()).isEqualTo(sizeFor(test, size));
       assertThat(result.p50Us()).isPositive().isLessThanOrEqualTo(result.p99Us());
       assertThat(result.p99Us()).isLessThanOrEqualTo(result.p999Us());
       assertThat(result.p999Us()).isLessThanOrEqualTo(result.maxUs());
@@ -77,7 +82,7 @@ class PerfSideTest {
   @ValueSource(ints = {1, 2})
   void goesOnWithTheShortestQueues(int depth) throws Exception {
     for (PerfTest test : PerfTest.values()) {
-      PerfOptions options = new PerfOptions(test, 64, 100, 1, 1, 0, depth, false, false, 0);
+      PerfOptions options = new PerfOptions(test, sizeFor(test, 64), 100, 1, 1, 0, depth, false, false, 0);
       assertThat(measure(options).p50Us()).isPositive();
     }
   }
@@ -85,7 +90,7 @@ class PerfSideTest {
   @ParameterizedTest
   @EnumSource
   void letsAWorkerCopy(PerfTest test) throws Exception {
-    PerfOptions options = new PerfOptions(test, 4096, 50, 5, 1, 112, 16, true, false, 0);
+    PerfOptions options = new PerfOptions(test, sizeFor(test, 4096), 50, 5, 1, 112, 16, true, false, 0);
     assertThat(measure(options).p50Us()).isPositive();
   }
 

@@ -44,10 +44,21 @@ class PerfCommandTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"send_lat", "send_bw", "write_lat", "write_bw", "write_imm_lat", "write_imm_bw"})
+      strings = {
+        "send_lat",
+        "send_bw",
+        "write_lat",
+        "write_bw",
+        "write_imm_lat",
+        "write_imm_bw",
+        "read_lat",
+        "read_bw",
+        "atomic_lat",
+        "atomic_bw"
+      })
   void measuresAndPrintsWhatItPromises(String test) {
     JsonNode result =
-        TestArray.twinspan("perf", test, "--size", "64", "--iterations", "2000", "--json").json();
+        TestArray.twinspan("perf", test, "--size", "8", "--iterations", "2000", "--json").json();
 
     assertThat(result.propertyNames())
         .containsExactly(
@@ -62,7 +73,7 @@ class PerfCommandTest {
             "limit",
             "ratioToLimit");
     assertThat(result.path("test").asString()).isEqualTo(test);
-    assertThat(result.path("size").asInt()).isEqualTo(64);
+    assertThat(result.path("size").asInt()).isEqualTo(8);
     for (String number : result.propertyNames()) {
       if (!number.equals("test")) {
         assertThat(result.path(number).asDouble()).as(number).isPositive();
