@@ -349,9 +349,18 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
 
   @Override
   public void connectionEvent(QueuePair queuePair, CmEvent event) {
-    if (event == CmEvent.DISCONNECTED || event == CmEvent.REJECTED) {
-      failure = "queue pair %d: %s".formatted(queuePair.number(), queuePair.lastError());
+    switch (event) {
+      case CONNECT_REQUEST, ESTABLISHED, DEVICE_REMOVAL -> {} // linkDown follows the last one
+      case REJECTED, UNREACHABLE ->
+          failure = "queue pair %d: %s".formatted(queuePair.number(), event);
+      case DISCONNECTED ->
+          failure = "queue pair %d: %s".formatted(queuePair.number(), queuePair.lastError());
     }
+  }
+
+  @Override
+  public void channelDown(Channel failed, String reason) {
+    failure = "the channel failed: " + reason;
   }
 
   @Override
