@@ -93,6 +93,24 @@ class LifecycleTest {
     await().untilAsserted(() -> assertVolumes(ARRAY.status().path("volumes")));
   }
 
+  @Test
+  void theLinkIsShownAsBothControllersSeeIt() {
+    JsonNode controllers = ARRAY.cli("link", "show", "--json").json().path("controllers");
+
+    assertThat(controllers).hasSize(2);
+    for (JsonNode controller : controllers) {
+      JsonNode link = controller.path("link");
+      assertThat(link.path("up").asBoolean()).isTrue();
+      assertThat(link.path("channels")).hasSize(5);
+      for (JsonNode channel : link.path("channels")) {
+        assertThat(channel.path("up").asBoolean()).isTrue();
+        assertThat(channel.path("rings")).isNotEmpty();
+        assertThat(channel.path("queuePairs").path(0).path("state").asString()).isEqualTo("RTS");
+      }
+    }
+    assertThat(ARRAY.cli("link", "show").ok().out()).contains("management", "RTS", "ring inline");
+  }
+
   private static void assertDrives(JsonNode drives) {
     assertThat(drives).hasSize(3);
     for (JsonNode drive : drives) {
