@@ -133,7 +133,7 @@ final class ControllerStatus {
       throw new TwinspanException(
           "the controller did not answer within " + timeout.toSeconds() + " s", e);
     } catch (ExecutionException e) {
-      throw new TwinspanException(String.valueOf(e.getCause().getMessage()), e);
+      throw new TwinspanException("the core could not tell: " + e.getCause(), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new TwinspanException("interrupted", e);
