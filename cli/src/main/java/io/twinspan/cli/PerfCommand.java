@@ -29,8 +29,9 @@ import tools.jackson.databind.node.ObjectNode;
     name = "perf",
     description = {
       "Measure the link between two processes, and the machine's own limit in the same run.",
-      "Latency is one way, of reads and atomics the whole; the limit is a bare word in memory sent to and fro. Bandwidth is in 10^6"
-          + " bytes per second; the limit is MemorySegment.copy over the same buffers."
+      "Latency is one way, of reads and atomics the whole; the limit is a bare word in memory sent"
+          + " to and fro. Bandwidth is in 10^6 bytes per second; the limit is MemorySegment.copy"
+          + " over the same buffers."
     },
     mixinStandardHelpOptions = true)
 final class PerfCommand implements Callable<Integer> {
@@ -77,7 +78,7 @@ final class PerfCommand implements Callable<Integer> {
   @Option(
       names = "--size",
       paramLabel = "BYTES",
-      description = 
+      description =
           "Length of a message. Default: 64, write_lat and atomics 8, bandwidth tests 64KiB.")
   private @Nullable String size;
 

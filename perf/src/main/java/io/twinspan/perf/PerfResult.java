@@ -17,8 +17,8 @@ import java.util.Locale;
  * @param megabytesPerSecond payload in 10^6 bytes per second, one way
  * @param messagesPerSecond round trips of a latency test, messages of another
  * @param limit what the machine could do in the same run: for latency, bare words in memory sent to
- *     and fro by the same two processes, one way or the whole like the test (µs); for bandwidth, {@code MemorySegment.copy} over the
- *     same buffers (10^6 bytes per second)
+ *     and fro by the same two processes, one way or the whole like the test (µs); for bandwidth,
+ *     {@code MemorySegment.copy} over the same buffers (10^6 bytes per second)
  * @param ratioToLimit the median latency, or the bandwidth, divided by the limit
  */
 public record PerfResult(

@@ -51,7 +51,8 @@ class PerfSideTest {
   }
 
   private static PerfOptions options(PerfTest test, int sizeBytes, int queuePairs, long rotate) {
-    return new PerfOptions(test, sizeFor(test, sizeBytes), 100, 20, queuePairs, 112, 16, false, false, rotate);
+    return new PerfOptions(
+        test, sizeFor(test, sizeBytes), 100, 20, queuePairs, 112, 16, false, false, rotate);
   }
 
   @ParameterizedTest
@@ -82,7 +83,8 @@ class PerfSideTest {
   @ValueSource(ints = {1, 2})
   void goesOnWithTheShortestQueues(int depth) throws Exception {
     for (PerfTest test : PerfTest.values()) {
-      PerfOptions options = new PerfOptions(test, sizeFor(test, 64), 100, 1, 1, 0, depth, false, false, 0);
+      PerfOptions options =
+          new PerfOptions(test, sizeFor(test, 64), 100, 1, 1, 0, depth, false, false, 0);
       assertThat(measure(options).p50Us()).isPositive();
     }
   }
@@ -90,7 +92,8 @@ class PerfSideTest {
   @ParameterizedTest
   @EnumSource
   void letsAWorkerCopy(PerfTest test) throws Exception {
-    PerfOptions options = new PerfOptions(test, sizeFor(test, 4096), 50, 5, 1, 112, 16, true, false, 0);
+    PerfOptions options =
+        new PerfOptions(test, sizeFor(test, 4096), 50, 5, 1, 112, 16, true, false, 0);
     assertThat(measure(options).p50Us()).isPositive();
   }
 
