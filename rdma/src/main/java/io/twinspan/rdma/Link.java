@@ -282,7 +282,7 @@ public final class Link implements AutoCloseable {
    */
   private int transfer() {
     int pieces = 0;
-    while (pieces < PIECES_PER_PASS) {
+    while (pieces < PIECES_PER_PASS && hasTransfers()) {
       int id = turns.step();
       if (id == EngineTurns.NONE) {
         break;
@@ -295,6 +295,16 @@ public final class Link implements AutoCloseable {
       }
     }
     return pieces;
+  }
+
+  /** Whether the link's thread has anything to copy: cheaper than to ask every engine. */
+  private boolean hasTransfers() {
+    for (int i = 0; i < byPriority.length; i++) {
+      if (byPriority[i].transfers().inline().descriptors().inUse() > 0) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** When {@link #doWork} must run again though nothing wakes it, in the clock's time. */
