@@ -20,7 +20,9 @@ import java.util.function.Function;
 /** Both sides of a link in one thread, in a time that moves when it is told to. */
 final class LinkPair implements AutoCloseable {
   static final long MS = 1_000_000;
-  private static final int MAX_ROUNDS = 2000;
+  // In its time 5 s: a peer that the real machine starves is taken for dead after 3 s at the
+  // latest.
+  private static final int MAX_ROUNDS = 5000;
   private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
 
   final ManualClock clock = new ManualClock();
