@@ -45,6 +45,7 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 final class PerfEndpoint implements LinkListener, AutoCloseable {
+  private static final long LAST_WORD_NS = 100_000_000;
   private static final int REGION_SLOT = 0;
   private static final int PAGE_BYTES = 4096;
   private static final long BARE_WORD = 0;
@@ -72,6 +73,7 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
   private @Nullable BridgeEndpoint bridge;
   private @Nullable MemoryRegion region;
   private @Nullable String failure;
+  private @Nullable String gone;
   private int rkey;
   private int bufferKey;
   private int nextReceive;
@@ -177,9 +179,17 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
    * @throws TwinspanException with the reason
    */
   void check() {
-    if (failure != null) {
-      throw new TwinspanException(failure);
+    String why = failure;
+    if (why == null) {
+      return;
     }
+    // A peer that ends takes its rights back before it says goodbye: hear it out.
+    long deadlineNs = System.nanoTime() + LAST_WORD_NS;
+    while (gone == null && link.isUp() && System.nanoTime() < deadlineNs) {
+      int _ = link.doWork();
+      Thread.onSpinWait();
+    }
+    throw new TwinspanException(gone == null ? why : gone);
   }
 
   // --- words between the sides
@@ -267,8 +277,8 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
 
   /** A post was not taken, for another reason than a full queue. */
   void refused(int result) {
+    failure = failure == null ? "the queue pair refuses a request with " + result : failure;
     check();
-    throw new TwinspanException("the queue pair refuses a request with " + result);
   }
 
   /** Takes the next completion; false if there is none. */
@@ -277,8 +287,8 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
       return false;
     }
     if (!completion.isSuccess()) {
+      failure = failure == null ? "a request ended with " + completion.status() : failure;
       check();
-      throw new TwinspanException("a request ended with " + completion.status());
     }
     return true;
   }
@@ -342,8 +352,9 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
   public void linkDown(LinkDown why) {
     region = null;
     bridge = null;
-    if (failure == null) {
-      failure = "the peer is gone: %s (%s)".formatted(why.detail(), why.kind());
+    if (gone == null) {
+      gone = "the peer is gone: %s (%s)".formatted(why.detail(), why.kind());
+      failure = failure == null ? gone : failure;
     }
   }
 
