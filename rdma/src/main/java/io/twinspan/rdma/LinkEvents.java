@@ -8,18 +8,30 @@ import org.jspecify.annotations.Nullable;
  * {@link Link#doWork} only, never inside of a call of its own.
  */
 final class LinkEvents {
-  /** Exactly one of an asynchronous event, or a connection's with its queue pair. */
+  /**
+   * Exactly one of an asynchronous event, or a connection's with its queue pair and, for some, what
+   * the peer gave with it: by the time it is told, the peer may have said something else.
+   */
+  @SuppressWarnings("ArrayRecordComponent") // handed on, never compared
   private record Pending(
-      @Nullable AsyncEvent async, @Nullable QueuePair queuePair, @Nullable CmEvent connection) {}
+      @Nullable AsyncEvent async,
+      @Nullable QueuePair queuePair,
+      @Nullable CmEvent connection,
+      byte @Nullable [] peerData) {}
 
   private final ArrayDeque<Pending> pending = new ArrayDeque<>();
 
   void add(AsyncEvent.Type type, @Nullable Channel channel, @Nullable QueuePair queuePair) {
-    pending.add(new Pending(new AsyncEvent(type, channel, queuePair), queuePair, null));
+    pending.add(new Pending(new AsyncEvent(type, channel, queuePair), queuePair, null, null));
   }
 
   void add(QueuePair queuePair, CmEvent event) {
-    pending.add(new Pending(null, queuePair, event));
+    pending.add(new Pending(null, queuePair, event, null));
+  }
+
+  /** An event with which the peer gave something. */
+  void add(QueuePair queuePair, CmEvent event, byte[] peerData) {
+    pending.add(new Pending(null, queuePair, event, peerData));
   }
 
   /** Drops what is about a queue pair that begins anew. */
@@ -38,6 +50,9 @@ final class LinkEvents {
     int count = 0;
     for (Pending next = pending.poll(); next != null; next = pending.poll()) {
       count++;
+      if (next.queuePair != null && next.peerData != null) {
+        next.queuePair.hear(next.peerData);
+      }
       if (listener == null) {
         continue;
       }

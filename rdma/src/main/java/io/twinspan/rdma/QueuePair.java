@@ -47,6 +47,7 @@ public final class QueuePair {
   private long connectDeadlineNs = NEVER;
   private boolean draining;
   private boolean hasHeard;
+  private byte[] peerData = {};
   private String lastError = "";
 
   QueuePair(
@@ -84,9 +85,12 @@ public final class QueuePair {
     return lastError;
   }
 
-  /** What the peer gave with its connect, accept or reject; at most 64 bytes, untrusted. */
+  /**
+   * What the peer gave with its connect, accept or reject, of which the latest {@link CmEvent}
+   * told; at most 64 bytes, untrusted.
+   */
   public byte[] peerPrivateData() {
-    return connector.peerData();
+    return peerData.clone();
   }
 
   /** What was set with {@link #modify} last ({@code ibv_query_qp}). */
@@ -330,6 +334,11 @@ public final class QueuePair {
     return result == INVALID ? WcStatus.LOC_QP_OP_ERR : WcStatus.WR_FLUSH_ERR;
   }
 
+  /** Is told of something that the peer gave this with. */
+  void hear(byte[] data) {
+    peerData = data;
+  }
+
   void up() {
     connector.up();
     receiveQueue.publish();
@@ -550,13 +559,13 @@ public final class QueuePair {
       }
       case ASKED -> {
         if (policy == null) {
-          events.add(this, CmEvent.CONNECT_REQUEST);
+          events.add(this, CmEvent.CONNECT_REQUEST, connector.peerData());
         }
       }
       case CONNECTED -> connected();
       case REJECTED -> {
         connectDeadlineNs = NEVER;
-        events.add(this, CmEvent.REJECTED);
+        events.add(this, CmEvent.REJECTED, connector.peerData());
       }
       case DISCONNECTED -> {
         toError("disconnected by the peer");
@@ -578,7 +587,7 @@ public final class QueuePair {
     responder.begin();
     receiveQueue.begin(); // what is there by now came over a former connection
     state = state.transition(QpState.RTS);
-    events.add(this, CmEvent.ESTABLISHED);
+    events.add(this, CmEvent.ESTABLISHED, connector.peerData());
   }
 
   private void toError(String why) {

@@ -11,6 +11,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -63,6 +65,28 @@ class ConnectionTest {
     assertThat(pair.b.events).as("no request").containsExactly(CmEvent.ESTABLISHED);
     assertThat(a.qp().peerPrivateData()).containsExactly(8);
     assertThat(b.qp().state()).isEqualTo(QpState.RTS);
+  }
+
+  @Test
+  void anEventIsToldWithItsOwnPrivateDataThoughThePeerHasSaidMoreSince() {
+    List<String> heard = new ArrayList<>();
+    pair.a.onConnectionEvent = () -> heard.add(Arrays.toString(a.qp().peerPrivateData()));
+    a.qp().init();
+    b.qp().init().connect((byte) 1, (byte) 2);
+    pair.run(2);
+    a.qp().accept();
+    int _ = pair.b.link.doWork();
+    assertThat(b.qp().state()).isEqualTo(QpState.RTS);
+    b.qp().disconnect();
+    b.qp().reset().init().connect((byte) 7);
+    pair.run(2); // a is told of all this at once
+    assertThat(pair.a.events)
+        .containsExactly(
+            CmEvent.CONNECT_REQUEST,
+            CmEvent.ESTABLISHED,
+            CmEvent.DISCONNECTED,
+            CmEvent.CONNECT_REQUEST);
+    assertThat(heard).containsExactly("[1, 2]", "[1, 2]", "[1, 2]", "[7]");
   }
 
   @Test

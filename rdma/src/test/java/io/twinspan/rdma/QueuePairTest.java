@@ -321,7 +321,7 @@ class QueuePairTest {
     MemoryRegion own = a.channel().register(9, a.channel().allocate(4096), Access.REMOTE_WRITE);
     int rkey = b.channel().remoteRegion(9).rkey();
     assertThat(rkey).isNotZero();
-    pair.run(600);
+    pair.runUntil(() -> !pair.a.downs.isEmpty());
     assertThat(pair.a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
     assertThat(own.isValid()).isFalse();
 
