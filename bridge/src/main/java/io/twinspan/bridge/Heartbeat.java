@@ -5,8 +5,10 @@ package io.twinspan.bridge;
  * which any change is a sign of life. Knows neither memory nor clock.
  *
  * <p>The limit counts from the peer's last beat, of which this side learns up to an interval later;
- * so what is counted here is an interval less. Time in which the peer could not work though it
- * would is {@linkplain #excuse excused}, up to {@value #PATIENCE} times the limit.
+ * so what is counted here is an interval less. A {@link Witness} is asked about a peer that is
+ * silent for long: time in which it could not work though it would is excused, up to {@value
+ * #PATIENCE} times the limit. So is, as often at most, a pause of this side's own, in which both
+ * may have been kept; unless the peer is known to stand stopped.
  */
 final class Heartbeat {
   /**
@@ -18,11 +20,13 @@ final class Heartbeat {
   private final long silenceNs;
   private final long patienceNs;
   private long nextBeatNs;
+  private Witness witness = Witness.NOBODY;
   private long peerCount;
   private long lastSignNs;
   private long silentSinceNs;
   private long nextQuestionNs;
   private long excusedNs;
+  private int pauses;
 
   /**
    * A heart that does not beat yet.
@@ -40,9 +44,15 @@ final class Heartbeat {
     patienceNs = (PATIENCE - 1) * limitNs;
   }
 
-  /** A life of the link begins. */
-  void begin(long nowNs, long count) {
+  /**
+   * A life of the link begins.
+   *
+   * @param count the peer's counter now
+   * @param about knows what keeps the peer
+   */
+  void begin(long nowNs, long count, Witness about) {
     nextBeatNs = nowNs;
+    witness = about;
     sign(nowNs, count);
   }
 
@@ -64,25 +74,27 @@ final class Heartbeat {
   }
 
   /**
-   * Looks at the peer's counter.
+   * Looks at the peer's counter, and when that stands still for long, at what keeps the peer.
    *
    * @param paused whether this side was paused before it looked: both may have been, so the peer
    *     gets half of its time again
-   * @return whether there is a sign of life
    */
-  boolean look(long nowNs, long count, boolean paused) {
+  void look(long nowNs, long count, boolean paused) {
     if (count != peerCount) {
       sign(nowNs, count);
-      return true;
+      witness.forget();
+      return;
     }
-    if (paused) {
+    Witness.Evidence evidence = takeQuestion(nowNs) ? witness.look() : Witness.Evidence.NONE;
+    if (paused && !evidence.stopped() && pauses < PATIENCE) {
+      pauses++;
       silentSinceNs = Math.max(silentSinceNs, nowNs - silenceNs / 2);
     }
-    return false;
+    excuse(nowNs, evidence.excusedNs());
   }
 
   /** Whether to find out now what keeps the peer; then again half an interval later. */
-  boolean takeQuestion(long nowNs) {
+  private boolean takeQuestion(long nowNs) {
     if (nowNs < nextQuestionNs && !isSilent(nowNs)) {
       return false;
     }
@@ -91,7 +103,7 @@ final class Heartbeat {
   }
 
   /** Does not count so much of the peer's silence, at most what has passed since its last sign. */
-  void excuse(long nowNs, long ns) {
+  private void excuse(long nowNs, long ns) {
     long most = Math.min(patienceNs - excusedNs, nowNs - silentSinceNs);
     long granted = Math.clamp(ns, 0, most);
     excusedNs += granted;
@@ -112,14 +124,9 @@ final class Heartbeat {
     return lastSignNs;
   }
 
-  /** When to look again. */
+  /** When to look again: for a beat, for the verdict, or for what keeps a peer that is silent. */
   long nextDeadlineNs() {
-    return Math.min(nextBeatNs, silentSinceNs + silenceNs);
-  }
-
-  /** When {@link #takeQuestion} says yes next, unless there is a sign before. */
-  long nextQuestionNs() {
-    return nextQuestionNs;
+    return Math.min(nextBeatNs, Math.min(silentSinceNs + silenceNs, nextQuestionNs));
   }
 
   private void sign(long nowNs, long count) {
@@ -128,5 +135,6 @@ final class Heartbeat {
     silentSinceNs = nowNs;
     nextQuestionNs = nowNs + silenceNs / 2;
     excusedNs = 0;
+    pauses = 0;
   }
 }

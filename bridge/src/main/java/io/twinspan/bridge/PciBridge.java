@@ -280,7 +280,7 @@ public final class PciBridge implements Bridge {
     endpoint = newborn;
     generation = newborn.generation();
     window.generation(generation);
-    heartbeat.begin(nowNs, newborn.peerHeartbeat());
+    heartbeat.begin(nowNs, newborn.peerHeartbeat(), Witness.NOBODY);
     pollNs = MIN_POLL_NS;
     LOG.info("link: up with {} through {}, generation {}", newborn.peerName(), barName, generation);
     owner().linkUp(newborn);
@@ -307,7 +307,7 @@ public final class PciBridge implements Bridge {
     if (heartbeat.takeBeat(nowNs)) {
       alive.beat();
     }
-    boolean _ = heartbeat.look(nowNs, alive.peerHeartbeat(), paused);
+    heartbeat.look(nowNs, alive.peerHeartbeat(), paused);
     if (heartbeat.isSilent(nowNs)) {
       long silentMs = (nowNs - heartbeat.lastSignNs()) / 1_000_000;
       down(LinkDown.Kind.HEARTBEAT, "no heartbeat for " + silentMs + " ms");

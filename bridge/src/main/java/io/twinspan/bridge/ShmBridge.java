@@ -72,7 +72,6 @@ public final class ShmBridge implements Bridge {
   private LinkState state = LinkState.DOWN;
   private @Nullable ShmEndpoint endpoint;
   private @Nullable Connection connection;
-  private Witness witness;
   private long generation;
 
   private boolean lookAtSockets = true;
@@ -87,13 +86,7 @@ public final class ShmBridge implements Bridge {
    *     there, or there is no memory
    */
   public ShmBridge(ShmOptions options) {
-    this(options, Starvation::new);
-  }
-
-  /** As the other one, with somebody else who knows what keeps the peer's process. */
-  ShmBridge(ShmOptions options, IntFunction<Witness> witnesses) {
-    this.witnesses = witnesses;
-    witness = witnesses.apply(0);
+    witnesses = options.witnesses;
     side = options.side;
     path = options.socket;
     identity =
@@ -205,8 +198,7 @@ public final class ShmBridge implements Bridge {
       deadline = Math.min(deadline, candidate.deadlineNs());
     }
     if (endpoint != null) {
-      long heartbeatNs = Math.min(heartbeat.nextDeadlineNs(), heartbeat.nextQuestionNs());
-      return Math.min(deadline, heartbeatNs);
+      return Math.min(deadline, heartbeat.nextDeadlineNs());
     }
     return side == Side.B && candidates.isEmpty() ? Math.min(deadline, nextAttemptNs) : deadline;
   }
@@ -415,12 +407,12 @@ public final class ShmBridge implements Bridge {
     state = state.transition(LinkState.UP);
     endpoint = newborn;
     connection = candidate.connection();
-    witness = witnesses.apply(connection.peer().pid());
     generation = newborn.generation();
     window.generation(generation);
     poller.add(newborn.doorbell().fd(), TOKEN_DOORBELL);
     lifeline.begin(newborn.life());
-    heartbeat.begin(nowNs, newborn.peerHeartbeat());
+    Witness witness = witnesses.apply(candidate.connection().peer().pid());
+    heartbeat.begin(nowNs, newborn.peerHeartbeat(), witness);
     LOG.info(
         "link: up with {} (pid {}), generation {}",
         newborn.peerName(),
@@ -457,11 +449,7 @@ public final class ShmBridge implements Bridge {
     if (heartbeat.takeBeat(nowNs)) {
       alive.beat();
     }
-    if (heartbeat.look(nowNs, alive.peerHeartbeat(), paused)) {
-      witness.forget();
-    } else if (heartbeat.takeQuestion(nowNs)) {
-      heartbeat.excuse(nowNs, witness.look());
-    }
+    heartbeat.look(nowNs, alive.peerHeartbeat(), paused);
     if (heartbeat.isSilent(nowNs)) {
       long silentMs = (nowNs - heartbeat.lastSignNs()) / 1_000_000;
       long excusedMs = heartbeat.excusedNs() / 1_000_000;

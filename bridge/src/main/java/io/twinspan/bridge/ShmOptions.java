@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.UUID;
+import java.util.function.IntFunction;
 
 /**
  * What a {@link ShmBridge} needs to know. Not thread-safe; the bridge takes a copy of what it uses.
@@ -27,6 +28,7 @@ public final class ShmOptions {
   Duration silence = Duration.ofMillis(300);
   Duration retry = Duration.ofMillis(70);
   Duration hello = Duration.ofSeconds(1);
+  IntFunction<Witness> witnesses = Starvation::new;
 
   /**
    * Options with defaults for the rest.
@@ -117,6 +119,17 @@ public final class ShmOptions {
   /** How long somebody who connects may take to prove who he is; 1 s by default. */
   public ShmOptions hello(Duration limit) {
     hello = limit;
+    return this;
+  }
+
+  /**
+   * Who knows what keeps a peer that is silent, for each life of the link; the kernel by default.
+   * For tests that play the time and so must play what happens in it.
+   *
+   * @param ofProcess gets the peer's process number, asked once per life
+   */
+  public ShmOptions witness(IntFunction<Witness> ofProcess) {
+    witnesses = ofProcess;
     return this;
   }
 }

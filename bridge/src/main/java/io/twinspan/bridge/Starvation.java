@@ -16,8 +16,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A stretch of time is excused as far as any one thread of the process waited for a processor or
  * for the disk during it, or the virtual machine stopped the others for its own work. Nothing of
- * this holds for a process that is stopped, waits for a lock, or loops on a processor of its own.
- * Where the kernel tells nothing (another process namespace) nothing is excused.
+ * this holds for a process that waits for a lock or loops on a processor of its own. A process of
+ * which one thread stood stopped at both looks, and got no processor in between, was sent a stop:
+ * its others are stopped too or will be as soon as they get a processor, so what they wait for
+ * excuses nothing. Where the kernel tells nothing (another process namespace) nothing is excused.
  *
  * <p>A look reads two small files per thread, about a millisecond in all: for a peer that is
  * suspected only.
@@ -33,9 +35,10 @@ final class Starvation implements Witness {
    * @param ranNs time on a processor
    * @param waitedNs time in the run queue, without a wait that is not over
    * @param turns how often it got a processor
-   * @param wants whether it would run, or waits for the disk
+   * @param state as the kernel abbreviates it: R would run, D waits for the disk, T is stopped
+   * @param stopsOthers whether it works for the virtual machine while all others stand still
    */
-  record Sample(long ranNs, long waitedNs, long turns, boolean wants, boolean stopsOthers) {
+  record Sample(long ranNs, long waitedNs, long turns, char state, boolean stopsOthers) {
     /** Reads the kernel's files; what makes no sense throws an unchecked exception. */
     static Sample of(String stat, String schedstat) {
       int nameEnd = stat.lastIndexOf(')');
@@ -46,7 +49,7 @@ final class Starvation implements Witness {
           Long.parseLong(words[RUN_NS]),
           Long.parseLong(words[DELAY_NS]),
           Long.parseLong(words[TURNS]),
-          state == 'R' || state == 'D',
+          state,
           name.equals("VM Thread") || name.startsWith("GC Thread"));
     }
 
@@ -55,9 +58,15 @@ final class Starvation implements Witness {
       long ran = ranNs - before.ranNs;
       // The kernel counts a wait when it ends. Of one that goes on, the beginning is not known: all
       // of the time is taken for it, unless the thread had a processor all along.
+      boolean wants = state == 'R' || state == 'D';
       boolean waits = wants && turns == before.turns;
       long waited = waits ? elapsedNs - ran : waitedNs - before.waitedNs;
       return Math.clamp(waited + (stopsOthers ? ran : 0), 0, elapsedNs);
+    }
+
+    /** Whether it has been stopped since an earlier look. */
+    boolean stoodStopped(Sample before) {
+      return state == 'T' && before.state == 'T' && turns == before.turns;
     }
   }
 
@@ -75,10 +84,11 @@ final class Starvation implements Witness {
   }
 
   @Override
-  public long look() {
+  public Evidence look() {
     Map<String, Sample> now = new HashMap<>();
     long nowNs = System.nanoTime();
     long excusedNs = 0;
+    boolean stopped = false;
     try (DirectoryStream<Path> threads = Files.newDirectoryStream(tasks)) {
       for (Path thread : threads) {
         String id = String.valueOf(thread.getFileName());
@@ -89,6 +99,7 @@ final class Starvation implements Witness {
         }
         if (sample != null && earlier != null) {
           excusedNs = Math.max(excusedNs, sample.excusedNs(earlier, nowNs - lastLookNs));
+          stopped |= sample.stoodStopped(earlier);
         }
       }
     } catch (IOException | RuntimeException e) {
@@ -96,7 +107,7 @@ final class Starvation implements Witness {
     }
     before = now;
     lastLookNs = nowNs;
-    return excusedNs;
+    return new Evidence(stopped ? 0 : excusedNs, stopped);
   }
 
   private static @Nullable Sample sample(Path thread) {

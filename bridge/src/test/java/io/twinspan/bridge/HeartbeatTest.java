@@ -3,20 +3,22 @@ package io.twinspan.bridge;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.twinspan.bridge.Starvation.Sample;
+import io.twinspan.bridge.Witness.Evidence;
 import io.twinspan.linux.Processes;
 import org.junit.jupiter.api.Test;
 
 class HeartbeatTest {
   private static final long MS = 1_000_000;
 
+  private final FakeWitness witness = new FakeWitness();
   private final Heartbeat heartbeat = new Heartbeat(50 * MS, 300 * MS);
 
   @Test
   void aPeerCountsAsHungAnIntervalBeforeTheLimitBecauseItsLastBeatWasSeenLate() {
-    heartbeat.begin(0, 7);
-    assertThat(heartbeat.look(100 * MS, 8, false)).isTrue();
+    begin(7);
+    heartbeat.look(100 * MS, 8, false);
 
-    assertThat(heartbeat.look(349 * MS, 8, false)).isFalse();
+    heartbeat.look(349 * MS, 8, false);
     assertThat(heartbeat.isSilent(349 * MS)).isFalse();
     assertThat(heartbeat.isSilent(350 * MS)).isTrue();
     assertThat(heartbeat.lastSignNs()).isEqualTo(100 * MS);
@@ -24,41 +26,43 @@ class HeartbeatTest {
 
   @Test
   void asksForExcusesFromHalfOfTheSilenceOnAndBeforeTheVerdict() {
-    heartbeat.begin(0, 0);
-    assertThat(heartbeat.takeQuestion(124 * MS)).isFalse();
-    assertThat(heartbeat.takeQuestion(125 * MS)).isTrue();
-    assertThat(heartbeat.takeQuestion(126 * MS)).isFalse();
-    assertThat(heartbeat.takeQuestion(150 * MS)).isTrue();
-    assertThat(heartbeat.takeQuestion(249 * MS)).isTrue();
-    assertThat(heartbeat.takeQuestion(250 * MS)).as("it would be silent").isTrue();
+    begin(0);
+    long[] looksMs = {124, 125, 126, 149, 150, 249, 250};
+    int[] asked = {0, 1, 1, 1, 2, 3, 4};
+    for (int i = 0; i < looksMs.length; i++) {
+      heartbeat.look(looksMs[i] * MS, 0, false);
+      assertThat(witness.looks).as("at %d ms", looksMs[i]).isEqualTo(asked[i]);
+    }
+    heartbeat.look(251 * MS, 1, false);
+    assertThat(witness.forgets).as("a sign").isOne();
   }
 
   @Test
   void excusedTimeDoesNotCountAndPatienceEnds() {
-    heartbeat.begin(0, 0);
-    heartbeat.excuse(150 * MS, 100 * MS);
+    begin(0);
+    excuseAt(150 * MS, 100 * MS);
     assertThat(heartbeat.isSilent(349 * MS)).isFalse();
     assertThat(heartbeat.isSilent(350 * MS)).isTrue();
 
     long nowNs = 150 * MS;
     while (!heartbeat.isSilent(nowNs)) {
       nowNs += 25 * MS;
-      heartbeat.excuse(nowNs, 25 * MS);
+      excuseAt(nowNs, 25 * MS);
     }
     assertThat(nowNs).isBetween(2_900 * MS, 3_000 * MS);
 
-    assertThat(heartbeat.look(nowNs, 1, false)).isTrue();
+    heartbeat.look(nowNs, 1, false);
     assertThat(heartbeat.isSilent(nowNs + 249 * MS)).as("a sign renews all").isFalse();
-    heartbeat.excuse(nowNs + 150 * MS, 100 * MS);
+    excuseAt(nowNs + 150 * MS, 100 * MS);
     assertThat(heartbeat.isSilent(nowNs + 349 * MS)).isFalse();
   }
 
   @Test
   void whoMissedItsOwnLooksGivesThePeerHalfOfItsTimeAgain() {
-    heartbeat.begin(0, 0);
+    begin(0);
     assertThat(heartbeat.wasPaused(0, 62 * MS)).isFalse();
     assertThat(heartbeat.wasPaused(0, 63 * MS)).isTrue();
-    boolean _ = heartbeat.look(300 * MS, 0, true);
+    heartbeat.look(300 * MS, 0, true);
     assertThat(heartbeat.isSilent(424 * MS)).isFalse();
     assertThat(heartbeat.isSilent(425 * MS)).isTrue();
 
@@ -67,13 +71,36 @@ class HeartbeatTest {
   }
 
   @Test
+  void whoMissesItsLooksAgainAndAgainStillFindsAPeerThatHangs() {
+    begin(0);
+    long nowNs = 0;
+    while (!heartbeat.isSilent(nowNs) && nowNs < 60_000 * MS) {
+      nowNs += 100 * MS;
+      heartbeat.look(nowNs, 0, true);
+    }
+    assertThat(nowNs).isBetween(1_000 * MS, 1_400 * MS);
+  }
+
+  @Test
+  void aPeerThatIsKnownToBeStoppedGetsNoTimeForThePausesOfThisSide() {
+    begin(0);
+    heartbeat.look(150 * MS, 0, false);
+    witness.evidence = new Evidence(0, true);
+    heartbeat.look(230 * MS, 0, true);
+    assertThat(heartbeat.isSilent(249 * MS)).isFalse();
+    assertThat(heartbeat.isSilent(250 * MS)).isTrue();
+  }
+
+  @Test
   void wakesInTimeForBeatsQuestionsAndTheVerdict() {
-    heartbeat.begin(0, 0);
+    begin(0);
     assertThat(heartbeat.takeBeat(0)).isTrue();
-    assertThat(heartbeat.nextDeadlineNs()).isEqualTo(50 * MS);
-    assertThat(heartbeat.nextQuestionNs()).isEqualTo(125 * MS);
+    assertThat(heartbeat.nextDeadlineNs()).as("a beat").isEqualTo(50 * MS);
+    assertThat(heartbeat.takeBeat(100 * MS)).isTrue();
+    assertThat(heartbeat.nextDeadlineNs()).as("a question").isEqualTo(125 * MS);
+    heartbeat.look(240 * MS, 0, false);
     assertThat(heartbeat.takeBeat(240 * MS)).isTrue();
-    assertThat(heartbeat.nextDeadlineNs()).isEqualTo(250 * MS);
+    assertThat(heartbeat.nextDeadlineNs()).as("the verdict").isEqualTo(250 * MS);
   }
 
   @Test
@@ -101,13 +128,51 @@ class HeartbeatTest {
   @Test
   void looksAtRealProcessesAndExcusesNothingOfOneThatIsNotThere() {
     Starvation self = new Starvation(Processes.pid());
-    assertThat(self.look()).as("the first look").isZero();
+    assertThat(self.look()).as("the first look").isEqualTo(Evidence.NONE);
     long fromNs = System.nanoTime();
-    long excusedNs = self.look();
-    assertThat(excusedNs).isBetween(0L, System.nanoTime() - fromNs + 1_000 * MS);
+    Evidence evidence = self.look();
+    assertThat(evidence.excusedNs()).isBetween(0L, System.nanoTime() - fromNs + 1_000 * MS);
+    assertThat(evidence.stopped()).isFalse();
 
     Starvation nobody = new Starvation(Integer.MAX_VALUE);
-    assertThat(nobody.look() + nobody.look()).isZero();
+    assertThat(nobody.look()).isEqualTo(Evidence.NONE);
+    assertThat(nobody.look()).isEqualTo(Evidence.NONE);
+  }
+
+  @Test
+  void aThreadStoodStoppedIfItGotNoProcessorBetweenTwoLooksAtItStopped() {
+    Sample stopped = sample("agent", 'T', 10, 20, 3);
+    assertThat(sample("agent", 'T', 10, 20, 3).stoodStopped(stopped)).isTrue();
+    assertThat(sample("agent", 'T', 11, 20, 4).stoodStopped(stopped)).as("it went on").isFalse();
+    assertThat(sample("agent", 'R', 10, 20, 3).stoodStopped(stopped)).as("it may go on").isFalse();
+    assertThat(stopped.stoodStopped(sample("agent", 'S', 10, 20, 3))).as("only now").isFalse();
+  }
+
+  private void begin(long count) {
+    heartbeat.begin(0, count, witness);
+  }
+
+  private void excuseAt(long nowNs, long ns) {
+    witness.evidence = new Evidence(ns, false);
+    heartbeat.look(nowNs, 0, false);
+  }
+
+  /** Says what it is told to, and counts. */
+  private static final class FakeWitness implements Witness {
+    Evidence evidence = Evidence.NONE;
+    int looks;
+    int forgets;
+
+    @Override
+    public Evidence look() {
+      looks++;
+      return evidence;
+    }
+
+    @Override
+    public void forget() {
+      forgets++;
+    }
   }
 
   private static Sample sample(String name, char state, long ran, long waited, long turns) {

@@ -45,7 +45,7 @@ class LyingPeerTest implements BridgeListener {
   @BeforeEach
   void open() {
     System.out.println("seed " + seed);
-    bridge = new ShmBridge(BridgePeer.options(Side.A, socket()), _ -> new Impatience());
+    bridge = new ShmBridge(BridgePeer.options(Side.A, socket()).witness(_ -> Witness.NOBODY));
     bridge.listener(this);
   }
 
@@ -183,17 +183,6 @@ class LyingPeerTest implements BridgeListener {
 
   private Path socket() {
     return directory.resolve("link.sock");
-  }
-
-  /** Finds no excuse for anybody. */
-  private static final class Impatience implements Witness {
-    @Override
-    public long look() {
-      return 0;
-    }
-
-    @Override
-    public void forget() {}
   }
 
   /** Side B, which does everything right until it has the link. */

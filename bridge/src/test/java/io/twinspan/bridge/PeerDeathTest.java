@@ -28,6 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  *
  * <ul>
  *   <li>{@code -Dtwinspan.deaths=N}: kills of each kind
+ *   <li>{@code -Dtwinspan.stops=N}: how often a peer is stopped, each
  *   <li>{@code -Dtwinspan.starvation=DURATION}: how long both sides are starved, such as PT1H
  *   <li>{@code -Dtwinspan.busy=N}: busy threads meanwhile
  *   <li>{@code -Dtwinspan.garbage=N}: how many MiB a second each side allocates meanwhile
@@ -87,26 +88,30 @@ class PeerDeathTest {
     assertThat(kinds.keySet()).isSubsetOf(LinkDown.Kind.DEATH, LinkDown.Kind.EOF);
   }
 
-  @ParameterizedTest(name = "spinning {0}")
-  @ValueSource(booleans = {true, false})
-  void aStoppedPeerIsKnownWithinTheLimitAndComesBack(boolean spinning) throws Exception {
+  @ParameterizedTest(name = "spinning {0}, {1} busy threads")
+  @CsvSource({"true, 0", "false, 0", "true, 10", "false, 10"})
+  void aStoppedPeerIsKnownWithinTheLimitAndComesBack(boolean spinning, int busy) throws Exception {
+    int stops = Integer.getInteger("twinspan.stops", 50);
     Random random = new Random(1);
     List<Double> stoppedMs = new ArrayList<>();
     try (Watcher watcher = new Watcher(socket(), spinning)) {
       Process peer = start(8, 0);
-      for (int i = 0; i < 50; i++) {
+      for (int i = 0; i < stops; i++) {
         watcher.awaitUp();
-        Thread.sleep(random.nextInt(100));
-        long stoppedNs = System.nanoTime();
-        signal(peer, Signal.STOP);
-        LinkDown down = watcher.awaitDown();
-        assertThat(down.kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
-        stoppedMs.add((down.detectedNs() - stoppedNs) / 1e6);
+        try (Load _ = new Load(busy)) {
+          Thread.sleep(random.nextInt(100));
+          long stoppedNs = System.nanoTime();
+          signal(peer, Signal.STOP);
+          LinkDown down = watcher.awaitDown();
+          assertThat(down.kind()).isEqualTo(LinkDown.Kind.HEARTBEAT);
+          stoppedMs.add((down.detectedNs() - stoppedNs) / 1e6);
+        }
         signal(peer, Signal.CONT);
       }
     }
     System.out.printf(
-        "stopped, %s: %s%n", spinning ? "spinning" : "sleeping", Watcher.distribution(stoppedMs));
+        "stopped, %s, %d busy: %s%n",
+        spinning ? "spinning" : "sleeping", busy, Watcher.distribution(stoppedMs));
   }
 
   @ParameterizedTest(name = "by {0}")

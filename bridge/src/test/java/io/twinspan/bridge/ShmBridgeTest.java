@@ -138,7 +138,7 @@ class ShmBridgeTest {
     runUntilUp(a, b);
     run(1);
     nodes.remove(b);
-    witness.excusedNs = Long.MAX_VALUE;
+    witness.evidence = new Witness.Evidence(Long.MAX_VALUE, false);
     long silentFromNs = nowNs;
     while (a.downs.isEmpty() && nowNs < silentFromNs + 60_000 * MS) {
       nowNs += 10 * MS;
@@ -186,7 +186,7 @@ class ShmBridgeTest {
     b.bridge.close();
 
     ShmOptions foreign = new ShmOptions(Side.B, socket(), new UUID(9, 9), SECRET);
-    Node c = add(new ShmBridge(foreign, _ -> witness));
+    Node c = add(new ShmBridge(foreign));
     run(50);
     assertThat(a.ups + c.ups).isZero();
   }
@@ -464,8 +464,8 @@ class ShmBridgeTest {
 
   private Node node(Side side, UnaryOperator<ShmOptions> more, String secret) {
     byte[] bytes = secret.getBytes(StandardCharsets.US_ASCII);
-    return add(
-        new ShmBridge(more.apply(new ShmOptions(side, socket(), ARRAY, bytes)), _ -> witness));
+    ShmOptions options = new ShmOptions(side, socket(), ARRAY, bytes).witness(_ -> witness);
+    return add(new ShmBridge(more.apply(options)));
   }
 
   private Node add(ShmBridge bridge) {
@@ -541,11 +541,11 @@ class ShmBridgeTest {
 
   /** Excuses as much as it is told to. */
   private static final class FakeWitness implements Witness {
-    long excusedNs;
+    Evidence evidence = Evidence.NONE;
 
     @Override
-    public long look() {
-      return excusedNs;
+    public Evidence look() {
+      return evidence;
     }
 
     @Override
