@@ -29,7 +29,8 @@ import io.twinspan.concurrent.SharedMemory;
  *              the rest of these lists, a ring of 3 times 16 bytes
  *              fills of the owner's receives, a ring of 128 bytes each
  *
- *   fill:        0 {@linkplain #word word}: sequence, opcode, queue pair, flags, eager length
+ *   fill:        0 {@linkplain #word word}: sequence, opcode, queue pair, flags, and in detail the
+ *                  length if eager, and the attempt: the low 9 bits of the connection's serial
  *                8 immediate data or invalidated rkey   12 CRC32C of the payload
  *               16 payload if it is eager, else its length (8 bytes)
  *   request:     0 word: sequence, opcode, -, flags, entries in the scatter list
@@ -138,6 +139,9 @@ final class ChannelLayout {
   private static final int DETAIL_SHIFT = 48;
   private static final int NIBBLE = 0xf;
   private static final int BYTE = 0xff;
+  private static final int ATTEMPT_SHIFT = 7;
+  private static final int EAGER_LENGTH_MASK = (1 << ATTEMPT_SHIFT) - 1;
+  private static final int ATTEMPT_MASK = (1 << 9) - 1;
   private static final long PAGE_BYTES = 4096;
 
   private ChannelLayout() {}
@@ -204,6 +208,24 @@ final class ChannelLayout {
 
   static int flags(long word) {
     return (int) (word >>> FLAGS_SHIFT) & BYTE;
+  }
+
+  /** What a fill says beside its flags. */
+  static int fillDetail(int eagerLength, int attempt) {
+    return attempt << ATTEMPT_SHIFT | eagerLength;
+  }
+
+  static int eagerLength(long word) {
+    return detail(word) & EAGER_LENGTH_MASK;
+  }
+
+  static int attempt(long word) {
+    return detail(word) >>> ATTEMPT_SHIFT;
+  }
+
+  /** What fills of a connection name it by. */
+  static int attemptOf(long serial) {
+    return (int) serial & ATTEMPT_MASK;
   }
 
   static int detail(long word) {

@@ -21,9 +21,10 @@ record ConnectionTerms(
 
   private static final int MAX_RNR_TIMER_US = (int) (QpAttributes.MAX_RNR_TIMER.toNanos() / 1000);
 
-  static ConnectionTerms of(long firstReceive, QpAttributes attributes, int domain) {
+  /** Of an attempt; its first receive is known when it is published. */
+  static ConnectionTerms of(QpAttributes attributes, int domain) {
     return new ConnectionTerms(
-        firstReceive,
+        0,
         (int) (attributes.minRnrTimer().toNanos() / 1000),
         attributes.maxDestRdAtomic(),
         attributes.accessBits(),
@@ -33,6 +34,10 @@ record ConnectionTerms(
   /** At its end: how many of its receives a side has seen filled. */
   static ConnectionTerms ofEnd(long taken) {
     return new ConnectionTerms(taken, 0, 0, 0, 0);
+  }
+
+  ConnectionTerms withFirstReceive(long first) {
+    return new ConnectionTerms(first, rnrTimerUs, maxDestRdAtomic, accessBits, domain);
   }
 
   static ConnectionTerms read(MemorySegment control, long block) {

@@ -22,6 +22,11 @@ import java.lang.invoke.VarHandle;
  *
  * <p>The serial is greater with every attempt, so that a word of an earlier one means nothing. Who
  * asks again takes one more than the greatest seen; who sees a greater one than its own follows.
+ *
+ * <p>The peer may have connected, sent and failed before this side looks. So the receives that wait
+ * are numbered anew for every attempt, between the two stores of the word: a fill that was made for
+ * an earlier attempt is in the place of no receive any more, and a peer that sees the new count of
+ * receives sees that its connection is over.
  */
 final class Connector {
   private static final int NONE = 0;
@@ -50,6 +55,7 @@ final class Connector {
   }
 
   private final Channel channel;
+  private final ReceiveQueue receives;
   private final long block;
   private final byte[] ownData = new byte[ChannelLayout.MAX_PRIVATE_BYTES];
   private int ownLength;
@@ -63,8 +69,9 @@ final class Connector {
   private byte[] peerData = new byte[0];
   private long reportedWord;
 
-  Connector(Channel channel, int index) {
+  Connector(Channel channel, int index, ReceiveQueue receives) {
     this.channel = channel;
+    this.receives = receives;
     block = ChannelLayout.queuePair(channel.spec(), index);
   }
 
@@ -142,6 +149,11 @@ final class Connector {
   /** Whether this side has asked, and there is no answer yet. */
   boolean isAsking() {
     return phase == Phase.ASKING;
+  }
+
+  /** The attempt or connection that this side takes part in, or did last. */
+  long serial() {
+    return serial;
   }
 
   ConnectionTerms peerTerms() {
@@ -244,6 +256,10 @@ final class Connector {
     // NONE while the fields change; then the word, which is different from all before it.
     SharedMemory.setLongRelease(peer, block + ChannelLayout.CM_WORD, serial << KIND_BITS);
     VarHandle.fullFence();
+    if (kind == REQUEST || kind == ACCEPT) {
+      receives.beginAttempt();
+      ownTerms = ownTerms.withFirstReceive(receives.first());
+    }
     ownTerms.write(peer, block);
     peer.set(JAVA_INT, block + ChannelLayout.CM_PRIVATE_LENGTH, ownLength);
     MemorySegment.copy(ownData, 0, peer, BYTE, block + ChannelLayout.CM_PRIVATE_DATA, ownLength);

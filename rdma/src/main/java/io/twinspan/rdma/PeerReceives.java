@@ -81,12 +81,12 @@ final class PeerReceives {
     }
     long count = SharedMemory.getLongAcquire(channel.localControl(), block + ChannelLayout.POSTED);
     long left = count - taken;
-    if (left < 0 || left > depth) {
-      return Credit.BREACH;
-    }
-    // The peer ends a connection before it posts receives for the next one.
+    // The peer ends a connection before it posts receives for the next one, or numbers them anew.
     if (left == 0 || (owner != null && !owner.peerIsConnected())) {
       return Credit.NONE;
+    }
+    if (left < 0 || left > depth) {
+      return Credit.BREACH;
     }
     posted = count;
     return Credit.SOME;
@@ -206,7 +206,8 @@ final class PeerReceives {
 
   private void end(long entry, SendSlot slot, int opcode, int flags, int detail) {
     int all = slot.solicited ? flags | ChannelLayout.FLAG_SOLICITED : flags;
-    long word = ChannelLayout.word(slot.receiveIndex, opcode, slot.queuePair, all, detail);
+    int details = ChannelLayout.fillDetail(detail, slot.attempt);
+    long word = ChannelLayout.word(slot.receiveIndex, opcode, slot.queuePair, all, details);
     SharedMemory.setLongRelease(channel.remoteControl(), entry, word);
     filled = slot.receiveIndex + 1;
     slot.filled = true;

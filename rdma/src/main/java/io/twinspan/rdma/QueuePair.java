@@ -46,6 +46,7 @@ public final class QueuePair {
   private @Nullable ConnectPolicy policy;
   private long connectDeadlineNs = NEVER;
   private boolean draining;
+  private boolean ending;
   private boolean hasHeard;
   private byte[] peerData = {};
   private String lastError = "";
@@ -61,7 +62,7 @@ public final class QueuePair {
     sendQueue = new SendQueue(this, channel, index, sends);
     receiveQueue = new ReceiveQueue(this, channel, index, receives, shared);
     responder = new Responder(this, channel, ChannelLayout.queuePair(channel.spec(), index));
-    connector = new Connector(channel, index);
+    connector = new Connector(channel, index, receiveQueue);
     events = channel.link().events();
   }
 
@@ -384,7 +385,7 @@ public final class QueuePair {
         sendQueue.issuedCount(),
         sendQueue.completedCount(),
         receiveQueue.postedCount(),
-        receiveQueue.first(),
+        receiveQueue.completedCount(),
         sendQueue.credit(),
         lastError);
   }
@@ -415,6 +416,21 @@ public final class QueuePair {
 
   boolean isConnected() {
     return state.isConnected();
+  }
+
+  /**
+   * Whether a message of that attempt belongs to this connection. Other queue pairs may find it in
+   * the shared receives before this one has seen that its attempt has succeeded.
+   */
+  boolean isConnectedBy(int attempt) {
+    if (attempt != ChannelLayout.attemptOf(connector.serial())) {
+      return false;
+    }
+    if (connector.isAsking()) {
+      int _ = look();
+    }
+    return (ending || state.isConnected())
+        && attempt == ChannelLayout.attemptOf(connector.serial());
   }
 
   boolean peerIsConnected() {
@@ -576,16 +592,15 @@ public final class QueuePair {
   }
 
   private ConnectionTerms terms() {
-    return ConnectionTerms.of(receiveQueue.first(), attributes, 0);
+    return ConnectionTerms.of(attributes, 0);
   }
 
   private void connected() {
     connectDeadlineNs = NEVER;
     hasHeard = false;
     state = state.transition(QpState.RTR);
-    sendQueue.connected(connector.peerTerms());
+    sendQueue.connected(connector.peerTerms(), connector.serial());
     responder.begin();
-    receiveQueue.begin(); // what is there by now came over a former connection
     state = state.transition(QpState.RTS);
     events.add(this, CmEvent.ESTABLISHED, connector.peerData());
   }
@@ -595,6 +610,7 @@ public final class QueuePair {
     connectDeadlineNs = NEVER;
     lastError = why;
     state = state.transition(QpState.ERR);
+    ending = wasConnected;
     if (wasConnected) {
       // What either side has seen of the other by now counts; the peer learns how much that is.
       int _ = receiveQueue.poll();
@@ -605,6 +621,7 @@ public final class QueuePair {
       // What the peer was told it delivered before it could see the end is delivered.
       int _ = receiveQueue.poll();
     }
+    ending = false;
     responder.end();
     channel.cancel(sendQueue);
     channel.cancel(responder);

@@ -41,10 +41,13 @@ final class ReceiveQueue {
     return ring.taken();
   }
 
-  /** A connection begins: shared receives that a former one has filled come back flushed. */
-  void begin() {
+  /**
+   * An attempt to connect begins: what a former one has filled means nothing. Shared receives of
+   * that kind come back flushed.
+   */
+  void beginAttempt() {
     if (shared == null) {
-      ring.begin();
+      ring.renumber();
     } else {
       int _ = shared.poll();
     }
@@ -58,7 +61,12 @@ final class ReceiveQueue {
 
   /** For tools: how many receives were ever posted. */
   long postedCount() {
-    return ring.completed() + ring.outstanding();
+    return completedCount() + ring.outstanding();
+  }
+
+  /** For tools: how many of these are complete. */
+  long completedCount() {
+    return ring.completed() - ring.skipped();
   }
 
   int post(long id, MemoryRegion region, long offset, int lengthBytes) {
@@ -151,7 +159,7 @@ final class ReceiveQueue {
     if (completions.isFull(0)) {
       return false;
     }
-    if (ring.isAborted() || !queuePair.isConnected()) {
+    if (ring.isAborted() || !queuePair.isConnectedBy(ring.attempt())) {
       complete(ring.wrId(), WcStatus.WR_FLUSH_ERR, WcOpcode.RECV, 0, 0, 0);
       ring.advance();
       return true;

@@ -11,8 +11,10 @@ import org.jspecify.annotations.Nullable;
  * Receives that are mirrored to the peer, and what it filled them with, in order. The link's thread
  * only.
  *
- * <p>Counts go on over connections and lives of the link; what a connection begins with is agreed
- * when it is made. So a count of a former connection is never mistaken for one of the present.
+ * <p>Counts go on over connections, and skip the whole ring before every attempt to make one; what
+ * a connection begins with is agreed when it is made. So a fill of a former connection or attempt
+ * is never mistaken for one of the present. Only shared receives keep their counts, as other queue
+ * pairs go on with them: there the fill names the attempt.
  *
  * <p>Receives are published to the peer one by one while it has few, then a quarter of the ring at
  * a time, so that a busy receiver rarely stores into lines that its peer reads.
@@ -36,12 +38,14 @@ final class ReceiveRing {
   private long published;
   private long completed;
   private long taken;
+  private long skipped;
 
   // The fill that was looked at last.
   private long word;
   private int opcode;
   private int flags;
   private int length;
+  private int attempt;
   private int immediate;
 
   ReceiveRing(Channel channel, long block, int depth) {
@@ -63,6 +67,7 @@ final class ReceiveRing {
     published = 0;
     completed = 0;
     taken = 0;
+    skipped = 0;
   }
 
   long completed() {
@@ -74,9 +79,19 @@ final class ReceiveRing {
     return taken;
   }
 
-  /** A connection begins. */
-  void begin() {
+  /** Numbers what is outstanding anew, each in its old place, and tells the peer. */
+  void renumber() {
+    skipped += depth;
+    completed += depth;
+    published += depth;
+    posted += depth;
     taken = completed;
+    publish();
+  }
+
+  /** For tools: how many counts stand for no receive. */
+  long skipped() {
+    return skipped;
   }
 
   int outstanding() {
@@ -159,12 +174,13 @@ final class ReceiveRing {
     }
     opcode = ChannelLayout.opcode(word);
     flags = ChannelLayout.flags(word);
+    attempt = ChannelLayout.attempt(word);
     immediate =
         has(ChannelLayout.FLAG_IMMEDIATE | ChannelLayout.FLAG_INVALIDATE)
             ? own.get(JAVA_INT, entry + ChannelLayout.FILL_IMMEDIATE)
             : 0;
     if (has(ChannelLayout.FLAG_EAGER)) {
-      length = ChannelLayout.detail(word);
+      length = ChannelLayout.eagerLength(word);
       return isSend() && length <= ChannelLayout.EAGER_BYTES ? Found.FILL : Found.BREACH;
     }
     long said = own.get(JAVA_LONG, entry + ChannelLayout.FILL_LENGTH);
@@ -189,6 +205,11 @@ final class ReceiveRing {
   /** Index of the queue pair that the fill is for. */
   int queuePair() {
     return ChannelLayout.queuePair(word);
+  }
+
+  /** For which attempt to connect of that queue pair the fill was made; some bits of its serial. */
+  int attempt() {
+    return attempt;
   }
 
   boolean isAborted() {

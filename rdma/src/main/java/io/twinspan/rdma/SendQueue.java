@@ -138,8 +138,16 @@ final class SendQueue implements TransferOwner {
     requester.announce(sharesReceives);
   }
 
-  /** A connection begins: the peer's receives count from here. */
-  void connected(ConnectionTerms peers) {
+  /**
+   * A connection begins: the peer's receives count from here.
+   *
+   * @param serial the connection's, which fills name
+   */
+  void connected(ConnectionTerms peers, long serial) {
+    int attempt = ChannelLayout.attemptOf(serial);
+    for (SendSlot slot : slots) {
+      slot.attempt = attempt;
+    }
     shared = requester.peerSharesReceives();
     PeerReceives sharedReceives = channel.peerSharedReceives();
     if (shared && sharedReceives != null) {
@@ -543,7 +551,9 @@ final class SendQueue implements TransferOwner {
     if (withdrawn && !slot.operation.isSend) {
       return WcStatus.REM_ACCESS_ERR;
     }
-    if (slot.operation.takesReceive && !stands && !queuePair.peerTook(slot.receiveIndex)) {
+    // The count that says that the peer took it may be of its next attempt already.
+    boolean holds = stands && (!withdrawn || queuePair.peerIsConnected());
+    if (slot.operation.takesReceive && !holds && !queuePair.peerTook(slot.receiveIndex)) {
       return withdrawn ? WcStatus.REM_OP_ERR : WcStatus.RETRY_EXC_ERR;
     }
     return WcStatus.SUCCESS;

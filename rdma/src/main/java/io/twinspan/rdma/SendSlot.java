@@ -13,6 +13,9 @@ final class SendSlot {
   /** Index of its queue pair. */
   final int queuePair;
 
+  /** Which attempt of the queue pair led to its connection. */
+  int attempt;
+
   Operation operation = Operation.SEND;
   long wrId;
   boolean signaled;
