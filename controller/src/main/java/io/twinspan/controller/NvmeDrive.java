@@ -6,6 +6,7 @@ import io.twinspan.nvme.Reservation;
 import io.twinspan.nvme.ReservationReport;
 import io.twinspan.nvme.Status;
 import io.twinspan.pool.Drive;
+import io.twinspan.pool.DriveOperation;
 import io.twinspan.pool.DriveRequest;
 
 /**
@@ -18,7 +19,23 @@ final class NvmeDrive implements Drive {
       new CompletionHandler<>() {
         @Override
         public void completed(DriveRequest request, int status) {
-          request.completed(status == Status.GONE ? GONE : status);
+          if (status != Status.UNSETTLED) { // else the process ends, and its memory with it
+            request.completed(status == Status.GONE ? GONE : status);
+          }
+        }
+
+        /**
+         * A drive that hangs may still write what it reads into the memory of a READ, which is kept
+         * from everybody. What it does with other requests concerns only itself, and it is out of
+         * the pool until it was reset.
+         */
+        @Override
+        public boolean unsettled(DriveRequest request) {
+          if (request.operation == DriveOperation.READ) {
+            return false;
+          }
+          request.completed(GONE);
+          return true;
         }
 
         @Override

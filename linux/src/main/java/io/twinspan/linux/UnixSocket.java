@@ -26,6 +26,7 @@ public final class UnixSocket implements AutoCloseable {
   private static final int SO_PEERCRED = 17;
   private static final int SO_RCVTIMEO = 20;
   private static final int MSG_NOSIGNAL = 0x4000;
+  private static final int SHUT_WR = 1;
   private static final int SHUT_RDWR = 2;
   private static final long RETRY_MS = 5;
 
@@ -196,6 +197,11 @@ public final class UnixSocket implements AutoCloseable {
   /** The descriptor, to poll; still owned by this object. */
   public Fd fd() {
     return fd;
+  }
+
+  /** Tells the other end that nothing more will come; what it sends can still be received. */
+  public void endOutput() {
+    ErrnoException.check(Native.shutdown(fd.number(), SHUT_WR), "shutdown SHUT_WR of " + fd);
   }
 
   /**

@@ -15,8 +15,6 @@ final class ControllerPower {
   /** Some controllers state a CAP.TO of 0. */
   private static final Duration LEAST_READY_TIMEOUT = Duration.ofMillis(500);
 
-  private static final Duration QUENCH_TIMEOUT = Duration.ofMillis(200);
-
   private final PciDevice device;
   private final NvmeOptions options;
   private final Duration readyTimeout;
@@ -71,19 +69,31 @@ final class ControllerPower {
     device.write32(ControllerRegisters.CC, 0);
   }
 
-  /** Makes a failed controller stop, as far as it does; throws nothing. */
-  void quench() {
+  /**
+   * Stops a failed controller: clears CC.EN, and if CSTS.RDY does not follow resets the function.
+   *
+   * @return whether it touches no memory any more
+   * @throws DeviceGoneException if it has gone
+   */
+  boolean stop() {
     try {
       device.write32(ControllerRegisters.CC, 0);
-      BoundedWait wait = new BoundedWait(options.clock(), QUENCH_TIMEOUT);
-      while ((csts() & ControllerRegisters.CSTS_READY) != 0) {
-        if (!wait.pause()) {
-          LOG.warn("{} does not stop; it may still write to its memory", device.name());
-          return;
-        }
-      }
+      awaitReady(false);
+      return true;
+    } catch (DeviceGoneException e) {
+      throw e;
     } catch (NvmeException e) {
-      LOG.debug("{} could not be stopped", device.name(), e);
+      LOG.warn("{} does not stop, its function is reset: {}", device.name(), e.getMessage());
+    }
+    try {
+      device.reset();
+      awaitReady(false);
+      return true;
+    } catch (DeviceGoneException e) {
+      throw e;
+    } catch (NvmeException e) {
+      LOG.warn("{} does not stop: {}", device.name(), e.getMessage());
+      return false;
     }
   }
 

@@ -1,8 +1,5 @@
 package io.twinspan.nvme;
 
-import java.util.EnumSet;
-import java.util.Set;
-
 /**
  * The life of a controller as its driver sees it (NVM Express 1.4, sections 3.1.5, 3.1.6, 7.3 and
  * 7.6).
@@ -10,9 +7,31 @@ import java.util.Set;
  * <pre>
  *   ATTACHED ─▶ DISABLING ─▶ DISABLED ─▶ ENABLING ─▶ IDENTIFYING ─▶ READY ─▶ SHUTTING_DOWN ─▶ SHUT_DOWN
  *                   ▲                                                 │
- *                   └───────────────── reset ────────── FAILED ◀──────┘
- *   any ─▶ FAILED, GONE;  any ─▶ CLOSED
+ *                   ├────────── reset ────────────────────────────────┤
+ *                   └── reset ── STOPPED ◀─── RDY = 0 ──── FAILED ◀───┘
+ *                                                             └─── does not obey ──▶ HUNG
+ *   any ─▶ FAILED but the four below;  any ─▶ GONE;  any ─▶ CLOSED
  * </pre>
+ *
+ * <table>
+ *   <caption>What each state waits for, at most how long, and what follows if it does not
+ *       come</caption>
+ *   <tr><th>state</th><th>waits for</th><th>at most</th><th>then</th></tr>
+ *   <tr><td>DISABLING</td><td>CSTS.RDY = 0</td><td>CAP.TO</td><td>FAILED</td></tr>
+ *   <tr><td>ENABLING</td><td>CSTS.RDY = 1</td><td>CAP.TO</td><td>FAILED</td></tr>
+ *   <tr><td>IDENTIFYING, READY</td><td>each administrative command</td><td>admin timeout</td>
+ *       <td>FAILED</td></tr>
+ *   <tr><td>READY</td><td>each I/O command</td><td>I/O timeout</td>
+ *       <td>Abort; after the admin timeout FAILED</td></tr>
+ *   <tr><td>SHUTTING_DOWN</td><td>CSTS.SHST = 10b</td><td>shutdown timeout</td><td>FAILED</td></tr>
+ *   <tr><td>FAILED</td><td>CSTS.RDY = 0</td><td>CAP.TO, then after a function reset again
+ *       CAP.TO</td><td>HUNG</td></tr>
+ *   <tr><td>HUNG</td><td>the device to go</td><td>as long as the controller is open</td>
+ *       <td></td></tr>
+ * </table>
+ *
+ * <p>Commands in flight are answered in STOPPED and GONE, where the controller touches no memory
+ * any more; not in FAILED, and in HUNG only as {@link CompletionHandler#unsettled} says.
  */
 public enum ControllerState {
   /** The device is connected; nothing was written to it. */
@@ -32,18 +51,27 @@ public enum ControllerState {
   /** CSTS.SHST was 10b: the controller's caches are on its media. */
   SHUT_DOWN,
   /**
-   * CSTS.CFS, a missed deadline or an answer that makes no sense. Commands were answered; a reset
-   * may help.
+   * CSTS.CFS, a missed deadline or an answer that makes no sense. The controller is being stopped:
+   * CC.EN is cleared, and if that does not help the function is reset.
    */
   FAILED,
+  /** Failed, but CSTS.RDY is 0: commands were answered; a reset may help. */
+  STOPPED,
+  /** Failed, and can't be stopped: it may touch the memory of commands until it goes. */
+  HUNG,
   /** Registers read as all ones, or the emulating process is gone. */
   GONE,
   /** The driver has let go of the device. */
   CLOSED;
 
-  private static final Set<ControllerState> LIVING =
-      EnumSet.of(
-          ATTACHED, DISABLING, DISABLED, ENABLING, IDENTIFYING, READY, SHUTTING_DOWN, SHUT_DOWN);
+  /** {@return whether the controller has neither failed nor gone nor been closed} */
+  boolean isLiving() {
+    return switch (this) {
+      case ATTACHED, DISABLING, DISABLED, ENABLING, IDENTIFYING, READY, SHUTTING_DOWN, SHUT_DOWN ->
+          true;
+      case FAILED, STOPPED, HUNG, GONE, CLOSED -> false;
+    };
+  }
 
   /**
    * {@return whether a controller may go from this state to another one}
@@ -53,15 +81,16 @@ public enum ControllerState {
   public boolean mayBecome(ControllerState next) {
     return switch (next) {
       case ATTACHED -> false;
-      case DISABLING -> this == ATTACHED || this == READY || this == FAILED;
+      case DISABLING -> this == ATTACHED || this == READY || this == FAILED || this == STOPPED;
       case DISABLED -> this == DISABLING;
       case ENABLING -> this == DISABLED;
       case IDENTIFYING -> this == ENABLING;
       case READY -> this == IDENTIFYING;
       case SHUTTING_DOWN -> this == READY;
       case SHUT_DOWN -> this == SHUTTING_DOWN;
-      case FAILED -> LIVING.contains(this);
-      case GONE -> LIVING.contains(this) || this == FAILED;
+      case FAILED -> isLiving();
+      case STOPPED, HUNG -> this == FAILED;
+      case GONE -> this != GONE && this != CLOSED;
       case CLOSED -> this != CLOSED;
     };
   }

@@ -62,6 +62,23 @@ public final class IdentifyController {
   /** OACS: Doorbell Buffer Config. */
   public static final int OACS_DOORBELL_BUFFER = 1 << 8;
 
+  /** ONCS: Verify. */
+  public static final int ONCS_VERIFY = 1 << 7;
+
+  /** SGLS: the list may be longer than the data. */
+  public static final int SGLS_LONGER_THAN_DATA = 1 << 18;
+
+  /**
+   * SGLS bits 1:0: whether SGLs are supported, with any alignment (01b) or that of dwords (10b).
+   */
+  public static final int SGLS_MASK = 3;
+
+  /** SGLS 01b: SGLs with any alignment and granularity. */
+  public static final int SGLS_ANY_ALIGNMENT = 1;
+
+  /** SGLS 10b: SGLs of whole dwords. */
+  public static final int SGLS_DWORDS = 2;
+
   private MemorySegment segment = MemorySegment.NULL;
   private long offset;
 

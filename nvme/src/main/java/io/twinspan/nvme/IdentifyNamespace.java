@@ -2,6 +2,7 @@ package io.twinspan.nvme;
 
 import static io.twinspan.nvme.LittleEndian.ANY_INT;
 import static io.twinspan.nvme.LittleEndian.ANY_LONG;
+import static io.twinspan.nvme.LittleEndian.ANY_SHORT;
 import static io.twinspan.nvme.LittleEndian.BYTE;
 
 import java.lang.foreign.MemorySegment;
@@ -164,6 +165,17 @@ public final class IdentifyNamespace {
   /** Sets DLFEAT, what reads of deallocated blocks return. */
   public IdentifyNamespace deallocateFeatures(int value) {
     segment.set(BYTE, offset + 33, (byte) value);
+    return this;
+  }
+
+  /** {@return NOIOB, the boundary that commands should not cross, in blocks; 0 for none} */
+  public int optimalBoundaryBlocks() {
+    return segment.get(ANY_SHORT, offset + 46) & 0xffff;
+  }
+
+  /** Sets NOIOB, the boundary that commands should not cross, in blocks. */
+  public IdentifyNamespace optimalBoundaryBlocks(int value) {
+    segment.set(ANY_SHORT, offset + 46, (short) value);
     return this;
   }
 

@@ -15,8 +15,9 @@ import org.slf4j.LoggerFactory;
  * private I/O queue pairs.
  *
  * <p>Control plane: safe for several threads, blocking, each wait with a deadline. When the
- * controller fails or goes, every command in flight is answered with {@link Status#GONE}, and calls
- * throw {@link NvmeException}. The states are {@link ControllerState}.
+ * controller fails it is stopped in the background, and calls throw {@link NvmeException}; every
+ * command in flight is answered with {@link Status#GONE} when it has stopped, or when the device
+ * goes. The states are {@link ControllerState}.
  */
 public final class NvmeController implements AutoCloseable {
   /** Namespaces with a higher identifier are not used. */
@@ -35,14 +36,15 @@ public final class NvmeController implements AutoCloseable {
   private final ControllerPower power;
   private final AdminQueue admin;
 
-  /** Index is the NSID; log2 of the block size in bytes, 0 where there is no namespace. */
-  private volatile byte[] blockShifts = new byte[MAX_NSID + 1];
+  /** Index is the NSID. */
+  private volatile NamespaceLimits[] limits = noLimits();
 
   private volatile DmaWindows windows = DmaWindows.NONE;
   private volatile ControllerState state = ControllerState.ATTACHED;
   private volatile String failure = "";
   private volatile int maxTransferBytes = Prp.MAX_TRANSFER_BYTES;
   private volatile int maxQueuePairs;
+  private volatile int sglSupport;
 
   private NvmeController(PciDevice device, NvmeOptions options) {
     this.device = device;
@@ -94,7 +96,7 @@ public final class NvmeController implements AutoCloseable {
     return failure;
   }
 
-  /** {@return the longest transfer of one command in bytes: the smaller of MDTS and 1 MiB} */
+  /** {@return the longest transfer of one command in bytes: the smaller of MDTS and 4 MiB} */
   public int maxTransferBytes() {
     return maxTransferBytes;
   }
@@ -123,14 +125,16 @@ public final class NvmeController implements AutoCloseable {
    * Looks, without asking the device, whether it is still there. Any thread; takes less than a
    * microsecond.
    *
-   * @return whether the controller still answers; if not, polling its queue pairs gives GONE for
+   * @return whether it is, and has not failed; if it is not, polling its queue pairs gives GONE for
    *     each command
    */
   public boolean checkPresence() {
-    if (isAlive() && !device.isPresent()) {
+    ControllerState now = state;
+    boolean mayGo = now != ControllerState.GONE && now != ControllerState.CLOSED;
+    if (mayGo && !device.isPresent()) {
       fail(ControllerState.GONE, "the device is gone");
     }
-    return isAlive();
+    return isLiving();
   }
 
   /**
@@ -150,8 +154,10 @@ public final class NvmeController implements AutoCloseable {
       }
     } catch (DeviceGoneException e) {
       fail(ControllerState.GONE, String.valueOf(e.getMessage()));
+    } catch (DeviceHungException e) {
+      fail(ControllerState.FAILED, String.valueOf(e.getMessage()));
     }
-    return isAlive();
+    return isLiving();
   }
 
   /**
@@ -166,14 +172,15 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * Takes the access back. No command may be in flight that names the memory.
+   * Takes the access back. No command may be in flight that names the memory. A device that {@link
+   * ControllerState#HUNG hangs} keeps it until it goes.
    *
    * @param memory that was mapped
    */
   public synchronized void unmap(DmaMemory memory) {
     DmaRegion region = windows.regionOf(memory.segment());
     windows = windows.without(memory.segment());
-    if (isAlive()) {
+    if (isLiving()) {
       device.unmap(region);
     }
   }
@@ -221,8 +228,8 @@ public final class NvmeController implements AutoCloseable {
     }
     queueIds.set(id);
     queuePairs.add(pair);
-    if (!isAlive()) {
-      pair.lose();
+    if (state == ControllerState.GONE) {
+      pair.engine().settle(); // it went just now, and did not find the queue pair in the list
     }
     return pair;
   }
@@ -242,10 +249,9 @@ public final class NvmeController implements AutoCloseable {
     MemorySegment data = identify(IdentifyCns.NAMESPACE, nsid);
     IdentifyNamespace namespace = new IdentifyNamespace().wrap(data, 0);
     if (nsid >= 1 && nsid <= MAX_NSID) {
-      int blockBytes = namespace.sizeBlocks() == 0 ? 0 : namespace.blockBytes();
-      byte[] shifts = blockShifts.clone();
-      shifts[nsid] = (byte) (blockBytes == 0 ? 0 : Integer.numberOfTrailingZeros(blockBytes));
-      blockShifts = shifts;
+      NamespaceLimits[] changed = limits.clone();
+      changed[nsid] = NamespaceLimits.of(namespace);
+      limits = changed;
     }
     return namespace;
   }
@@ -388,9 +394,9 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * Resets the controller and brings it up again. All queue pairs are lost: their commands are
-   * answered with GONE, and they must be closed and created anew. Features fall back to their
-   * defaults.
+   * Resets the controller and brings it up again, also one that has failed and was stopped. All
+   * queue pairs are lost: their commands are answered with GONE, and they must be closed, which
+   * frees their identifiers, and created anew. Features fall back to their defaults.
    */
   public synchronized void reset() {
     bringUp();
@@ -399,7 +405,8 @@ public final class NvmeController implements AutoCloseable {
   /**
    * Shuts the controller down in order, so that its caches reach its media, and lets go of the
    * device. Close queue pairs first, or stop polling them; those left are lost. Bounded by the
-   * shutdown timeout; never throws for a device that does not co-operate.
+   * shutdown timeout, and for a device that does not co-operate by the time that stopping it takes;
+   * never throws for one.
    */
   @Override
   public synchronized void close() {
@@ -411,10 +418,11 @@ public final class NvmeController implements AutoCloseable {
         shutDown();
       } catch (NvmeException e) {
         LOG.warn("{} was not shut down in order: {}", name(), e.getMessage());
+        fail(ControllerState.FAILED, "not shut down: " + e.getMessage());
       }
     }
+    stop();
     transition(ControllerState.CLOSED);
-    queuePairs.forEach(QueuePair::lose);
     device.close();
     admin.close();
   }
@@ -428,28 +436,87 @@ public final class NvmeController implements AutoCloseable {
     return options;
   }
 
-  /** Log2 of the size of a block in bytes, 0 for a namespace that is not there. */
-  int blockShift(int nsid) {
-    byte[] shifts = blockShifts;
-    return nsid >= 1 && nsid < shifts.length ? shifts[nsid] : 0;
+  /** What the data path needs to know of a namespace, which need not be there. */
+  NamespaceLimits limits(int nsid) {
+    NamespaceLimits[] all = limits;
+    return nsid >= 1 && nsid < all.length ? all[nsid] : NamespaceLimits.NONE;
   }
 
-  /** Deletes a queue pair's queues, if the controller still knows them. */
-  synchronized void delete(QueuePair<?> pair) {
-    if (!queuePairs.remove(pair)) {
-      return; // forgotten by a reset or at the shutdown
-    }
-    if (state == ControllerState.READY && pair.isAlive()) {
-      try {
-        deleteQueue(AdminOpcode.DELETE_IO_SQ, pair.id());
-        deleteQueue(AdminOpcode.DELETE_IO_CQ, pair.id());
-        device.unmap(pair.region());
-      } catch (NvmeException e) {
-        LOG.info("{}: queue pair {} was not deleted: {}", name(), pair.id(), e.getMessage());
-        return; // its identifier stays taken
-      }
+  /** Whether I/O commands may name their data by SGLs. */
+  boolean takesSgls() {
+    return sglSupport != 0;
+  }
+
+  /** Bits of a DMA address that must be 0: dwords with PRPs, but SGLs may allow any byte. */
+  int dataAlignmentMask() {
+    return sglSupport == IdentifyController.SGLS_ANY_ALIGNMENT ? 0 : 3;
+  }
+
+  /** Whether the controller has neither failed nor gone nor been closed. */
+  boolean isLiving() {
+    return state.isLiving();
+  }
+
+  /**
+   * Lets go of a queue pair: deletes its queues, or, if the controller does not do that, stops the
+   * controller; settles the queue pair if either worked.
+   */
+  synchronized void release(QueuePair<?> pair) {
+    checkPresence();
+    if (queuePairs.contains(pair)) {
+      delete(pair);
+      stop();
+      queuePairs.remove(pair);
     }
     queueIds.clear(pair.id());
+  }
+
+  private void delete(QueuePair<?> pair) {
+    if (state != ControllerState.READY) {
+      return;
+    }
+    try {
+      deleteQueue(AdminOpcode.DELETE_IO_SQ, pair.id());
+      pair.engine().settle();
+      deleteQueue(AdminOpcode.DELETE_IO_CQ, pair.id());
+      device.unmap(pair.region());
+    } catch (NvmeException e) {
+      fail(
+          ControllerState.FAILED,
+          "queue pair %d was not deleted: %s".formatted(pair.id(), e.getMessage()));
+    }
+  }
+
+  /** Asks the controller in the background to abort a command; the queue pair is told. */
+  void abort(QueueEngine<?> queue, int cid) {
+    options
+        .background()
+        .execute(() -> {
+          try {
+            abort(queue.id(), cid);
+          } finally {
+            queue.abortEnded();
+          }
+        });
+  }
+
+  private synchronized void abort(int queueId, int cid) {
+    if (state != ControllerState.READY) {
+      return;
+    }
+    try {
+      Completion completion =
+          admin(AdminQueue.command(AdminOpcode.ABORT, 0).cdw(10, queueId | cid << 16));
+      boolean aborted = completion.isSuccess() && (completion.result() & 1) == 0;
+      LOG.warn(
+          "{}: queue pair {}, CID {} was not answered in time, and {}",
+          name(),
+          queueId,
+          cid,
+          aborted ? "aborted" : "could not be aborted");
+    } catch (NvmeException e) {
+      LOG.warn("{}: no Abort of queue pair {}, CID {}", name(), queueId, cid, e);
+    }
   }
 
   /** Marks the controller as failed. Returns the exception for the caller to throw. */
@@ -459,38 +526,55 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /**
-   * The controller is FAILED or GONE. All queue pairs are lost; if it has FAILED, it is stopped
-   * before, so that it does not touch memory whose commands have been answered. Any thread, never
-   * blocks; the first one counts.
+   * The controller is FAILED, and will be stopped before commands are answered; or GONE, and they
+   * are answered now. Any thread, never blocks; the first one counts.
    */
   void fail(ControllerState next, String reason) {
     synchronized (stateLock) {
       if (!state.mayBecome(next)) {
         return;
       }
+      failure = state.isLiving() ? reason : failure + ", then " + reason;
       state = next;
-      failure = reason;
     }
     LOG.warn("{} is {}: {}", name(), next, reason);
     if (next == ControllerState.FAILED) {
-      options.background().execute(this::quench);
+      options.background().execute(this::stop);
     } else {
-      queuePairs.forEach(QueuePair::lose);
+      settleQueuePairs();
     }
   }
 
-  private synchronized void quench() {
-    if (state == ControllerState.FAILED) { // not reset or closed meanwhile
-      power.quench();
-      queuePairs.forEach(QueuePair::lose);
+  /** Stops a controller that has failed, so that its commands can be answered. */
+  private synchronized void stop() {
+    if (state != ControllerState.FAILED) {
+      return; // reset, closed or gone meanwhile
     }
+    try {
+      if (power.stop()) {
+        transition(ControllerState.STOPPED);
+        settleQueuePairs();
+      } else {
+        device.disconnect();
+        transition(ControllerState.HUNG);
+        LOG.error("{} can't be stopped: it keeps the memory of its commands", name());
+        queuePairs.forEach(pair -> pair.engine().unsettle());
+      }
+    } catch (DeviceGoneException e) {
+      fail(ControllerState.GONE, String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void settleQueuePairs() {
+    queuePairs.forEach(pair -> pair.engine().settle());
   }
 
   void requireAlive() {
     ControllerState now = state;
     switch (now) {
       case GONE -> throw new DeviceGoneException(name() + " is gone: " + failure);
-      case FAILED -> throw new NvmeException(name() + " has failed: " + failure);
+      case HUNG -> throw new DeviceHungException(name() + " hangs: " + failure);
+      case FAILED, STOPPED -> throw new NvmeException(name() + " has failed: " + failure);
       case CLOSED -> throw new IllegalStateException(name() + " is closed");
       case ATTACHED,
           DISABLING,
@@ -501,13 +585,6 @@ public final class NvmeController implements AutoCloseable {
           SHUTTING_DOWN,
           SHUT_DOWN -> {}
     }
-  }
-
-  private boolean isAlive() {
-    ControllerState now = state;
-    return now != ControllerState.GONE
-        && now != ControllerState.FAILED
-        && now != ControllerState.CLOSED;
   }
 
   private void requireState(ControllerState needed) {
@@ -557,24 +634,26 @@ public final class NvmeController implements AutoCloseable {
   /** After a reset the controller knows of no queues. */
   private void forgetQueuePairs() {
     for (QueuePair<?> pair : queuePairs) {
-      pair.lose();
+      pair.engine().settle();
       device.unmap(pair.region());
     }
+    // Their identifiers stay taken until they are closed: their threads may still ring.
     queuePairs.clear();
-    queueIds.clear();
   }
 
   private void learn() {
     IdentifyController identity = identifyController();
     int mdts = identity.maxDataTransferSize();
     int pageShift = ControllerRegisters.minPageShift(cap);
-    maxTransferBytes =
-        mdts == 0 || mdts + pageShift >= 20 ? Prp.MAX_TRANSFER_BYTES : 1 << (mdts + pageShift);
+    int mostShift = Integer.numberOfTrailingZeros(Prp.MAX_TRANSFER_BYTES);
+    maxTransferBytes = 1 << (mdts == 0 ? mostShift : Math.min(mdts + pageShift, mostShift));
+    int sgls = identity.sglSupport() & IdentifyController.SGLS_MASK;
+    sglSupport = sgls == IdentifyController.SGLS_MASK ? 0 : sgls; // 11b is reserved
     int wanted = options.maxQueuePairs() - 1;
     int granted = setFeature(Feature.NUMBER_OF_QUEUES, wanted | wanted << 16);
     maxQueuePairs =
         Math.min(options.maxQueuePairs(), Math.min(granted & 0xffff, granted >>> 16 & 0xffff) + 1);
-    blockShifts = new byte[MAX_NSID + 1];
+    limits = noLimits();
     for (int nsid : activeNamespaces()) {
       if (nsid >= 1 && nsid <= MAX_NSID) {
         var _ = identifyNamespace(nsid);
@@ -583,10 +662,7 @@ public final class NvmeController implements AutoCloseable {
   }
 
   private void shutDown() {
-    for (QueuePair<?> pair : queuePairs) {
-      delete(pair);
-      pair.lose();
-    }
+    queuePairs.forEach(this::delete);
     transition(ControllerState.SHUTTING_DOWN);
     power.shutDown();
     transition(ControllerState.SHUT_DOWN);
@@ -618,6 +694,12 @@ public final class NvmeController implements AutoCloseable {
     SubmissionEntry command = AdminQueue.command(AdminOpcode.IDENTIFY, nsid).cdw(10, cns);
     admin(command, data).orThrow("Identify CNS 0x%02x of %s".formatted(cns, name()));
     return data;
+  }
+
+  private static NamespaceLimits[] noLimits() {
+    NamespaceLimits[] limits = new NamespaceLimits[MAX_NSID + 1];
+    Arrays.fill(limits, NamespaceLimits.NONE);
+    return limits;
   }
 
   private static MemorySegment buffer(int lengthBytes) {

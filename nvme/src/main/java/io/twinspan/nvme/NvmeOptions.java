@@ -11,7 +11,8 @@ import java.util.concurrent.Executor;
  * @param clock time for deadlines
  * @param adminTimeout longest wait for an administrative command; then the controller counts as
  *     failed
- * @param ioTimeout longest time that an I/O command may take; then the controller counts as failed
+ * @param ioTimeout longest time that an I/O command may take; then it is aborted, and if it is not
+ *     answered within {@code adminTimeout} more, the controller counts as failed
  * @param shutdownTimeout longest wait for CSTS.SHST at a shutdown
  * @param maxQueuePairs I/O queue pairs to ask for, 1 to 64
  * @param background stops a controller that has failed, which may block for seconds: not for the

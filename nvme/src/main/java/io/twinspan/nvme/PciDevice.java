@@ -10,8 +10,9 @@ import java.util.Optional;
  * A PCI function that this process drives: what the NVMe driver needs of VFIO, vfio-user, or a
  * fake.
  *
- * <p>Safe for several threads. Every call ends within the provider's deadline; a device that is
- * gone makes it throw {@link DeviceGoneException}, except {@link #isPresent} and {@link #close}.
+ * <p>Safe for several threads. Every call ends within the provider's deadline. A device that is
+ * gone makes it throw {@link DeviceGoneException}, one that does not answer in time {@link
+ * DeviceHungException}; except {@link #isPresent}, {@link #disconnect} and {@link #close}.
  */
 public interface PciDevice extends AutoCloseable {
   /** {@return a name for people and logs} */
@@ -92,16 +93,29 @@ public interface PciDevice extends AutoCloseable {
    */
   Optional<EventFd> doorbellEvent(long barOffset);
 
-  /** {@return whether the device is still there, as far as can be told without asking it} */
+  /**
+   * {@return whether the device may still be there, as far as can be told without asking it; false
+   * only when it is certain that it does not touch memory of this process any more}
+   */
   boolean isPresent();
 
   /** {@return what becomes readable when the device goes; spurious wake-ups happen} */
   WakeSource removalSource();
 
-  /** Resets the function. */
+  /** Resets the function: when this returns, the device touches no memory until it is enabled. */
   void reset();
 
-  /** Lets go of the device: it has no access to this process's memory any more. */
+  /**
+   * Takes all memory of this process away from a device that does not obey, without waiting for it:
+   * {@link #isPresent} becomes false when that has come about. Only {@link #close} may follow.
+   * Never throws.
+   */
+  void disconnect();
+
+  /**
+   * Lets go of the device and frees what this object holds. A device that another process emulates,
+   * and that hangs, may touch this process's memory until it notices.
+   */
   @Override
   void close();
 }

@@ -1,11 +1,7 @@
 package io.twinspan.nvme;
 
-import io.twinspan.concurrent.Clock;
 import io.twinspan.concurrent.WakeSource;
-import io.twinspan.linux.EventFd;
-import io.twinspan.linux.Fd;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A private I/O queue pair, in memory of its own that it shares with the drive.
@@ -13,73 +9,36 @@ import org.jspecify.annotations.Nullable;
  * <p>One thread owns it: all methods but {@link #counters}, {@link #inFlight} and the fixed
  * properties are for that thread. Nothing here blocks or allocates, except {@link #close}.
  * Submitting calls return {@link Status#SUCCESS}, {@link Status#FULL} or {@link
- * Status#BAD_ARGUMENT}; each command that was accepted is answered exactly once through the {@link
+ * Status#BAD_ARGUMENT}; each request that was accepted is answered exactly once through the {@link
  * CompletionHandler} by {@link #poll}: with {@link Status#GONE} if the controller fails, goes away
- * or is reset, and also if that has happened before the command was submitted.
+ * or is reset, and also if that has happened before the request was submitted.
  *
- * <p>Data lies in memory mapped by {@link NvmeController#map}, at a multiple of 4 bytes. It belongs
- * to the drive until the completion. After GONE a drive that was not reset in time might still
- * touch it.
+ * <p>Data lies in memory mapped by {@link NvmeController#map}, at a multiple of 4 bytes, or
+ * anywhere if the controller takes SGLs without alignment. It belongs to the drive until the
+ * answer, and no answer comes while the drive might still touch it: a request that is not answered
+ * in time is aborted; if that does not help either the controller is stopped, and what was in
+ * flight is answered when it has stopped or has gone. For one that does neither see {@link
+ * CompletionHandler#unsettled}.
  *
- * <p>Memory, from its start: submission queue, completion queue (each a multiple of 4 KiB), then a
- * page for each command identifier: half for its PRP list, half for the data of reservation
- * commands.
+ * <p>A request of more blocks than one command takes, or across a boundary that the namespace asks
+ * not to cross, becomes several commands, which are not atomic together; it is answered when all
+ * have been, with the first error.
  *
- * @param <R> what the submitter hands over with a command and gets back with its completion
+ * @param <R> what the submitter hands over with a request and gets back with its completion
  */
 public final class QueuePair<R> implements AutoCloseable {
   /** Most commands in flight. */
   public static final int MAX_DEPTH = 1023;
 
-  private static final int COMMAND_BYTES = Prp.PAGE_BYTES;
-  private static final int SMALL_DATA_OFFSET = Prp.LIST_BYTES;
-  private static final int SMALL_DATA_BYTES = COMMAND_BYTES - Prp.LIST_BYTES;
-
   /** Most registrants that {@link #reservationReport} receives. */
   public static final int MAX_REGISTRANTS =
-      (SMALL_DATA_BYTES - ReservationReport.HEADER_BYTES) / ReservationReport.REGISTRANT_BYTES;
-
-  /** How often a queue without completions looks whether the device is there and in time. */
-  private static final long CHECK_NS = 20_000_000;
-
-  private static final byte FREE = -1;
+      (QueueMemory.SMALL_BYTES - ReservationReport.HEADER_BYTES)
+          / ReservationReport.REGISTRANT_BYTES;
 
   private final NvmeController controller;
   private final PciDevice device;
-  private final int id;
-  private final int depth;
-  private final int entries;
-  private final CompletionHandler<? super R> handler;
-  private final DmaMemory memory;
-  private final MemorySegment segment;
-  private final DmaRegion region;
-  private final QueueDoorbells doorbells;
-  private final long cqOffset;
-  private final long commandsOffset;
-  private final @Nullable Interrupt interrupt;
-  private final QueueCounters counters = new QueueCounters();
-  private final SubmissionEntry sqe = new SubmissionEntry();
-  private final CompletionEntry cqe = new CompletionEntry();
-  private final MemorySegment reportCopy = MemorySegment.ofArray(new byte[SMALL_DATA_BYTES]);
-  private final ReservationReport report = new ReservationReport().wrap(reportCopy, 0);
-
-  // A slot for each command identifier.
-  private final int[] freeCids;
-  private final byte[] opcodes;
-  private final int[] byteCounts;
-  private final int[] submittedTicks;
-  private final Object[] requests;
-
-  private int freeCount;
-  private int tail;
-  private int head;
-  private int phase = 1;
-  private int tick;
-  private long nextCheckNs;
-  private boolean closed;
-
-  /** Whether the controller behind this queue pair is no more; writer: whoever notices. */
-  private volatile boolean lost;
+  private final QueueEngine<R> engine;
+  private final MemorySegment range = MemorySegment.ofArray(new byte[DatasetRange.BYTES]);
 
   QueuePair(
       NvmeController controller,
@@ -90,51 +49,35 @@ public final class QueuePair<R> implements AutoCloseable {
       CompletionHandler<? super R> handler) {
     this.controller = controller;
     this.device = device;
-    this.id = id;
-    this.depth = depth;
-    this.handler = handler;
-    entries = depth + 1;
-    cqOffset = pages((long) entries * SubmissionEntry.BYTES);
-    commandsOffset = cqOffset + pages((long) entries * CompletionEntry.BYTES);
-    freeCids = new int[depth];
-    opcodes = new byte[depth];
-    byteCounts = new int[depth];
-    submittedTicks = new int[depth];
-    requests = new Object[depth];
-    for (int cid = depth - 1; cid >= 0; cid--) {
-      opcodes[cid] = FREE;
-      freeCids[freeCount++] = cid;
-    }
-    doorbells = new QueueDoorbells(device, id, doorbellStride);
-    interrupt = id < device.interruptCount() ? new Interrupt(device.interrupt(id)) : null;
-    memory = DmaMemory.allocate("nvme-queue", commandsOffset + (long) depth * COMMAND_BYTES);
-    segment = memory.segment();
-    region = device.map(memory.memfd(), 0, memory.lengthBytes());
+    engine = new QueueEngine<>(controller, device, id, depth, doorbellStride, handler);
   }
 
   /** {@return the queues' identifier, from 1} */
   public int id() {
-    return id;
+    return engine.id();
   }
 
   /** {@return the most commands in flight} */
   public int depth() {
-    return depth;
+    return engine.slots().depth();
   }
 
   /** {@return the number of commands in flight; approximate for other threads} */
   public int inFlight() {
-    return depth - freeCount;
+    return engine.slots().inFlight();
   }
 
   /** {@return what the queue pair has done} */
   public QueueCounters counters() {
-    return counters;
+    return engine.counters();
   }
 
-  /** {@return whether the controller still answers; once false it stays false} */
+  /**
+   * {@return whether the controller is still there to answer; once false it stays false. What was
+   * in flight may be answered much later than that}
+   */
   public boolean isAlive() {
-    return !lost;
+    return engine.isAlive();
   }
 
   /**
@@ -142,15 +85,15 @@ public final class QueuePair<R> implements AutoCloseable {
    *
    * @param nsid namespace
    * @param lba first logical block
-   * @param blocks number of blocks, at least 1, at most {@link NvmeController#maxTransferBytes} in
-   *     bytes
+   * @param blocks number of blocks, at least 1; best no more than one command takes ({@link
+   *     NvmeController#maxTransferBytes})
    * @param data where to, in mapped memory
    * @param offset in it, in bytes
    * @param request comes back with the completion
    * @return {@link Status#SUCCESS}, {@link Status#FULL} or {@link Status#BAD_ARGUMENT}
    */
   public int read(int nsid, long lba, int blocks, MemorySegment data, long offset, R request) {
-    return transfer(NvmOpcode.READ, nsid, lba, blocks, data, offset, request);
+    return engine.transfer(NvmOpcode.READ, nsid, lba, blocks, data, offset, request);
   }
 
   /**
@@ -158,15 +101,103 @@ public final class QueuePair<R> implements AutoCloseable {
    *
    * @param nsid namespace
    * @param lba first logical block
-   * @param blocks number of blocks, at least 1, at most {@link NvmeController#maxTransferBytes} in
-   *     bytes
+   * @param blocks number of blocks, at least 1; best no more than one command takes ({@link
+   *     NvmeController#maxTransferBytes})
    * @param data where from, in mapped memory
    * @param offset in it, in bytes
    * @param request comes back with the completion
    * @return {@link Status#SUCCESS}, {@link Status#FULL} or {@link Status#BAD_ARGUMENT}
    */
   public int write(int nsid, long lba, int blocks, MemorySegment data, long offset, R request) {
-    return transfer(NvmOpcode.WRITE, nsid, lba, blocks, data, offset, request);
+    return engine.transfer(NvmOpcode.WRITE, nsid, lba, blocks, data, offset, request);
+  }
+
+  /**
+   * Compares blocks with memory; {@link Status#COMPARE_FAILURE} if they differ.
+   *
+   * @param nsid namespace
+   * @param lba first logical block
+   * @param blocks number of blocks, at least 1
+   * @param data what they should hold, in mapped memory
+   * @param offset in it, in bytes
+   * @param request comes back with the completion
+   * @return {@link Status#SUCCESS}, {@link Status#FULL} or {@link Status#BAD_ARGUMENT}
+   */
+  public int compare(int nsid, long lba, int blocks, MemorySegment data, long offset, R request) {
+    return engine.transfer(NvmOpcode.COMPARE, nsid, lba, blocks, data, offset, request);
+  }
+
+  /**
+   * Has the drive read blocks and check them, without a transfer of data.
+   *
+   * @param nsid namespace
+   * @param lba first logical block
+   * @param blocks number of blocks, at least 1
+   * @param request comes back with the completion
+   * @return {@link Status#SUCCESS}, {@link Status#FULL} or {@link Status#BAD_ARGUMENT}
+   */
+  public int verify(int nsid, long lba, int blocks, R request) {
+    return engine.blocks(NvmOpcode.VERIFY, nsid, lba, blocks, 0, request);
+  }
+
+  /**
+   * Makes reads of blocks fail with {@link Status#UNRECOVERED_READ} until they are written again.
+   *
+   * @param nsid namespace
+   * @param lba first logical block
+   * @param blocks number of blocks, at least 1
+   * @param request comes back with the completion
+   * @return {@link Status#SUCCESS}, {@link Status#FULL} or {@link Status#BAD_ARGUMENT}
+   */
+  public int writeUncorrectable(int nsid, long lba, int blocks, R request) {
+    return engine.blocks(NvmOpcode.WRITE_UNCORRECTABLE, nsid, lba, blocks, 0, request);
+  }
+
+  /**
+   * Tells the drive about ranges of blocks, such as that it may deallocate them.
+   *
+   * @param nsid namespace
+   * @param ranges as {@link DatasetRange} lays them out; copied, so any memory will do
+   * @param count how many, 1 to {@value DatasetRange#MAX}
+   * @param attributes {@link DatasetRange#DEALLOCATE} or another bit of CDW11
+   * @param request comes back with the completion
+   * @return {@link Status#SUCCESS}, {@link Status#FULL} or {@link Status#BAD_ARGUMENT}
+   */
+  public int datasetManagement(
+      int nsid, MemorySegment ranges, int count, int attributes, R request) {
+    long bytes = (long) count * DatasetRange.BYTES;
+    if (count < 1 || count > DatasetRange.MAX || ranges.byteSize() < bytes) {
+      return Status.BAD_ARGUMENT;
+    }
+    int cid = engine.begin(NvmOpcode.DATASET_MANAGEMENT, request);
+    if (cid >= 0) {
+      long page = engine.memory().pageOffset(cid);
+      MemorySegment.copy(ranges, 0, engine.memory().segment(), page, bytes);
+      engine
+          .entry(NvmOpcode.DATASET_MANAGEMENT, cid, nsid)
+          .prp(engine.memory().iova(page), 0)
+          .cdw(10, count - 1)
+          .cdw(11, attributes);
+      engine.ring(cid);
+    }
+    return Math.min(cid, Status.SUCCESS);
+  }
+
+  /**
+   * Lets the drive forget what one range of blocks holds.
+   *
+   * @param nsid namespace
+   * @param lba first logical block
+   * @param blocks number of blocks, at least 1
+   * @param request comes back with the completion
+   * @return {@link Status#SUCCESS}, {@link Status#FULL} or {@link Status#BAD_ARGUMENT}
+   */
+  public int deallocate(int nsid, long lba, int blocks, R request) {
+    if (blocks < 1) {
+      return Status.BAD_ARGUMENT;
+    }
+    DatasetRange.set(range, 0, lba, blocks);
+    return datasetManagement(nsid, range, 1, DatasetRange.DEALLOCATE, request);
   }
 
   /**
@@ -177,10 +208,10 @@ public final class QueuePair<R> implements AutoCloseable {
    * @return {@link Status#SUCCESS} or {@link Status#FULL}
    */
   public int flush(int nsid, R request) {
-    int cid = begin(NvmOpcode.FLUSH, 0, request);
+    int cid = engine.begin(NvmOpcode.FLUSH, request);
     if (cid >= 0) {
-      entry(NvmOpcode.FLUSH, cid, nsid);
-      ring();
+      engine.entry(NvmOpcode.FLUSH, cid, nsid);
+      engine.ring(cid);
     }
     return Math.min(cid, Status.SUCCESS);
   }
@@ -190,22 +221,14 @@ public final class QueuePair<R> implements AutoCloseable {
    *
    * @param nsid namespace
    * @param lba first logical block
-   * @param blocks number of blocks, 1 to 65536
+   * @param blocks number of blocks, at least 1
    * @param deallocate whether the drive may give the space back
    * @param request comes back with the completion
    * @return {@link Status#SUCCESS}, {@link Status#FULL} or {@link Status#BAD_ARGUMENT}
    */
   public int writeZeroes(int nsid, long lba, int blocks, boolean deallocate, R request) {
-    if (blocks < 1 || blocks > 1 << 16) {
-      return Status.BAD_ARGUMENT;
-    }
-    int cid = begin(NvmOpcode.WRITE_ZEROES, 0, request);
-    if (cid >= 0) {
-      int control = deallocate ? SubmissionEntry.DEALLOCATE : 0;
-      entry(NvmOpcode.WRITE_ZEROES, cid, nsid).blocks(lba, blocks, control);
-      ring();
-    }
-    return Math.min(cid, Status.SUCCESS);
+    int control = deallocate ? SubmissionEntry.DEALLOCATE : 0;
+    return engine.blocks(NvmOpcode.WRITE_ZEROES, nsid, lba, blocks, control, request);
   }
 
   /**
@@ -269,15 +292,16 @@ public final class QueuePair<R> implements AutoCloseable {
    * @return {@link Status#SUCCESS} or {@link Status#FULL}
    */
   public int reservationReport(int nsid, R request) {
-    int cid = begin(NvmOpcode.RESERVATION_REPORT, 0, request);
+    int cid = engine.begin(NvmOpcode.RESERVATION_REPORT, request);
     if (cid >= 0) {
-      long data = smallData(cid);
-      segment.asSlice(data, SMALL_DATA_BYTES).fill((byte) 0);
-      entry(NvmOpcode.RESERVATION_REPORT, cid, nsid)
-          .prp(region.iova() + data, 0)
-          .cdw(10, SMALL_DATA_BYTES / 4 - 1)
+      long data = engine.memory().smallOffset(cid);
+      engine.memory().segment().asSlice(data, QueueMemory.SMALL_BYTES).fill((byte) 0);
+      engine
+          .entry(NvmOpcode.RESERVATION_REPORT, cid, nsid)
+          .prp(engine.memory().iova(data), 0)
+          .cdw(10, QueueMemory.SMALL_BYTES / 4 - 1)
           .cdw(11, Reservation.EXTENDED_DATA);
-      ring();
+      engine.ring(cid);
     }
     return Math.min(cid, Status.SUCCESS);
   }
@@ -290,21 +314,7 @@ public final class QueuePair<R> implements AutoCloseable {
    * @return how many were taken
    */
   public int poll(int limit) {
-    requireOpen();
-    int done = 0;
-    try {
-      while (done < limit && reap()) {
-        done++;
-      }
-    } finally {
-      if (done > 0 && !lost) {
-        doorbells.cqHead(head);
-      }
-    }
-    if (done == 0 && !lost) {
-      check();
-    }
-    return lost && done < limit ? done + abandon(limit - done) : done;
+    return engine.poll(limit);
   }
 
   /**
@@ -312,7 +322,7 @@ public final class QueuePair<R> implements AutoCloseable {
    * {@link NvmeOptions#clock}; {@link Long#MAX_VALUE} for never}
    */
   public long nextDeadlineNs() {
-    return freeCount == depth ? Long.MAX_VALUE : nextCheckNs;
+    return engine.nextDeadlineNs();
   }
 
   /**
@@ -322,258 +332,70 @@ public final class QueuePair<R> implements AutoCloseable {
    * @throws NvmeException if the device has no interrupt for it
    */
   public WakeSource wakeSource() {
+    WakeSource interrupt = engine.interrupt();
     if (interrupt == null) {
       throw new NvmeException(
           "%s has %d interrupts, none for queue pair %d"
-              .formatted(device.name(), device.interruptCount(), id));
+              .formatted(device.name(), device.interruptCount(), id()));
     }
     return interrupt;
   }
 
   /**
-   * Deletes the queues, answers what is in flight with {@link Status#GONE}, and frees the memory.
-   * Blocks for two administrative commands. A second call does nothing.
+   * Deletes the queues, and answers what is in flight with {@link Status#GONE}. Blocks for two
+   * administrative commands; if the controller does not carry them out, until it has been stopped,
+   * and if it can't be stopped, what the drive may still touch is answered with {@link
+   * Status#UNSETTLED}. A second call does nothing.
    */
   @Override
   public void close() {
-    if (closed) {
-      return;
+    if (!engine.isClosed()) {
+      controller.release(this);
+      engine.close();
     }
-    controller.delete(this);
-    lost = true;
-    while (abandon(depth) > 0) {
-      // Handlers may have submitted again.
-    }
-    closed = true;
-    // A drive that could not be stopped has the memfd's pages to itself: nobody gets them before it
-    // lets go.
-    memory.close();
   }
 
   long sqIova() {
-    return region.iova();
+    return engine.memory().iova(0);
   }
 
   long cqIova() {
-    return region.iova() + cqOffset;
+    return engine.memory().iova(engine.memory().cqOffset());
   }
 
   int entries() {
-    return entries;
+    return engine.entries();
   }
 
   boolean hasInterrupt() {
-    return interrupt != null;
+    return engine.interrupt() != null;
   }
 
   DmaRegion region() {
-    return region;
+    return engine.memory().region();
   }
 
-  /** The controller is no more: from now on {@link #poll} answers with GONE. Any thread. */
-  void lose() {
-    lost = true;
+  QueueEngine<R> engine() {
+    return engine;
   }
 
   /** Frees the memory of a queue pair that the drive never learned of. */
   void discard() {
-    lost = true;
-    closed = true;
-    memory.close();
-  }
-
-  private int transfer(
-      int opcode, int nsid, long lba, int blocks, MemorySegment data, long offset, R request) {
-    int blockShift = controller.blockShift(nsid);
-    if (blockShift == 0 || blocks < 1) {
-      return Status.BAD_ARGUMENT;
-    }
-    long bytes = (long) blocks << blockShift;
-    long iova = controller.iovaOf(data, offset, bytes);
-    if (bytes > controller.maxTransferBytes() || iova == DmaWindows.UNMAPPED || (iova & 3) != 0) {
-      return Status.BAD_ARGUMENT;
-    }
-    int cid = begin(opcode, (int) bytes, request);
-    if (cid < 0) {
-      return cid;
-    }
-    long list = commandsOffset + (long) cid * COMMAND_BYTES;
-    long prp2 = Prp.second(iova, (int) bytes, segment, list, region.iova() + list);
-    entry(opcode, cid, nsid).prp(iova, prp2).blocks(lba, blocks, 0);
-    ring();
-    return Status.SUCCESS;
+    engine.discard();
   }
 
   private int reserve(int opcode, int nsid, int cdw10, long currentKey, long other, R request) {
-    int cid = begin(opcode, 0, request);
+    int cid = engine.begin(opcode, request);
     if (cid >= 0) {
-      long data = smallData(cid);
-      segment.set(LittleEndian.LONG, data + Reservation.CURRENT_KEY_OFFSET, currentKey);
-      segment.set(LittleEndian.LONG, data + Reservation.OTHER_KEY_OFFSET, other);
-      entry(opcode, cid, nsid).prp(region.iova() + data, 0).cdw(10, cdw10);
-      ring();
+      long data = engine.memory().smallOffset(cid);
+      engine
+          .memory()
+          .segment()
+          .set(LittleEndian.LONG, data + Reservation.CURRENT_KEY_OFFSET, currentKey);
+      engine.memory().segment().set(LittleEndian.LONG, data + Reservation.OTHER_KEY_OFFSET, other);
+      engine.entry(opcode, cid, nsid).prp(engine.memory().iova(data), 0).cdw(10, cdw10);
+      engine.ring(cid);
     }
     return Math.min(cid, Status.SUCCESS);
-  }
-
-  /** Takes a command identifier, or says FULL. */
-  private int begin(int opcode, int bytes, R request) {
-    requireOpen();
-    if (freeCount == 0) {
-      return Status.FULL;
-    }
-    int cid = freeCids[--freeCount];
-    opcodes[cid] = (byte) opcode;
-    byteCounts[cid] = bytes;
-    submittedTicks[cid] = tick;
-    requests[cid] = request;
-    counters.submitted(opcode);
-    return cid;
-  }
-
-  private SubmissionEntry entry(int opcode, int cid, int nsid) {
-    // There are more entries than command identifiers, so the tail never runs into the head.
-    return sqe.wrap(segment, (long) tail * SubmissionEntry.BYTES)
-        .clear()
-        .command(opcode, cid)
-        .nsid(nsid);
-  }
-
-  private void ring() {
-    tail = tail + 1 == entries ? 0 : tail + 1;
-    if (!lost) {
-      doorbells.sqTail(tail);
-    }
-  }
-
-  /** Takes one completion; returns false if there is none, or one that makes no sense. */
-  private boolean reap() {
-    int last = cqe.wrap(segment, cqOffset + (long) head * CompletionEntry.BYTES).lastDwordAcquire();
-    if (CompletionEntry.phase(last) != phase) {
-      return false;
-    }
-    int cid = CompletionEntry.cid(last);
-    int sqHead = cqe.sqHead();
-    if (cid >= depth || opcodes[cid] == FREE || sqHead >= entries) {
-      controller.fail(
-          ControllerState.FAILED,
-          "queue pair %d: completion for CID %d, SQ head %d".formatted(id, cid, sqHead));
-      return false;
-    }
-    head++;
-    if (head == entries) {
-      head = 0;
-      phase ^= 1;
-    }
-    finish(cid, CompletionEntry.status(last));
-    return true;
-  }
-
-  private void finish(int cid, int status) {
-    int opcode = opcodes[cid];
-    @SuppressWarnings("unchecked") // only begin() stores there
-    R request = (R) requests[cid];
-    boolean isReport = opcode == NvmOpcode.RESERVATION_REPORT && status == Status.SUCCESS;
-    if (isReport) {
-      // A copy, so that what is checked stays as it was checked.
-      MemorySegment.copy(segment, smallData(cid), reportCopy, 0, SMALL_DATA_BYTES);
-    }
-    counters.completed(opcode, byteCounts[cid], status);
-    opcodes[cid] = FREE;
-    requests[cid] = NO_REQUEST;
-    freeCids[freeCount++] = cid;
-    if (isReport) {
-      handler.reported(request, report, Math.min(report.registrantCount(), MAX_REGISTRANTS));
-    } else {
-      handler.completed(request, status);
-    }
-  }
-
-  /** Answers what is in flight at a controller that is no more. */
-  private int abandon(int limit) {
-    int done = 0;
-    for (int cid = 0; cid < depth && done < limit && freeCount < depth; cid++) {
-      if (opcodes[cid] != FREE) {
-        finish(cid, Status.GONE);
-        done++;
-      }
-    }
-    return done;
-  }
-
-  private void check() {
-    long nowNs = clock().nanoTime();
-    if (nowNs - nextCheckNs < 0) {
-      return;
-    }
-    nextCheckNs = nowNs + CHECK_NS;
-    // Time as this thread saw it: a pause of this process is not held against the drive.
-    tick++;
-    if (!device.isPresent()) {
-      controller.fail(ControllerState.GONE, "the device is gone");
-      return;
-    }
-    long limit = controller.options().ioTimeout().toNanos() / CHECK_NS;
-    for (int cid = 0; cid < depth; cid++) {
-      if (opcodes[cid] != FREE && tick - submittedTicks[cid] > limit) {
-        controller.fail(
-            ControllerState.FAILED,
-            "queue pair %d: no answer to %s, CID %d, within %s"
-                .formatted(
-                    id, NvmOpcode.name(opcodes[cid]), cid, controller.options().ioTimeout()));
-        return;
-      }
-    }
-  }
-
-  private long smallData(int cid) {
-    return commandsOffset + (long) cid * COMMAND_BYTES + SMALL_DATA_OFFSET;
-  }
-
-  private Clock clock() {
-    return controller.options().clock();
-  }
-
-  private void requireOpen() {
-    if (closed) {
-      throw new IllegalStateException("queue pair " + id + " of " + device.name() + " is closed");
-    }
-  }
-
-  private static long pages(long bytes) {
-    return (bytes + Prp.PAGE_BYTES - 1) & -Prp.PAGE_BYTES;
-  }
-
-  /** What lies in a free slot. */
-  private static final Object NO_REQUEST = new Object();
-
-  /** The queue pair's MSI-X vector, which the drive signals only while it is armed. */
-  private final class Interrupt implements WakeSource {
-    private final EventFd event;
-    private boolean armed;
-
-    Interrupt(EventFd event) {
-      this.event = event;
-    }
-
-    @Override
-    public void arm() {
-      armed = true;
-      doorbells.interruptArmed(true);
-    }
-
-    @Override
-    public void disarm() {
-      if (armed) {
-        armed = false;
-        doorbells.interruptArmed(false);
-        var _ = event.drain();
-      }
-    }
-
-    @Override
-    public Fd fd() {
-      return event.fd();
-    }
   }
 }

@@ -41,6 +41,18 @@ public final class Status {
   /** Command Sequence Error. */
   public static final int COMMAND_SEQUENCE_ERROR = 0x00c;
 
+  /** Invalid SGL Segment Descriptor. */
+  public static final int INVALID_SGL_SEGMENT = 0x00d;
+
+  /** Invalid Number of SGL Descriptors. */
+  public static final int INVALID_SGL_COUNT = 0x00e;
+
+  /** Data SGL Length Invalid. */
+  public static final int INVALID_SGL_LENGTH = 0x00f;
+
+  /** SGL Descriptor Type Invalid. */
+  public static final int INVALID_SGL_TYPE = 0x011;
+
   /** PRP Offset Invalid. */
   public static final int INVALID_PRP_OFFSET = 0x013;
 
@@ -101,7 +113,10 @@ public final class Status {
   /** Access Denied. */
   public static final int ACCESS_DENIED = 0x286;
 
-  /** No answer will come: the controller has failed, was removed or was reset. */
+  /**
+   * No answer will come: the controller has failed, was removed or was reset. It does not touch the
+   * command's memory any more.
+   */
   public static final int GONE = -1;
 
   /** Not submitted: no free command slot; poll, then try again. */
@@ -109,6 +124,12 @@ public final class Status {
 
   /** Not submitted: length, alignment or memory that the drive cannot reach. */
   public static final int BAD_ARGUMENT = -3;
+
+  /**
+   * The queue pair was closed without an answer of a drive that could not be stopped: the drive may
+   * still touch the memory of the command, so nobody may use it again.
+   */
+  public static final int UNSETTLED = -4;
 
   private Status() {}
 
@@ -130,6 +151,10 @@ public final class Status {
       case ABORTED_SQ_DELETION -> "Command Aborted due to SQ Deletion";
       case INVALID_NAMESPACE -> "Invalid Namespace or Format";
       case COMMAND_SEQUENCE_ERROR -> "Command Sequence Error";
+      case INVALID_SGL_SEGMENT -> "Invalid SGL Segment Descriptor";
+      case INVALID_SGL_COUNT -> "Invalid Number of SGL Descriptors";
+      case INVALID_SGL_LENGTH -> "Data SGL Length Invalid";
+      case INVALID_SGL_TYPE -> "SGL Descriptor Type Invalid";
       case INVALID_PRP_OFFSET -> "PRP Offset Invalid";
       case HOST_ID_INCONSISTENT -> "Host Identifier Inconsistent Format";
       case LBA_OUT_OF_RANGE -> "LBA Out of Range";
@@ -153,6 +178,7 @@ public final class Status {
       case GONE -> "Controller Gone";
       case FULL -> "Queue Full";
       case BAD_ARGUMENT -> "Bad Argument";
+      case UNSETTLED -> "Unsettled";
       default -> "status 0x" + Integer.toHexString(status);
     };
   }

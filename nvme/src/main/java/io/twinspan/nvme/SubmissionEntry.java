@@ -51,6 +51,9 @@ public final class SubmissionEntry {
   /** Offset of command dword 10; the others follow, four bytes each. */
   public static final int CDW10_OFFSET = 40;
 
+  /** PSDT 01b in the byte at {@link #FLAGS_OFFSET}: an SGL names the data. */
+  public static final int PSDT_SGL = 1 << 6;
+
   /** "Every namespace" in the NSID field. */
   public static final int NSID_ALL = -1;
 
@@ -130,7 +133,7 @@ public final class SubmissionEntry {
     return this;
   }
 
-  /** {@return the byte with FUSE in bits 1:0 and PSDT in bits 7:6; this library uses 0 only} */
+  /** {@return the byte with FUSE in bits 1:0 and PSDT in bits 7:6} */
   public int flags() {
     return segment.get(BYTE, offset + FLAGS_OFFSET) & 0xff;
   }
@@ -187,6 +190,20 @@ public final class SubmissionEntry {
   public SubmissionEntry prp(long prp1, long prp2) {
     segment.set(LONG, offset + PRP1_OFFSET, prp1);
     segment.set(LONG, offset + PRP2_OFFSET, prp2);
+    return this;
+  }
+
+  /**
+   * Sets the data pointer to one SGL Data Block descriptor (section 4.4), and PSDT to say so.
+   *
+   * @param address DMA address of the data
+   * @param lengthBytes its size
+   * @return this
+   */
+  public SubmissionEntry sgl(long address, int lengthBytes) {
+    segment.set(BYTE, offset + FLAGS_OFFSET, (byte) (flags() | PSDT_SGL));
+    segment.set(LONG, offset + PRP1_OFFSET, address);
+    segment.set(LONG, offset + PRP2_OFFSET, lengthBytes & 0xffff_ffffL); // type 0: a data block
     return this;
   }
 

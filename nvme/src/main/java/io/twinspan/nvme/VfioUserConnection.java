@@ -3,12 +3,15 @@ package io.twinspan.nvme;
 import io.twinspan.linux.Errno;
 import io.twinspan.linux.Fd;
 import io.twinspan.linux.Poller;
+import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixSocket;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The socket to a vfio-user server: one command at a time, each answered within a deadline. What
@@ -19,6 +22,8 @@ import java.util.List;
  * object's lock. {@link #isPresent} may be called by any thread.
  */
 final class VfioUserConnection implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(VfioUserConnection.class);
+
   /** Commands of the server, which we refuse, that may come before a reply. */
   private static final int MAX_UNASKED = 16;
 
@@ -30,7 +35,12 @@ final class VfioUserConnection implements AutoCloseable {
   private final VfioUserMessage incoming;
   private final List<Fd> received = new ArrayList<>();
   private int nextId;
+
+  /** Whether a reply is owed or made no sense, so that no further command may be sent. */
   private volatile boolean broken;
+
+  /** Whether the server has closed its end, which it does after it let go of our memory. */
+  private volatile boolean hungUp;
 
   /**
    * Connects.
@@ -60,11 +70,12 @@ final class VfioUserConnection implements AutoCloseable {
    *
    * @param minPayloadBytes the least that the reply must carry
    * @throws RefusedException if the server answers with an error
-   * @throws DeviceGoneException if it does not answer, or not as the protocol says
+   * @throws DeviceGoneException if it has closed the connection
+   * @throws DeviceHungException if it does not answer, or not as the protocol says
    */
   VfioUserMessage exchange(int minPayloadBytes, Fd... fds) {
     if (broken) {
-      throw new DeviceGoneException(name + " is gone");
+      throw failure("is of no use any more");
     }
     closeReceived();
     send(outgoing, fds);
@@ -79,7 +90,7 @@ final class VfioUserConnection implements AutoCloseable {
         send(incoming.error(id, command, Errno.EOPNOTSUPP));
       }
     }
-    throw gone("sends commands instead of a reply");
+    throw failure("sends commands instead of a reply");
   }
 
   /** The descriptors that came with the last reply; the caller owns them now. */
@@ -89,15 +100,33 @@ final class VfioUserConnection implements AutoCloseable {
     return fds;
   }
 
-  /** Whether the server still holds its end of the connection, and keeps to the protocol. */
+  /**
+   * Whether the server still holds its end of the connection. The kernel closes the socket of a
+   * process that dies after it has taken its memory from it.
+   */
   boolean isPresent() {
     synchronized (poller) {
       // Under the lock that close() takes: a closed poller may not be asked.
-      int events = !broken && poller.await(0) > 0 ? poller.events(0) : 0;
+      int events = !hungUp && poller.await(0) > 0 ? poller.events(0) : 0;
       if ((events & (Poller.HANG_UP | Poller.ERROR)) != 0) {
         broken = true;
+        hungUp = true;
       }
-      return !broken;
+      return !hungUp;
+    }
+  }
+
+  /** Tells the server that this was all: when it comes to it, it lets go of us and hangs up. */
+  void disconnect() {
+    synchronized (poller) {
+      broken = true;
+      if (!hungUp) {
+        try {
+          socket.endOutput();
+        } catch (TwinspanException e) {
+          LOG.debug("{} has hung up just now", name, e);
+        }
+      }
     }
   }
 
@@ -109,6 +138,7 @@ final class VfioUserConnection implements AutoCloseable {
   public void close() {
     synchronized (poller) {
       broken = true;
+      hungUp = true;
       poller.close();
     }
     closeReceived();
@@ -117,7 +147,7 @@ final class VfioUserConnection implements AutoCloseable {
 
   private VfioUserMessage checked(int minPayloadBytes) {
     if (incoming.id() != outgoing.id() || incoming.command() != outgoing.command()) {
-      throw gone(
+      throw failure(
           "answers message %d, command %d, instead of %d, %d"
               .formatted(incoming.id(), incoming.command(), outgoing.id(), outgoing.command()));
     }
@@ -125,7 +155,7 @@ final class VfioUserConnection implements AutoCloseable {
       throw new RefusedException(name, outgoing.command(), incoming.errno());
     }
     if (incoming.payloadBytes() < minPayloadBytes) {
-      throw gone(
+      throw failure(
           "answers command %d with %d bytes, %d are needed"
               .formatted(outgoing.command(), incoming.payloadBytes(), minPayloadBytes));
     }
@@ -140,14 +170,14 @@ final class VfioUserConnection implements AutoCloseable {
       sent = more < 0 ? more : sent + more;
     }
     if (sent < 0) {
-      throw gone("takes no message: " + Errno.name(-sent));
+      throw failure("takes no message: " + Errno.name(-sent));
     }
   }
 
   private void receive() {
     receive(0, VfioUser.HEADER_BYTES);
     if (!incoming.hasValidSize()) {
-      throw gone("sends a message of %d bytes".formatted(incoming.size()));
+      throw failure("sends a message of %d bytes".formatted(incoming.size()));
     }
     receive(VfioUser.HEADER_BYTES, incoming.payloadBytes());
   }
@@ -158,26 +188,28 @@ final class VfioUserConnection implements AutoCloseable {
     while (done < length) {
       int count = socket.receive(incoming.buffer(), offset + done, length - done, received);
       if (received.size() > VfioUser.MAX_FDS) {
-        throw gone("sends more than %d descriptors".formatted(VfioUser.MAX_FDS));
+        throw failure("sends more than %d descriptors".formatted(VfioUser.MAX_FDS));
       }
       if (count == 0) {
-        throw gone("has closed the connection");
+        throw failure("has closed the connection");
       }
       boolean late = System.nanoTime() - startNs > timeout.toNanos();
       if (count == -Errno.EAGAIN || (late && done + Math.max(count, 0) < length)) {
-        throw gone("has not answered command %d within %s".formatted(outgoing.command(), timeout));
+        throw failure(
+            "has not answered command %d within %s".formatted(outgoing.command(), timeout));
       }
       if (count < 0 && count != -Errno.EINTR) {
-        throw gone("can't be read: " + Errno.name(-count));
+        throw failure("can't be read: " + Errno.name(-count));
       }
       done += Math.max(count, 0);
     }
   }
 
-  private DeviceGoneException gone(String what) {
+  private NvmeException failure(String what) {
     broken = true;
     closeReceived();
-    return new DeviceGoneException("vfio-user server " + name + " " + what);
+    String message = "vfio-user server " + name + " " + what;
+    return isPresent() ? new DeviceHungException(message) : new DeviceGoneException(message);
   }
 
   private void closeReceived() {

@@ -27,7 +27,8 @@ import java.util.TreeMap;
  *
  * <p>Registers are read and written by messages; doorbells lie in memory that the server shares.
  * Each message is answered within the timeout that {@link #connect} was given, else the device
- * counts as gone for ever. Closing tells the server to drop its mappings of this process's memory.
+ * counts as hung, and no further message is sent. {@link #disconnect} and closing tell the server
+ * to drop its mappings of this process's memory; it has done so when it closes its end, or dies.
  */
 public final class VfioUserDevice implements PciDevice {
   /** First DMA address given out, and the alignment of all: what an IOMMU would like too. */
@@ -191,6 +192,11 @@ public final class VfioUserDevice implements PciDevice {
       connection.command(VfioUser.DEVICE_RESET, 0);
       connection.exchange(0);
     }
+  }
+
+  @Override
+  public void disconnect() {
+    connection.disconnect();
   }
 
   @Override

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.Executor;
 
 /**
  * A controller in memory whose misdeeds a test scripts. It is the driver's clock too, and works
@@ -37,6 +38,7 @@ final class FakeDevice implements PciDevice, Clock {
   boolean becomesReady = true;
   boolean becomesDisabled = true;
   boolean shutsDown = true;
+  boolean resets = true;
   boolean answersAdmin = true;
   int adminCidOffset;
   boolean present = true;
@@ -46,6 +48,9 @@ final class FakeDevice implements PciDevice, Clock {
   int cc;
   int grantedQueues = 8;
   int mdts = 5;
+  int sgls;
+  int boundaryBlocks;
+  Executor background = Runnable::run;
   long nowNs;
   long stepNs = 1_000_000;
 
@@ -72,7 +77,7 @@ final class FakeDevice implements PciDevice, Clock {
 
   NvmeOptions options() {
     Duration second = Duration.ofSeconds(1);
-    return new NvmeOptions(this, second, second, second, 4, Runnable::run);
+    return new NvmeOptions(this, second, second, second, 4, task -> background.execute(task));
   }
 
   NvmeController open() {
@@ -232,7 +237,17 @@ final class FakeDevice implements PciDevice, Clock {
   }
 
   @Override
-  public void reset() {}
+  public void reset() {
+    log.add("reset");
+    if (resets) {
+      becomesDisabled = true;
+    }
+  }
+
+  @Override
+  public void disconnect() {
+    log.add("disconnect");
+  }
 
   @Override
   public void close() {
@@ -303,10 +318,18 @@ final class FakeDevice implements PciDevice, Clock {
     data.fill((byte) 0);
     switch (command.cdw(10)) {
       case IdentifyCns.CONTROLLER ->
-          new IdentifyController().wrap(data, 0).serialNumber("S1").maxDataTransferSize(mdts);
+          new IdentifyController()
+              .wrap(data, 0)
+              .serialNumber("S1")
+              .maxDataTransferSize(mdts)
+              .sglSupport(sgls);
       case IdentifyCns.ACTIVE_NAMESPACES -> data.set(ANY_INT, 0, 1);
       case IdentifyCns.NAMESPACE -> {
-        new IdentifyNamespace().wrap(data, 0).sizeBlocks(BLOCKS).format(0, 12);
+        new IdentifyNamespace()
+            .wrap(data, 0)
+            .sizeBlocks(BLOCKS)
+            .optimalBoundaryBlocks(boundaryBlocks)
+            .format(0, 12);
         data.set(LONG, 8, BLOCKS);
       }
       default -> throw new AssertionError("CNS " + command.cdw(10));

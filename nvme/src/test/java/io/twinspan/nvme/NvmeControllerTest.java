@@ -94,7 +94,7 @@ class NvmeControllerTest {
     device.fatal = true;
 
     assertThat(controller.checkHealth()).isFalse();
-    assertThat(controller.state()).isEqualTo(ControllerState.FAILED);
+    assertThat(controller.state()).isEqualTo(ControllerState.STOPPED);
     assertThat(device.cc).isZero();
 
     device.fatal = false;
@@ -110,7 +110,7 @@ class NvmeControllerTest {
 
     assertThatThrownBy(controller::identifyController)
         .hasMessageContaining("no answer to admin command Identify within PT1S");
-    assertThat(controller.state()).isEqualTo(ControllerState.FAILED);
+    assertThat(controller.state()).isEqualTo(ControllerState.STOPPED);
   }
 
   @Test
@@ -119,7 +119,7 @@ class NvmeControllerTest {
     device.adminCidOffset = 5;
 
     assertThatThrownBy(controller::identifyController).hasMessageContaining("was answered as CID");
-    assertThat(controller.state()).isEqualTo(ControllerState.FAILED);
+    assertThat(controller.state()).isEqualTo(ControllerState.STOPPED);
   }
 
   @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -41,6 +42,14 @@ class QueuePairTest implements CompletionHandler<String> {
     answers.add(
         "%s holder %d of %d"
             .formatted(request, report.isHolder(0) ? report.key(0) : 0, registrantCount));
+  }
+
+  @Override
+  public boolean unsettled(String request) {
+    if (request.startsWith("w")) {
+      answers.add(request + " unsettled");
+    }
+    return request.startsWith("w");
   }
 
   @Test
@@ -98,9 +107,11 @@ class QueuePairTest implements CompletionHandler<String> {
     assertThat(pair.read(1, 0, 0, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
     assertThat(pair.read(1, 0, -1, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
     assertThat(pair.read(2, 0, 1, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
-    assertThat(pair.read(1, 0, mostBlocks + 1, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
     assertThat(pair.read(1, 0, Integer.MAX_VALUE, data, 0, "x")).isEqualTo(Status.BAD_ARGUMENT);
-    assertThat(pair.writeZeroes(1, 0, 65537, false, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.writeZeroes(1, 0, 0, false, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.datasetManagement(1, data, 257, 4, "x")).isEqualTo(Status.BAD_ARGUMENT);
+    assertThat(pair.datasetManagement(1, data.asSlice(0, 31), 2, 4, "x"))
+        .isEqualTo(Status.BAD_ARGUMENT);
     assertThat(pair.read(1, 0, mostBlocks, data, 0, "ok")).isZero();
     assertThat(pair.inFlight()).isEqualTo(1);
   }
@@ -148,7 +159,7 @@ class QueuePairTest implements CompletionHandler<String> {
     assertThat(pair.poll(8)).isEqualTo(2);
 
     assertThat(answers).containsExactly("f 0", "g -1");
-    assertThat(controller.state()).isEqualTo(ControllerState.FAILED);
+    assertThat(controller.state()).isEqualTo(ControllerState.STOPPED);
     assertThat(device.cc).isZero();
     assertThat(pair.poll(8)).isZero();
   }
@@ -195,16 +206,268 @@ class QueuePairTest implements CompletionHandler<String> {
   }
 
   @Test
-  void failsTheControllerWhenACommandTakesTooLong() {
+  void abortsACommandThatTakesTooLong() {
     assertThat(pair.flush(1, "f")).isZero();
-    for (int polls = 0; polls < 200 && answers.isEmpty(); polls++) {
-      device.nowNs = pair.nextDeadlineNs();
-      pair.poll(8);
-    }
-
-    assertThat(answers).containsExactly("f -1");
-    assertThat(controller.failure()).contains("no answer to Flush");
+    int cid = device.submitted(1).getFirst().cid();
+    pollUntil(() -> device.log.contains("Abort %x".formatted(1 | cid << 16)));
     assertThat(device.nowNs).isGreaterThan(1_000_000_000L);
+    assertThat(answers).isEmpty();
+
+    device.complete(1, cid, Status.ABORT_REQUESTED);
+    assertThat(pair.poll(8)).isEqualTo(1);
+    assertThat(answers).containsExactly("f 7");
+    assertThat(controller.isReady()).isTrue();
+  }
+
+  @Test
+  void anIdentifierIsNotUsedAgainBeforeItsAbortIsAnswered() {
+    List<Runnable> later = new ArrayList<>();
+    device.background = later::add;
+    assertThat(pair.flush(1, "f")).isZero();
+    int cid = device.submitted(1).getFirst().cid();
+    pollUntil(() -> !later.isEmpty());
+    device.complete(1, cid, 0);
+    assertThat(pair.poll(8)).isEqualTo(1);
+    for (int i = 1; i < DEPTH; i++) {
+      assertThat(pair.flush(1, "g")).isZero();
+    }
+    assertThat(device.submitted(1)).extracting(SubmissionEntry::cid).doesNotContain(cid);
+    assertThat(pair.flush(1, "h")).isEqualTo(Status.FULL);
+
+    later.forEach(Runnable::run);
+    pollUntil(() -> pair.flush(1, "h") == Status.SUCCESS);
+    assertThat(device.submitted(1).getFirst().cid()).isEqualTo(cid);
+  }
+
+  @Test
+  void stopsTheControllerWhenAnAbortDoesNotHelpAndOnlyThenAnswers() {
+    List<Runnable> later = new ArrayList<>();
+    assertThat(pair.flush(1, "f")).isZero();
+    pollUntil(() -> device.log.stream().anyMatch(line -> line.startsWith("Abort")));
+    device.background = later::add;
+    pollUntil(() -> controller.state() == ControllerState.FAILED);
+
+    assertThat(pair.isAlive()).isFalse();
+    assertThat(pair.flush(1, "late")).isZero();
+    assertThat(pair.poll(8)).isZero();
+    assertThat(answers).isEmpty(); // the drive was not stopped yet
+    later.forEach(Runnable::run);
+    assertThat(controller.state()).isEqualTo(ControllerState.STOPPED);
+    assertThat(pair.poll(8)).isEqualTo(2);
+    assertThat(answers).containsExactlyInAnyOrder("f -1", "late -1");
+    assertThat(controller.failure()).contains("no answer to Flush");
+    assertThat(device.submitted(1)).hasSize(1); // the late one was never rung for
+  }
+
+  @Test
+  void resetsTheFunctionOfAControllerThatStaysReady() {
+    device.becomesDisabled = false;
+    assertThat(pair.flush(1, "f")).isZero();
+    controller.fail(ControllerState.FAILED, "test");
+
+    assertThat(device.log).endsWith("CC=0", "reset");
+    assertThat(controller.state()).isEqualTo(ControllerState.STOPPED);
+    assertThat(pair.poll(8)).isEqualTo(1);
+    controller.reset();
+    assertThat(controller.isReady()).isTrue();
+  }
+
+  @Test
+  void keepsTheMemoryOfADriveThatCannotBeStoppedUntilItGoes() {
+    hang();
+
+    assertThat(pair.poll(8)).isEqualTo(1);
+    assertThat(answers).containsExactly("w unsettled");
+    assertThat(pair.flush(1, "late")).isZero();
+    assertThat(pair.poll(8)).isEqualTo(1);
+    assertThat(answers).containsExactly("w unsettled", "late -1");
+    assertThat(pair.poll(8)).isZero();
+
+    device.present = false;
+    pollUntil(() -> controller.state() == ControllerState.GONE);
+    assertThat(answers).containsExactly("w unsettled", "late -1", "r -1");
+  }
+
+  @Test
+  void deliversALateAnswerOfADriveThatCannotBeStopped() {
+    List<SubmissionEntry> entries = hang();
+    assertThat(pair.poll(8)).isEqualTo(1);
+
+    device.complete(1, entries.get(0).cid(), 0); // given up already
+    device.complete(1, entries.get(1).cid(), 0);
+    pair.poll(8);
+    assertThat(answers).containsExactly("w unsettled", "r 0");
+    pair.close();
+    assertThat(answers).hasSize(2);
+  }
+
+  @Test
+  void closingTellsWhichMemoryADriveThatCannotBeStoppedStillHas() {
+    hang();
+    pair.close();
+
+    assertThat(answers).containsExactlyInAnyOrder("w -4", "r -4");
+  }
+
+  @Test
+  void stopsAControllerThatDoesNotDeleteAQueue() {
+    device.adminStatus.put(AdminOpcode.DELETE_IO_SQ, Status.INVALID_QUEUE_ID);
+    assertThat(pair.flush(1, "f")).isZero();
+    pair.close();
+
+    assertThat(controller.state()).isEqualTo(ControllerState.STOPPED);
+    assertThat(answers).containsExactly("f -1");
+  }
+
+  @Test
+  void splitsARequestThatIsTooLargeAndAnswersItOnce() {
+    int most = controller.maxTransferBytes() / 4096;
+    assertThat(most).isEqualTo(32);
+    assertThat(pair.write(1, 5, 5 * most + 3, data, 4096, "large")).isZero();
+    assertThat(pair.flush(1, "f")).isEqualTo(Status.FULL); // the rest goes first
+
+    List<SubmissionEntry> sent = new ArrayList<>(device.submitted(1));
+    assertThat(sent).hasSize(DEPTH);
+    while (answers.isEmpty()) {
+      SubmissionEntry first = sent.removeFirst();
+      device.complete(1, first.cid(), 0);
+      pair.poll(8);
+      sent.addAll(device.submitted(1));
+    }
+    assertThat(answers).containsExactly("large 0");
+    assertThat(pair.counters().writes()).isEqualTo(6);
+    assertThat(pair.counters().bytesWritten()).isEqualTo((5L * most + 3) * 4096);
+    assertThat(pair.inFlight()).isZero();
+  }
+
+  @Test
+  void partsOfARequestFollowEachOtherInBlocksAndMemory() {
+    assertThat(pair.read(1, 5, 70, data, 512, "large")).isZero();
+    List<SubmissionEntry> sent = device.submitted(1);
+    long iova = controller.iovaOf(data, 512, 1);
+    assertThat(sent).extracting(SubmissionEntry::lba).containsExactly(5L, 37L, 69L);
+    assertThat(sent).extracting(SubmissionEntry::blockCount).containsExactly(32, 32, 6);
+    assertThat(sent)
+        .extracting(SubmissionEntry::prp1)
+        .containsExactly(iova, iova + 32 * 4096, iova + 64 * 4096);
+    sent.forEach(entry -> device.complete(1, entry.cid(), 0));
+    assertThat(pair.poll(8)).isEqualTo(3);
+    assertThat(answers).containsExactly("large 0");
+  }
+
+  @Test
+  void sendsNoMorePartsAfterOneHasFailed() {
+    assertThat(pair.read(1, 0, 10 * 32, data, 0, "large")).isZero();
+    List<SubmissionEntry> sent = device.submitted(1);
+    device.complete(1, sent.get(1).cid(), Status.UNRECOVERED_READ);
+    device.complete(1, sent.get(0).cid(), Status.LBA_OUT_OF_RANGE);
+    assertThat(pair.poll(8)).isEqualTo(2);
+    assertThat(device.submitted(1)).isEmpty();
+    assertThat(answers).isEmpty();
+    device.complete(1, sent.get(2).cid(), 0);
+    device.complete(1, sent.get(3).cid(), 0);
+    assertThat(pair.poll(8)).isEqualTo(2);
+    assertThat(answers).containsExactly("large " + Status.UNRECOVERED_READ);
+  }
+
+  @Test
+  void splitsCommandsWithoutDataToo() {
+    assertThat(pair.verify(1, 1, 65536 + 1, "v")).isZero();
+    assertThat(device.submitted(1))
+        .extracting(SubmissionEntry::blockCount)
+        .containsExactly(65536, 1);
+  }
+
+  @Test
+  void doesNotCrossTheBoundaryThatTheNamespaceNames() {
+    device.boundaryBlocks = 8;
+    assertThat(controller.identifyNamespace(1).optimalBoundaryBlocks()).isEqualTo(8);
+    assertThat(pair.write(1, 6, 12, data, 0, "w")).isZero();
+    assertThat(pair.write(1, 8, 8, data, 0, "x")).isZero();
+    List<SubmissionEntry> sent = device.submitted(1);
+    assertThat(sent).extracting(SubmissionEntry::lba).containsExactly(6L, 8L, 16L, 8L);
+    assertThat(sent).extracting(SubmissionEntry::blockCount).containsExactly(2, 8, 2, 8);
+  }
+
+  @Test
+  void aLargeRequestIsAnsweredOnceWhenTheDeviceGoesAndWhenItIsClosed() {
+    assertThat(pair.read(1, 0, 10 * 32, data, 0, "large")).isZero();
+    device.present = false;
+    pollUntil(() -> !answers.isEmpty());
+    pair.poll(8);
+    assertThat(pair.read(1, 0, 10 * 32, data, 0, "late")).isZero();
+    pair.close();
+    assertThat(answers).containsExactly("large -1", "late -1");
+  }
+
+  @Test
+  void aLargeRequestAtADriveThatCannotBeStoppedIsGivenUpOnce() {
+    assertThat(pair.write(1, 0, 10 * 32, data, 0, "w")).isZero();
+    List<SubmissionEntry> sent = device.submitted(1);
+    device.becomesDisabled = false;
+    device.resets = false;
+    controller.fail(ControllerState.FAILED, "test");
+    pair.poll(8);
+    pair.poll(8);
+    assertThat(answers).containsExactly("w unsettled");
+    device.complete(1, sent.getFirst().cid(), 0);
+    pair.poll(8);
+    pair.close();
+    assertThat(answers).containsExactly("w unsettled");
+  }
+
+  @Test
+  void namesLongDataByOneSglDescriptorWhereThatIsOffered() {
+    device.sgls = IdentifyController.SGLS_ANY_ALIGNMENT;
+    controller.reset();
+    try (QueuePair<String> other = controller.createQueuePair(DEPTH, this)) {
+      assertThat(other.write(1, 0, 3, data, 4096 + 1, "odd")).isZero();
+      assertThat(other.write(1, 0, 2, data, 4096, "short")).isZero();
+      List<SubmissionEntry> sent = device.submitted(other.id());
+      assertThat(sent.get(0).flags()).isEqualTo(SubmissionEntry.PSDT_SGL);
+      assertThat(sent.get(0).prp1()).isEqualTo(controller.iovaOf(data, 4097, 1));
+      assertThat(sent.get(0).prp2()).isEqualTo(3 * 4096);
+      assertThat(sent.get(1).flags()).isZero();
+    }
+  }
+
+  @Test
+  void sendsRangesAsTheyAre() {
+    MemorySegment ranges = MemorySegment.ofArray(new byte[2 * DatasetRange.BYTES]);
+    DatasetRange.set(ranges, 0, 7, 8);
+    DatasetRange.set(ranges, 1, 1L << 40, -1);
+    assertThat(pair.datasetManagement(1, ranges, 2, DatasetRange.DEALLOCATE, "d")).isZero();
+    assertThat(pair.deallocate(1, 9, 3, "e")).isZero();
+    List<SubmissionEntry> sent = device.submitted(1);
+    assertThat(sent.get(0).cdw(10)).isEqualTo(1);
+    assertThat(sent.get(0).cdw(11)).isEqualTo(4);
+    MemorySegment seen = device.memory(sent.get(0).prp1(), 32);
+    assertThat(DatasetRange.lba(seen, 1)).isEqualTo(1L << 40);
+    assertThat(DatasetRange.blocks(seen, 1)).isEqualTo(0xffff_ffffL);
+    assertThat(DatasetRange.lba(device.memory(sent.get(1).prp1(), 16), 0)).isEqualTo(9);
+  }
+
+  private List<SubmissionEntry> hang() {
+    assertThat(pair.write(1, 0, 1, data, 0, "w")).isZero();
+    assertThat(pair.read(1, 0, 1, data, 4096, "r")).isZero();
+    device.becomesDisabled = false;
+    device.resets = false;
+    controller.fail(ControllerState.FAILED, "test");
+    assertThat(controller.state()).isEqualTo(ControllerState.HUNG);
+    assertThat(device.log).endsWith("CC=0", "reset", "disconnect");
+    return device.submitted(1);
+  }
+
+  private void pollUntil(BooleanSupplier condition) {
+    boolean met = condition.getAsBoolean();
+    for (int polls = 0; polls < 500 && !met; polls++) {
+      if (pair.nextDeadlineNs() != Long.MAX_VALUE) {
+        device.nowNs = Math.max(device.nowNs, pair.nextDeadlineNs());
+      }
+      pair.poll(8);
+      met = condition.getAsBoolean();
+    }
+    assertThat(met).isTrue();
   }
 
   @Test
@@ -217,18 +480,21 @@ class QueuePairTest implements CompletionHandler<String> {
   }
 
   @Test
-  void aResetLosesTheQueuePairAndItsIdentifierIsFreeAgain() {
+  void aResetLosesTheQueuePairAndClosingItFreesItsIdentifier() {
     assertThat(pair.flush(1, "f")).isZero();
     controller.reset();
 
     assertThat(pair.poll(8)).isEqualTo(1);
     assertThat(answers).containsExactly("f -1");
     try (QueuePair<String> next = controller.createQueuePair(DEPTH, this)) {
-      assertThat(next.id()).isEqualTo(1);
+      assertThat(next.id()).isEqualTo(2); // the old one's thread may still ring its doorbell
       pair.close(); // the old one must not delete the new one's queues
       assertThat(next.isAlive()).isTrue();
     }
     assertThat(device.log).filteredOn(line -> line.startsWith("Delete")).hasSize(2);
+    try (QueuePair<String> last = controller.createQueuePair(DEPTH, this)) {
+      assertThat(last.id()).isEqualTo(1);
+    }
   }
 
   @Test

@@ -1,6 +1,7 @@
 package io.twinspan.shelf;
 
 import io.twinspan.nvme.Status;
+import io.twinspan.nvme.SubmissionEntry;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -8,9 +9,9 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * The data of one command, found by walking its PRP entries (NVM Express 1.4, sections 4.3 and
- * 4.4): pieces of the client's memory, every one checked against its {@link DmaMap}, neighbours
- * joined.
+ * The data of one command, found by walking its PRP entries or its SGL (NVM Express 1.4, sections
+ * 4.3 and 4.4): pieces of the client's memory, every one checked against its {@link DmaMap},
+ * neighbours joined.
  *
  * <p>Every entry of a list is read exactly once. Nothing moves before all entries have been
  * checked. Reused for every command, so nothing is allocated.
@@ -23,6 +24,17 @@ final class DataPointer {
   static final int MAX_BYTES = 1 << 20;
 
   private static final int MAX_PIECES = MAX_BYTES / PAGE_BYTES + 1;
+
+  /** A bound for lists that name no data, or that go round in circles. */
+  private static final int MAX_DESCRIPTORS = 4096;
+
+  private static final int SGL_DESCRIPTOR_BYTES = 16;
+
+  // Descriptor type and, always 0, its sub type: the address is one.
+  private static final int SGL_DATA_BLOCK = 0x00;
+  private static final int SGL_SEGMENT = 0x20;
+  private static final int SGL_LAST_SEGMENT = 0x30;
+
   private static final long PAGE_OFFSET_MASK = PAGE_BYTES - 1;
   private static final VarHandle ENTRY =
       ValueLayout.JAVA_LONG
@@ -91,6 +103,20 @@ final class DataPointer {
     return list(prp2, rest, write);
   }
 
+  /**
+   * Finds the pieces of a transfer as the command names them: by PRP entries or an SGL.
+   *
+   * @param command the command
+   * @param lengthBytes size of the transfer, 1 to {@link #MAX_BYTES}
+   * @param write whether the drive will write to the client's memory, else read from it
+   * @return as the other one, or what is wrong with the SGL
+   */
+  int resolve(SubmissionEntry command, int lengthBytes, boolean write) {
+    return command.flags() == SubmissionEntry.PSDT_SGL
+        ? list(command.prp1(), command.prp2(), lengthBytes, write)
+        : resolve(command.prp1(), command.prp2(), lengthBytes, write);
+  }
+
   /** Copies bytes to the client, as many as were resolved; zeros where the source has no more. */
   void copyFrom(MemorySegment source) {
     long done = 0;
@@ -155,6 +181,62 @@ final class DataPointer {
       }
       at = next;
     }
+  }
+
+  /**
+   * Walks an SGL that begins with the descriptor in the command; segments of descriptors may follow
+   * it.
+   */
+  private int list(long firstLow, long firstHigh, int lengthBytes, boolean write) {
+    count = 0;
+    int rest = lengthBytes;
+    long low = firstLow;
+    long high = firstHigh;
+    long next = 0; // where the current segment goes on
+    int inSegment = 0; // descriptors that it still has
+    boolean last = false;
+    for (int steps = 0; steps < MAX_DESCRIPTORS; steps++) {
+      int length = (int) high;
+      switch ((int) (high >>> 56)) {
+        case SGL_DATA_BLOCK -> {
+          long used = Math.min(rest, length & 0xffff_ffffL);
+          if (used > 0 && count == MAX_PIECES) {
+            return Status.INVALID_SGL_COUNT;
+          }
+          if (used > 0 && !add(low, (int) used, write)) {
+            return Status.DATA_TRANSFER_ERROR;
+          }
+          rest -= (int) used;
+        }
+        case SGL_SEGMENT, SGL_LAST_SEGMENT -> {
+          if (inSegment > 0 || last || length <= 0 || ((length | low) & 15) != 0) {
+            return Status.INVALID_SGL_SEGMENT; // not the last descriptor of its segment, or odd
+          }
+          last = (int) (high >>> 56) == SGL_LAST_SEGMENT;
+          next = low;
+          inSegment = length / SGL_DESCRIPTOR_BYTES;
+        }
+        default -> {
+          return Status.INVALID_SGL_TYPE;
+        }
+      }
+      if (rest == 0) {
+        return Status.SUCCESS;
+      }
+      if (inSegment == 0) {
+        return Status.INVALID_SGL_LENGTH;
+      }
+      DmaMap.Region region = dma.find(next, SGL_DESCRIPTOR_BYTES, false);
+      if (region == null) {
+        return Status.DATA_TRANSFER_ERROR;
+      }
+      long at = region.offsetOf(next);
+      low = (long) ENTRY.getOpaque(region.segment(), at);
+      high = (long) ENTRY.getOpaque(region.segment(), at + Long.BYTES);
+      next += SGL_DESCRIPTOR_BYTES;
+      inSegment--;
+    }
+    return Status.INVALID_SGL_COUNT;
   }
 
   private int page(long address, int lengthBytes, boolean write) {

@@ -37,6 +37,14 @@ final class IdentifyPages {
   private static final int FRMW_ONE_READ_ONLY_SLOT = (1 << 1) | 1;
   private static final int DLFEAT_DEALLOCATED_READS_ZEROES = (1 << 3) | 1;
 
+  private static final int ONCS =
+      IdentifyController.ONCS_COMPARE
+          | IdentifyController.ONCS_WRITE_UNCORRECTABLE
+          | IdentifyController.ONCS_DATASET_MANAGEMENT
+          | IdentifyController.ONCS_WRITE_ZEROES
+          | IdentifyController.ONCS_RESERVATIONS
+          | IdentifyController.ONCS_VERIFY;
+
   private IdentifyPages() {}
 
   /** The controller. */
@@ -65,7 +73,9 @@ final class IdentifyPages {
         .sqEntrySize(0x66)
         .cqEntrySize(0x44)
         .namespaceCount(subsystem.namespaces().size())
-        .nvmCommands(IdentifyController.ONCS_WRITE_ZEROES | IdentifyController.ONCS_RESERVATIONS)
+        .nvmCommands(ONCS)
+        .sglSupport(
+            IdentifyController.SGLS_ANY_ALIGNMENT | IdentifyController.SGLS_LONGER_THAN_DATA)
         .volatileWriteCache(IdentifyController.VWC_PRESENT | IdentifyController.VWC_FLUSH_ALL)
         .subsystemNqn(subsystem.qualifiedName());
     // CNTRLTYPE: an I/O controller

@@ -14,18 +14,20 @@ final class IoCommands {
   private final Subsystem subsystem;
   private final DataPointer data;
   private final ReservationCommands reservationCommands;
+  private final BlockCommands blockCommands;
 
   IoCommands(NvmeController controller, Subsystem subsystem) {
     this.controller = controller;
     this.subsystem = subsystem;
     data = new DataPointer(controller.dma());
     reservationCommands = new ReservationCommands(controller, subsystem, data);
+    blockCommands = new BlockCommands(controller, subsystem, data);
   }
 
   /** Runs a command; returns its status, or {@link NvmeController#DEFERRED}. */
   int execute(SubmissionEntry command, SubmissionQueue queue) {
-    if (command.flags() != 0) {
-      return Status.INVALID_FIELD; // fused operations and SGLs
+    if ((command.flags() & ~SubmissionEntry.PSDT_SGL) != 0) {
+      return Status.INVALID_FIELD; // fused operations, metadata by SGLs
     }
     int opcode = command.opcode();
     if (opcode == NvmOpcode.FLUSH && command.nsid() == SubmissionEntry.NSID_ALL) {
@@ -45,6 +47,11 @@ final class IoCommands {
           NvmOpcode.RESERVATION_RELEASE,
           NvmOpcode.RESERVATION_REPORT ->
           reservationCommands.execute(command, namespace);
+      case NvmOpcode.DATASET_MANAGEMENT,
+          NvmOpcode.COMPARE,
+          NvmOpcode.VERIFY,
+          NvmOpcode.WRITE_UNCORRECTABLE ->
+          blockCommands.execute(command, namespace);
       default -> Status.INVALID_OPCODE;
     };
   }
@@ -85,6 +92,7 @@ final class IoCommands {
       }
       position += data.length(i);
     }
+    namespace.uncorrectable().remove(command.lba(), command.blockCount());
     long bytes = (long) command.blockCount() << Namespace.BLOCK_SHIFT;
     queue.countBytes(bytes);
     subsystem.health().bytesWritten += bytes;
@@ -109,6 +117,7 @@ final class IoCommands {
     if (result != 0) {
       return Media.writeStatus(result);
     }
+    namespace.uncorrectable().remove(command.lba(), command.blockCount());
     subsystem.health().writes++;
     return stable(command, queue, namespace);
   }
@@ -125,7 +134,10 @@ final class IoCommands {
     if (!namespace.contains(command.lba(), blocks)) {
       return Status.LBA_OUT_OF_RANGE;
     }
-    return data.resolve(command.prp1(), command.prp2(), blocks << Namespace.BLOCK_SHIFT, !write);
+    if (!write && namespace.uncorrectable().overlaps(command.lba(), blocks)) {
+      return Status.UNRECOVERED_READ;
+    }
+    return data.resolve(command, blocks << Namespace.BLOCK_SHIFT, !write);
   }
 
   /** After a write: completes at once, or when it is stable if that was asked for. */

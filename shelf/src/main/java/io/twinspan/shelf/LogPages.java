@@ -65,6 +65,8 @@ final class LogPages {
     int[] io = {
       NvmOpcode.FLUSH,
       NvmOpcode.READ,
+      NvmOpcode.COMPARE,
+      NvmOpcode.VERIFY,
       NvmOpcode.RESERVATION_REGISTER,
       NvmOpcode.RESERVATION_REPORT,
       NvmOpcode.RESERVATION_ACQUIRE,
@@ -76,7 +78,14 @@ final class LogPages {
     for (int opcode : io) {
       page.set(INT, IO_COMMANDS + 4L * opcode, SUPPORTED);
     }
-    page.set(INT, IO_COMMANDS + 4L * NvmOpcode.WRITE, SUPPORTED | CHANGES_BLOCKS);
-    page.set(INT, IO_COMMANDS + 4L * NvmOpcode.WRITE_ZEROES, SUPPORTED | CHANGES_BLOCKS);
+    int[] writes = {
+      NvmOpcode.WRITE,
+      NvmOpcode.WRITE_ZEROES,
+      NvmOpcode.WRITE_UNCORRECTABLE,
+      NvmOpcode.DATASET_MANAGEMENT
+    };
+    for (int opcode : writes) {
+      page.set(INT, IO_COMMANDS + 4L * opcode, SUPPORTED | CHANGES_BLOCKS);
+    }
   }
 }

@@ -21,6 +21,7 @@ final class Namespace {
   private final Medium medium;
   private final FlushGroup flushes;
   private final Reservations reservations;
+  private final UncorrectableBlocks uncorrectable = new UncorrectableBlocks();
   private final long nguidHigh;
   private final long nguidLow;
   private final long eui64;
@@ -67,6 +68,11 @@ final class Namespace {
 
   Reservations reservations() {
     return reservations;
+  }
+
+  /** The blocks that can't be read. */
+  UncorrectableBlocks uncorrectable() {
+    return uncorrectable;
   }
 
   /** Size in logical blocks. */

@@ -55,7 +55,7 @@ final class ReservationCommands {
     }
     boolean release = command.opcode() == NvmOpcode.RESERVATION_RELEASE;
     int length = release ? Long.BYTES : Reservation.KEYS_BYTES;
-    int status = data.resolve(command.prp1(), command.prp2(), length, false);
+    int status = data.resolve(command, length, false);
     if (status != Status.SUCCESS) {
       return status;
     }
@@ -131,7 +131,7 @@ final class ReservationCommands {
     if (lengthBytes > DataPointer.MAX_BYTES) {
       return Status.INVALID_FIELD;
     }
-    int status = data.resolve(command.prp1(), command.prp2(), (int) lengthBytes, true);
+    int status = data.resolve(command, (int) lengthBytes, true);
     if (status != Status.SUCCESS) {
       return status;
     }

@@ -223,8 +223,9 @@ final class VfioUserPort implements AutoCloseable {
     connectionSource = null;
     wakeSources.remove(source);
     wakeSources.remove(current.function());
-    current.close();
+    // Memory before the socket, whose end tells the client that the drive touches nothing any more.
     current.function().close();
+    current.close();
     due = true;
   }
 

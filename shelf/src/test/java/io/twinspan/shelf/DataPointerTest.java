@@ -7,6 +7,8 @@ import io.twinspan.linux.Fd;
 import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
 import io.twinspan.nvme.Status;
+import io.twinspan.nvme.SubmissionEntry;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -116,6 +118,60 @@ class DataPointerTest {
     memory.asSlice(4096, 4088).fill((byte) 0);
     assertThat(data.resolve(AT, AT + 4096 + 4088, DataPointer.MAX_BYTES, true))
         .isNotEqualTo(Status.SUCCESS);
+  }
+
+  @Test
+  void oneSglDescriptorNamesDataAtAnyByte() {
+    assertThat(sgl(AT + 4097, 0x00, 12_345, 12_345)).isEqualTo(Status.SUCCESS);
+    assertThat(data.count()).isOne();
+    assertThat(data.offset(0)).isEqualTo(4097);
+    assertThat(data.length(0)).isEqualTo(12_345);
+    assertThat(sgl(AT, 0x00, 8192, 4096)).isEqualTo(Status.SUCCESS);
+    assertThat(data.length(0)).isEqualTo(4096);
+    assertThat(sgl(AT, 0x00, 4095, 4096)).isEqualTo(Status.INVALID_SGL_LENGTH);
+    assertThat(sgl(AT - 1, 0x00, 4096, 4096)).isEqualTo(Status.DATA_TRANSFER_ERROR);
+    assertThat(sgl(AT, 0x10, 4096, 4096)).isEqualTo(Status.INVALID_SGL_TYPE);
+    assertThat(sgl(AT, 0x01, 4096, 4096)).isEqualTo(Status.INVALID_SGL_TYPE);
+    assertThat(sgl(AT, 0x20, 4090, 4096)).isEqualTo(Status.INVALID_SGL_SEGMENT);
+    assertThat(sgl(AT, 0x30, 0, 4096)).isEqualTo(Status.INVALID_SGL_SEGMENT);
+  }
+
+  @Test
+  void segmentsOfDescriptorsFollowEachOther() {
+    descriptor(4096, AT + 100_000, 0x00, 1000);
+    descriptor(4112, 0, 0x00, 0); // an empty one is allowed
+    descriptor(4128, AT + 8192, 0x30, 32);
+    descriptor(8192, AT + 200_001, 0x00, 3000);
+    descriptor(8208, AT + 300_000, 0x00, 96);
+    assertThat(sgl(AT + 4096, 0x20, 48, 4096)).isEqualTo(Status.SUCCESS);
+    assertThat(data.count()).isEqualTo(3);
+    assertThat(data.offset(1)).isEqualTo(200_001);
+    assertThat(data.length(2)).isEqualTo(96);
+    assertThat(sgl(AT + 4096, 0x20, 48, 4097)).isEqualTo(Status.INVALID_SGL_LENGTH);
+    assertThat(sgl(AT + 4096, 0x30, 48, 4096)).isEqualTo(Status.INVALID_SGL_SEGMENT);
+    assertThat(sgl(AT + 4096, 0x20, 64, 4096)).isEqualTo(Status.INVALID_SGL_SEGMENT);
+  }
+
+  @Test
+  void sglsThatGoRoundInCirclesOrHaveTooManyPiecesEnd() {
+    descriptor(4096, AT + 4096, 0x20, 16);
+    assertThat(sgl(AT + 4096, 0x20, 16, 4096)).isEqualTo(Status.INVALID_SGL_COUNT);
+    for (int i = 0; i < 1024; i++) {
+      descriptor(4096 + 16 * i, AT + (1 << 20) + 8L * i, 0x00, 4);
+    }
+    assertThat(sgl(AT + 4096, 0x30, 1024 * 16, 4096)).isEqualTo(Status.INVALID_SGL_COUNT);
+  }
+
+  private void descriptor(long at, long address, int type, int length) {
+    memory.set(ENTRY, at, address);
+    memory.set(ENTRY, at + 8, (long) type << 56 | length);
+  }
+
+  private int sgl(long address, int type, int listed, int length) {
+    MemorySegment entry = Arena.ofAuto().allocate(SubmissionEntry.BYTES, 8);
+    SubmissionEntry command = new SubmissionEntry().wrap(entry, 0).sgl(address, listed);
+    command.prp(address, (long) type << 56 | listed);
+    return data.resolve(command, length, true);
   }
 
   @Test

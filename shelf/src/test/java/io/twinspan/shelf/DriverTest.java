@@ -187,6 +187,47 @@ class DriverTest {
   }
 
   @Test
+  void requestsOfAnyLengthAndAtAnyByteOfMemoryArrive() {
+    Port port = open("a", 4);
+    assertThat(port.controller.identifyController().sglSupport() & 3).isOne();
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    for (int round = 0; round < 20; round++) {
+      int blocks = 1 + random.nextInt(1000);
+      int lba = random.nextInt(BLOCKS - blocks);
+      long bytes = blocks * 4096L;
+      long from = random.nextLong(MEMORY_BYTES / 2 - bytes);
+      long to = MEMORY_BYTES / 2 + random.nextLong(MEMORY_BYTES / 2 - bytes);
+      byte[] written = new byte[(int) bytes];
+      random.nextBytes(written);
+      MemorySegment.copy(written, 0, port.data(), ValueLayout.JAVA_BYTE, from, written.length);
+      assertThat(port.run(() -> port.queue.write(1, lba, blocks, port.data(), from, 0))).isZero();
+      assertThat(port.run(() -> port.queue.compare(1, lba, blocks, port.data(), from, 0))).isZero();
+      assertThat(port.run(() -> port.queue.read(1, lba, blocks, port.data(), to, 0))).isZero();
+      assertThat(port.data().asSlice(to, bytes).mismatch(MemorySegment.ofArray(written)))
+          .as("seed %d", seed)
+          .isEqualTo(-1);
+      int last = lba + blocks - 1;
+      assertThat(port.run(() -> port.queue.deallocate(1, last, 1, 0))).isZero();
+      assertThat(port.run(() -> port.queue.compare(1, lba, blocks, port.data(), from, 0)))
+          .isEqualTo(Status.COMPARE_FAILURE);
+    }
+  }
+
+  @Test
+  void uncorrectableBlocksAreFoundByVerify() {
+    Port port = open("a", 4);
+    assertThat(port.run(() -> port.queue.verify(1, 0, BLOCKS, 0))).isZero();
+    assertThat(port.run(() -> port.queue.writeUncorrectable(1, BLOCKS - 5, 3, 0))).isZero();
+    assertThat(port.run(() -> port.queue.verify(1, 0, BLOCKS, 0)))
+        .isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(port.controller.errorLog(1).getFirst().status()).isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(port.controller.smartLog().mediaErrors()).isOne();
+    assertThat(port.run(() -> port.queue.writeZeroes(1, 0, BLOCKS, true, 0))).isZero();
+    assertThat(port.run(() -> port.queue.verify(1, 0, BLOCKS, 0))).isZero();
+  }
+
+  @Test
   void preemptionFencesTheOtherPort() {
     Port a = open("a", 8);
     Port b = open("b", 8);

@@ -215,8 +215,8 @@ final class Host implements AutoCloseable {
     return transfer(NvmOpcode.READ, nsid, lba, blocks, dataOffset);
   }
 
-  /** A transfer of at most 2 pages by queue 1. */
-  private int transfer(int opcode, int nsid, long lba, int blocks, long dataOffset) {
+  /** A command that names blocks, with at most 2 pages of data, by queue 1. */
+  int transfer(int opcode, int nsid, long lba, int blocks, long dataOffset) {
     SubmissionEntry command =
         command(opcode)
             .nsid(nsid)

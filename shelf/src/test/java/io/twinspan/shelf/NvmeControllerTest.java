@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.twinspan.linux.Errno;
 import io.twinspan.nvme.AdminOpcode;
 import io.twinspan.nvme.ControllerRegisters;
+import io.twinspan.nvme.DatasetRange;
 import io.twinspan.nvme.ErrorLogEntry;
 import io.twinspan.nvme.Feature;
 import io.twinspan.nvme.IdentifyCns;
@@ -369,6 +370,76 @@ class NvmeControllerTest {
   }
 
   @Test
+  void comparesBlocksWithMemory() {
+    a.enable().createQueues(1, 16);
+    fill(a, 0, 8192, 1);
+    assertThat(a.write(1, 3, 2, 0)).isZero();
+    assertThat(a.transfer(NvmOpcode.COMPARE, 1, 3, 2, 0)).isZero();
+    a.memory.set(Host.LONG, Host.DATA + 8184, 0);
+    assertThat(a.transfer(NvmOpcode.COMPARE, 1, 3, 2, 0)).isEqualTo(Status.COMPARE_FAILURE);
+    assertThat(a.transfer(NvmOpcode.COMPARE, 1, BLOCKS - 1, 2, 0))
+        .isEqualTo(Status.LBA_OUT_OF_RANGE);
+    medium1.nextError = -Errno.EIO;
+    assertThat(a.transfer(NvmOpcode.COMPARE, 1, 3, 2, 0)).isEqualTo(Status.UNRECOVERED_READ);
+  }
+
+  @Test
+  void verifyReadsEveryBlock() {
+    a.enable().createQueues(1, 16);
+    assertThat(a.transfer(NvmOpcode.VERIFY, 1, 0, BLOCKS, 0)).isZero();
+    medium1.nextError = -Errno.EIO;
+    assertThat(a.transfer(NvmOpcode.VERIFY, 1, 0, BLOCKS, 0)).isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(a.transfer(NvmOpcode.VERIFY, 1, 1, BLOCKS, 0)).isEqualTo(Status.LBA_OUT_OF_RANGE);
+  }
+
+  @Test
+  void uncorrectableBlocksFailUntilTheyAreWritten() {
+    a.enable().createQueues(1, 16);
+    assertThat(a.transfer(NvmOpcode.WRITE_UNCORRECTABLE, 1, 10, 3, 0)).isZero();
+    assertThat(a.read(1, 9, 1, 0)).isZero();
+    assertThat(a.read(1, 9, 2, 0)).isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(a.transfer(NvmOpcode.VERIFY, 1, 12, 1, 0)).isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(a.transfer(NvmOpcode.COMPARE, 1, 12, 1, 0)).isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(a.read(2, 10, 1, 0)).isZero();
+    assertThat(a.write(1, 11, 1, 0)).isZero();
+    assertThat(a.read(1, 11, 1, 0)).isZero();
+    assertThat(a.read(1, 10, 1, 0)).isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(a.transfer(NvmOpcode.WRITE_ZEROES, 1, 12, 1, 0)).isZero();
+    assertThat(a.read(1, 12, 1, 0)).isZero();
+    assertThat(deallocate(a, 1, new long[][] {{10, 1}})).isZero();
+    assertThat(a.read(1, 10, 1, 0)).isZero();
+  }
+
+  @Test
+  void deallocatedBlocksReadAsZeroesAndABadRangeChangesNothing() {
+    a.enable().createQueues(1, 16);
+    fill(a, 0, 8192, 1);
+    assertThat(a.write(1, 3, 2, 0)).isZero();
+    assertThat(deallocate(a, 1, new long[][] {{3, 1}, {BLOCKS - 1, 2}}))
+        .isEqualTo(Status.LBA_OUT_OF_RANGE);
+    assertThat(deallocate(a, 1, new long[][] {{3, 1}, {-1, 1}})).isEqualTo(Status.LBA_OUT_OF_RANGE);
+    assertThat(a.read(1, 3, 1, 0)).isZero();
+    assertThat(a.memory.get(Host.LONG, Host.DATA)).isNotZero();
+    assertThat(deallocate(a, 1, new long[][] {{0, 0}, {4, 1}, {100, 20}})).isZero();
+    assertThat(a.read(1, 3, 2, 0)).isZero();
+    assertThat(a.memory.get(Host.LONG, Host.DATA)).isNotZero();
+    assertThat(a.memory.get(Host.LONG, Host.DATA + 4096)).isZero();
+  }
+
+  @Test
+  void blockCommandsKeepToReservations() {
+    a.enable().createQueues(1, 16);
+    b.enable().createQueues(1, 16);
+    assertThat(a.setHostId(1, 0xa)).isZero();
+    assertThat(a.register(1, 0xaaaa)).isZero();
+    assertThat(a.acquire(1, Reservation.ACQUIRE, Reservation.WRITE_EXCLUSIVE, 0xaaaa, 0)).isZero();
+    assertThat(b.transfer(NvmOpcode.VERIFY, 1, 0, 1, 0)).isZero();
+    assertThat(b.transfer(NvmOpcode.WRITE_UNCORRECTABLE, 1, 0, 1, 0))
+        .isEqualTo(Status.RESERVATION_CONFLICT);
+    assertThat(deallocate(b, 1, new long[][] {{0, 1}})).isEqualTo(Status.RESERVATION_CONFLICT);
+  }
+
+  @Test
   void preemptedPortReadsAndWritesNoMore() {
     a.enable().createQueues(1, 16);
     b.enable().createQueues(1, 16);
@@ -525,6 +596,9 @@ class NvmeControllerTest {
         SubmissionEntry command = Host.command(randomOpcode(random, queue));
         command.nsid(random.nextInt(4) == 0 ? random.nextInt() : 1 + random.nextInt(2));
         command.prp(randomAddress(random), randomAddress(random));
+        if (random.nextInt(3) == 0) {
+          randomSgl(random, host, command);
+        }
         for (int dword = 10; dword < 16; dword++) {
           command.cdw(dword, random.nextInt(3) == 0 ? random.nextInt() : random.nextInt(256));
         }
@@ -548,8 +622,24 @@ class NvmeControllerTest {
     int[] likely =
         queue == 0
             ? new int[] {0, 1, 2, 4, 5, 6, 8, 9, 10, 12}
-            : new int[] {0, 1, 2, 8, 13, 14, 17, 21};
+            : new int[] {0, 1, 2, 4, 5, 8, 9, 12, 13, 14, 17, 21};
     return random.nextInt(8) == 0 ? random.nextInt(256) : likely[random.nextInt(likely.length)];
+  }
+
+  /** An SGL whose segments lie, with random descriptors, where the data lies too. */
+  private static void randomSgl(Random random, Host host, SubmissionEntry command) {
+    int[] types = {0x00, 0x00, 0x20, 0x30, 0x10, random.nextInt(256)};
+    for (int i = 0; i < 8; i++) {
+      long at = Host.DATA + 16L * random.nextInt(1 << 16);
+      host.memory.set(Host.LONG, at, randomAddress(random));
+      long type = types[random.nextInt(types.length)];
+      host.memory.set(Host.LONG, at + 8, type << 56 | random.nextInt(8192));
+    }
+    command.sgl(randomAddress(random), random.nextInt(1 << 16));
+    if (random.nextBoolean()) {
+      long segment = Host.ADDRESS + Host.DATA + 16L * random.nextInt(1 << 16);
+      command.prp(segment, (long) types[random.nextInt(types.length)] << 56 | 16L * 64);
+    }
   }
 
   /** Mostly beyond the queues, so that the test does not overwrite its own commands. */
@@ -573,6 +663,21 @@ class NvmeControllerTest {
     while (!flusher.isEmpty()) {
       flusher.remove().run();
     }
+  }
+
+  private static int deallocate(Host host, int nsid, long[][] ranges) {
+    MemorySegment list = host.memory.asSlice(Host.DATA + (2 << 20), 4096);
+    for (int i = 0; i < ranges.length; i++) {
+      DatasetRange.set(list, i, ranges[i][0], (int) ranges[i][1]);
+    }
+    return host.run(
+            1,
+            Host.command(NvmOpcode.DATASET_MANAGEMENT)
+                .nsid(nsid)
+                .prp(Host.ADDRESS + Host.DATA + (2 << 20), 0)
+                .cdw(10, ranges.length - 1)
+                .cdw(11, DatasetRange.DEALLOCATE))
+        .status();
   }
 
   private static int delete(Host host, int opcode, int id) {
