@@ -7,6 +7,8 @@ import io.twinspan.controller.ProcessLock;
 import io.twinspan.controller.Settings;
 import io.twinspan.linux.Processes;
 import io.twinspan.linux.TwinspanException;
+import io.twinspan.shelf.Fault;
+import io.twinspan.shelf.FaultPlan;
 import io.twinspan.shelf.Shelf;
 import io.twinspan.shelf.ShelfOptions;
 import io.twinspan.shelf.ShelfStatus;
@@ -54,7 +56,7 @@ public final class ShelfProcess {
         Shelf shelf = new Shelf(options(directory, settings, identity)).start();
         var _ =
             ControlServer.start(
-                directory.controlSocket(ArrayProcesses.SHELF), (c, request) -> answer(shelf, c))) {
+                directory.controlSocket(ArrayProcesses.SHELF), (c, request) -> answer(shelf, c, request))) {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> endAndWait(end, ended), "shutdown"));
       LOG.info("serving {} drives of {}", shelf.drives().size(), identity);
       end.await();
@@ -85,10 +87,43 @@ public final class ShelfProcess {
         Long.toHexString(identity.arrayId()).toUpperCase(java.util.Locale.ROOT));
   }
 
-  private static JsonNode answer(Shelf shelf, String command) {
-    if (!command.equals("status")) {
-      throw new TwinspanException("the shelf knows no command \"" + command + "\", only status");
+  private static JsonNode answer(Shelf shelf, String command, JsonNode request) {
+    return switch (command) {
+      case "status" -> status(shelf);
+      case "fault" -> fault(shelf, request);
+      default ->
+          throw new TwinspanException(
+              "the shelf knows no command \"" + command + "\", only status and fault");
+    };
+  }
+
+  /** Makes {@code drive} show {@code fault}: clear, remove, insert, or what a fault's text is. */
+  private static JsonNode fault(Shelf shelf, JsonNode request) {
+    int number = request.path("drive").asInt(0);
+    String text = request.path("fault").asString("");
+    if (number < 0 || number >= shelf.drives().size()) {
+      throw new TwinspanException("there is no drive " + number);
     }
+    FaultPlan faults = shelf.drives().get(number).faults();
+    switch (text) {
+      case "clear" -> faults.clear();
+      case "remove" -> faults.remove();
+      case "insert" -> faults.insert();
+      default -> {
+        try {
+          faults.add(Fault.parse(text));
+        } catch (IllegalArgumentException e) {
+          throw new TwinspanException("no fault \"" + text + "\": " + e.getMessage(), e);
+        }
+      }
+    }
+    ObjectNode answer = JsonNodeFactory.instance.objectNode().put("removed", faults.isRemoved());
+    ArrayNode active = answer.putArray("faults");
+    faults.faults().forEach(fault -> active.add(fault.toString()));
+    return answer;
+  }
+
+  private static JsonNode status(Shelf shelf) {
     ObjectNode status = JsonNodeFactory.instance.objectNode();
     status.put("ready", true).put("state", "SERVING").put("pid", Processes.pid());
     status.put("residentBytes", Processes.residentBytes());

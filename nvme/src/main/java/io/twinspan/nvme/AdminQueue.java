@@ -1,11 +1,16 @@
 package io.twinspan.nvme;
 
+import io.twinspan.concurrent.WakeSource;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The admin queue pair: one command at a time, polled, each with a deadline. The controller's lock
+ * The admin queue pair: one command at a time, polled, each with a deadline; beside it Asynchronous
+ * Event Requests, which wait at the controller for as long as nothing happens. The controller's lock
  * guards it.
  *
  * <p>Its memory: submission queue, completion queue, and a buffer for the data of commands.
@@ -21,6 +26,12 @@ final class AdminQueue implements AutoCloseable {
   private static final long DATA_OFFSET = 8192;
   private static final int HEALTH_ROUNDS = 512;
 
+  /** Most Asynchronous Event Requests that wait. */
+  private static final int MAX_EVENT_REQUESTS = 4;
+
+  /** Command identifiers of Asynchronous Event Requests begin here, beyond those of others. */
+  private static final int FIRST_EVENT_CID = 0x100;
+
   private final NvmeController controller;
   private final DmaMemory memory;
   private final DmaRegion region;
@@ -32,10 +43,20 @@ final class AdminQueue implements AutoCloseable {
   private int phase;
   private int nextCid;
 
+  /** A bit for each Asynchronous Event Request that waits at the controller. */
+  private int waitingRequests;
+
+  /** What the controller has reported and nobody has taken yet. */
+  private final List<AsyncEvent> events = new ArrayList<>();
+
+  private final @Nullable QueueInterrupt interrupt;
+
   AdminQueue(NvmeController controller, PciDevice device, int doorbellStride, Duration timeout) {
     this.controller = controller;
     this.timeout = timeout;
     doorbells = new QueueDoorbells(device, 0, doorbellStride);
+    interrupt =
+        device.interruptCount() > 0 ? new QueueInterrupt(device.interrupt(0), doorbells) : null;
     memory = DmaMemory.allocate("nvme-admin", DATA_OFFSET + DATA_BYTES);
     region = device.map(memory.memfd(), 0, memory.lengthBytes());
     clear();
@@ -55,6 +76,41 @@ final class AdminQueue implements AutoCloseable {
     tail = 0;
     head = 0;
     phase = 1;
+    waitingRequests = 0;
+    events.clear();
+  }
+
+  /** The vector that tells of events, if the device has one. */
+  @Nullable WakeSource interrupt() {
+    return interrupt;
+  }
+
+  /**
+   * Sees to it that events can be reported.
+   *
+   * @param count how many at a time; at most 4
+   */
+  void requestEvents(int count) {
+    for (int i = 0; i < Math.min(count, MAX_EVENT_REQUESTS); i++) {
+      if ((waitingRequests & 1 << i) == 0) {
+        waitingRequests |= 1 << i;
+        submit(command(AdminOpcode.ASYNC_EVENT_REQUEST, 0), FIRST_EVENT_CID + i);
+      }
+    }
+  }
+
+  /** Takes the events that have been reported; does not wait. */
+  List<AsyncEvent> takeEvents() {
+    int last = nextCompletion();
+    while (CompletionEntry.phase(last) == phase) {
+      if (!takeEvent(last)) {
+        throw strange(last, "no command");
+      }
+      last = nextCompletion();
+    }
+    List<AsyncEvent> taken = List.copyOf(events);
+    events.clear();
+    return taken;
   }
 
   /** A new, zeroed command. */
@@ -88,14 +144,14 @@ final class AdminQueue implements AutoCloseable {
   Completion execute(SubmissionEntry command) {
     int cid = nextCid;
     nextCid = (nextCid + 1) % ENTRIES;
-    command.cid(cid).copyTo(memory.segment(), (long) tail * SubmissionEntry.BYTES);
-    tail = (tail + 1) % ENTRIES;
-    doorbells.sqTail(tail);
+    submit(command, cid);
     BoundedWait wait = new BoundedWait(controller.options().clock(), timeout);
-    cqe.wrap(memory.segment(), CQ_OFFSET + (long) head * CompletionEntry.BYTES);
     while (true) {
-      int last = cqe.lastDwordAcquire();
+      int last = nextCompletion();
       if (CompletionEntry.phase(last) == phase) {
+        if (takeEvent(last)) {
+          continue;
+        }
         return reap(last, cid, command.opcode());
       }
       if (!wait.pause()) {
@@ -110,19 +166,50 @@ final class AdminQueue implements AutoCloseable {
     }
   }
 
+  private void submit(SubmissionEntry command, int cid) {
+    command.cid(cid).copyTo(memory.segment(), (long) tail * SubmissionEntry.BYTES);
+    tail = (tail + 1) % ENTRIES;
+    doorbells.sqTail(tail);
+  }
+
+  private int nextCompletion() {
+    return cqe.wrap(memory.segment(), CQ_OFFSET + (long) head * CompletionEntry.BYTES)
+        .lastDwordAcquire();
+  }
+
+  /** Takes a completion if it is that of an Asynchronous Event Request. */
+  private boolean takeEvent(int last) {
+    int index = CompletionEntry.cid(last) - FIRST_EVENT_CID;
+    if (index < 0 || index >= MAX_EVENT_REQUESTS || (waitingRequests & 1 << index) == 0) {
+      return false;
+    }
+    waitingRequests &= ~(1 << index);
+    if (CompletionEntry.status(last) == Status.SUCCESS) {
+      events.add(AsyncEvent.of(cqe.result()));
+    }
+    advance();
+    return true;
+  }
+
   private Completion reap(int last, int cid, int opcode) {
-    int answered = CompletionEntry.cid(last);
-    int sqHead = cqe.sqHead();
-    if (answered != cid || sqHead >= ENTRIES) {
-      throw controller.failed(
-          "admin command %s with CID %d was answered as CID %d, SQ head %d"
-              .formatted(AdminOpcode.name(opcode), cid, answered, sqHead));
+    if (CompletionEntry.cid(last) != cid || cqe.sqHead() >= ENTRIES) {
+      throw strange(last, "admin command %s with CID %d".formatted(AdminOpcode.name(opcode), cid));
     }
     int result = cqe.result();
+    advance();
+    return new Completion(CompletionEntry.status(last), result, CompletionEntry.doNotRetry(last));
+  }
+
+  private void advance() {
     head = (head + 1) % ENTRIES;
     phase ^= head == 0 ? 1 : 0;
     doorbells.cqHead(head);
-    return new Completion(CompletionEntry.status(last), result, CompletionEntry.doNotRetry(last));
+  }
+
+  private NvmeException strange(int last, String what) {
+    return controller.failed(
+        "%s was answered as CID %d, SQ head %d"
+            .formatted(what, CompletionEntry.cid(last), cqe.sqHead()));
   }
 
   /** Frees the memory; the device has been closed. */

@@ -2,7 +2,6 @@ package io.twinspan.nvme;
 
 import io.twinspan.concurrent.WakeSource;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
@@ -27,6 +26,13 @@ public final class NvmeController implements AutoCloseable {
   private static final int INTERRUPTS_ENABLED = 1 << 1;
   private static final int PHYSICALLY_CONTIGUOUS = 1;
 
+  /** Enough of any log page for its events to count as noticed. */
+  private static final int EVENT_LOG_BYTES = 64;
+
+  // Asynchronous Event Configuration, and the bits of OAES that go with it.
+  private static final int SMART_WARNINGS = 0x3f;
+  private static final int NAMESPACE_ATTRIBUTE = 1 << 8;
+
   private final PciDevice device;
   private final NvmeOptions options;
   private final Object stateLock = new Object();
@@ -35,6 +41,8 @@ public final class NvmeController implements AutoCloseable {
   private final long cap;
   private final ControllerPower power;
   private final AdminQueue admin;
+  private final ControllerLogs logs = new ControllerLogs(this);
+  private final ControllerFeatures features = new ControllerFeatures(this);
 
   /** Index is the NSID. */
   private volatile NamespaceLimits[] limits = noLimits();
@@ -45,6 +53,7 @@ public final class NvmeController implements AutoCloseable {
   private volatile int maxTransferBytes = Prp.MAX_TRANSFER_BYTES;
   private volatile int maxQueuePairs;
   private volatile int sglSupport;
+  private int eventRequests;
 
   private NvmeController(PciDevice device, NvmeOptions options) {
     this.device = device;
@@ -249,82 +258,39 @@ public final class NvmeController implements AutoCloseable {
     MemorySegment data = identify(IdentifyCns.NAMESPACE, nsid);
     IdentifyNamespace namespace = new IdentifyNamespace().wrap(data, 0);
     if (nsid >= 1 && nsid <= MAX_NSID) {
-      NamespaceLimits[] changed = limits.clone();
-      changed[nsid] = NamespaceLimits.of(namespace);
-      limits = changed;
+      limit(nsid, NamespaceLimits.of(namespace));
     }
     return namespace;
   }
 
-  /** {@return the identifiers of the active namespaces, ascending, at most 1024} */
+  /** {@return the identifiers of the active namespaces up to {@value #MAX_NSID}, ascending} */
   public int[] activeNamespaces() {
-    MemorySegment data = identify(IdentifyCns.ACTIVE_NAMESPACES, 0);
-    int[] list = data.toArray(LittleEndian.ANY_INT);
+    // One list takes 1024 of them, so no second one can hold any that we want.
+    int[] list = identify(IdentifyCns.ACTIVE_NAMESPACES, 0).toArray(LittleEndian.ANY_INT);
     int count = 0;
-    while (count < list.length && list[count] != 0) {
+    while (count < list.length && list[count] > 0 && list[count] <= MAX_NSID) {
       count++;
     }
     return Arrays.copyOf(list, count);
   }
 
-  /** {@return a copy of the SMART / Health Information log page} */
-  public SmartLog smartLog() {
-    return new SmartLog().wrap(logPage(LogPage.SMART, SmartLog.BYTES), 0);
+  /**
+   * {@return the names of a namespace}
+   *
+   * @param nsid namespace, from 1
+   */
+  public List<NamespaceDescriptor> namespaceDescriptors(int nsid) {
+    return NamespaceDescriptor.readFrom(identify(IdentifyCns.NAMESPACE_DESCRIPTORS, nsid));
   }
 
-  /**
-   * {@return copies of the newest entries of the Error Information log page, newest first}
-   *
-   * @param limit most entries, 1 to 64
-   */
-  public List<ErrorLogEntry> errorLog(int limit) {
-    MemorySegment data = logPage(LogPage.ERROR, Math.clamp(limit, 1, 64) * ErrorLogEntry.BYTES);
-    List<ErrorLogEntry> entries = new ArrayList<>();
-    for (long at = 0; at < data.byteSize(); at += ErrorLogEntry.BYTES) {
-      ErrorLogEntry entry = new ErrorLogEntry().wrap(data, at);
-      if (entry.errorCount() != 0) {
-        entries.add(entry);
-      }
-    }
-    return entries;
+  /** {@return the log pages} */
+  public ControllerLogs logs() {
+    return logs;
   }
 
-  /**
-   * {@return a log page}
-   *
-   * @param page one of {@link LogPage}
-   * @param lengthBytes how much of it, a multiple of 4, at most 8192
-   */
-  public MemorySegment logPage(int page, int lengthBytes) {
-    MemorySegment data = buffer(lengthBytes);
-    SubmissionEntry command =
-        AdminQueue.command(AdminOpcode.GET_LOG_PAGE, SubmissionEntry.NSID_ALL);
-    command.cdw(10, page | (lengthBytes / 4 - 1) << 16);
-    admin(command, data).orThrow("Get Log Page 0x%02x of %s".formatted(page, name()));
-    return data;
-  }
-
-  /**
-   * {@return the value of a feature that has no data}
-   *
-   * @param feature one of {@link Feature}
-   */
-  public int feature(int feature) {
-    SubmissionEntry command = AdminQueue.command(AdminOpcode.GET_FEATURES, 0).cdw(10, feature);
-    return admin(command).orThrow("Get Features %s".formatted(Feature.name(feature))).result();
-  }
-
-  /**
-   * Sets a feature that has no data.
-   *
-   * @param feature one of {@link Feature}
-   * @param value CDW11
-   * @return the command specific result
-   */
-  public int setFeature(int feature, int value) {
-    SubmissionEntry command = AdminQueue.command(AdminOpcode.SET_FEATURES, 0);
-    command.cdw(10, feature).cdw(11, value);
-    return admin(command).orThrow("Set Features %s".formatted(Feature.name(feature))).result();
+  /** {@return the features} */
+  public ControllerFeatures features() {
+    return features;
   }
 
   /**
@@ -335,36 +301,43 @@ public final class NvmeController implements AutoCloseable {
    * @param high last eight bytes, little-endian; not both 0
    */
   public void setHostIdentifier(long low, long high) {
-    MemorySegment data = buffer(16);
-    data.set(LittleEndian.ANY_LONG, 0, low);
-    data.set(LittleEndian.ANY_LONG, 8, high);
-    SubmissionEntry command = AdminQueue.command(AdminOpcode.SET_FEATURES, 0);
-    command.cdw(10, Feature.HOST_IDENTIFIER).cdw(11, 1);
-    admin(command, data).orThrow("Set Features Host Identifier of " + name());
-  }
-
-  /** {@return the 128-bit host identifier: lower, upper eight bytes} */
-  public long[] hostIdentifier() {
-    MemorySegment data = buffer(16);
-    SubmissionEntry command = AdminQueue.command(AdminOpcode.GET_FEATURES, 0);
-    command.cdw(10, Feature.HOST_IDENTIFIER).cdw(11, 1);
-    admin(command, data).orThrow("Get Features Host Identifier of " + name());
-    return data.toArray(LittleEndian.ANY_LONG);
-  }
-
-  /** {@return whether the volatile write cache is on; false if there is none} */
-  public boolean writeCacheEnabled() {
-    return (identifyController().volatileWriteCache() & IdentifyController.VWC_PRESENT) != 0
-        && (feature(Feature.VOLATILE_WRITE_CACHE) & 1) != 0;
+    features.hostIdentifier(low, high);
   }
 
   /**
-   * Switches the volatile write cache.
+   * {@return what becomes readable when the controller reports an event; then call {@link
+   * #takeEvents}}
    *
-   * @param enabled whether writes may be answered before they are durable
+   * @throws NvmeException if the device has no interrupts: call {@link #takeEvents} now and then
    */
-  public void setWriteCacheEnabled(boolean enabled) {
-    setFeature(Feature.VOLATILE_WRITE_CACHE, enabled ? 1 : 0);
+  public WakeSource eventSource() {
+    WakeSource source = admin.interrupt();
+    if (source == null) {
+      throw new NvmeException(name() + " has no interrupts");
+    }
+    return source;
+  }
+
+  /**
+   * {@return what the controller has reported since this was called last} Reads the log pages that
+   * the events name, learns namespaces anew that have changed, and lets the controller report again.
+   * Blocks for administrative commands if there are any events, else for none.
+   */
+  public synchronized List<AsyncEvent> takeEvents() {
+    requireState(ControllerState.READY);
+    List<AsyncEvent> events = admin.takeEvents();
+    for (AsyncEvent event : events) {
+      LOG.info("{} reports {}", name(), event);
+      if (event.isNamespaceChange()) {
+        learnNamespaces(logs.changedNamespaces());
+      } else if (event.logPage() != 0) {
+        var _ = logs.page(event.logPage(), EVENT_LOG_BYTES);
+      }
+    }
+    if (!events.isEmpty()) {
+      admin.requestEvents(eventRequests);
+    }
+    return events;
   }
 
   /**
@@ -650,15 +623,43 @@ public final class NvmeController implements AutoCloseable {
     int sgls = identity.sglSupport() & IdentifyController.SGLS_MASK;
     sglSupport = sgls == IdentifyController.SGLS_MASK ? 0 : sgls; // 11b is reserved
     int wanted = options.maxQueuePairs() - 1;
-    int granted = setFeature(Feature.NUMBER_OF_QUEUES, wanted | wanted << 16);
+    int granted = features.set(Feature.NUMBER_OF_QUEUES, wanted | wanted << 16);
     maxQueuePairs =
         Math.min(options.maxQueuePairs(), Math.min(granted & 0xffff, granted >>> 16 & 0xffff) + 1);
     limits = noLimits();
-    for (int nsid : activeNamespaces()) {
+    learnNamespaces(activeNamespaces());
+    listen(identity);
+  }
+
+  /** Learns of namespaces; those that are gone, too. */
+  private void learnNamespaces(int[] changed) {
+    boolean tooMany = changed.length == 1 && changed[0] == SubmissionEntry.NSID_ALL;
+    for (int nsid : tooMany ? activeNamespaces() : changed) {
       if (nsid >= 1 && nsid <= MAX_NSID) {
-        var _ = identifyNamespace(nsid);
+        learnNamespace(nsid);
       }
     }
+  }
+
+  private void learnNamespace(int nsid) {
+    try {
+      var _ = identifyNamespace(nsid);
+    } catch (StatusException e) {
+      LOG.info("{}: namespace {} is gone: {}", name(), nsid, e.getMessage());
+      limit(nsid, NamespaceLimits.NONE);
+    }
+  }
+
+  /** Asks for all events that there are. */
+  private void listen(IdentifyController identity) {
+    int wanted = SMART_WARNINGS | identity.asyncEvents() & NAMESPACE_ATTRIBUTE;
+    try {
+      var _ = features.set(Feature.ASYNC_EVENT, wanted);
+    } catch (StatusException e) {
+      LOG.info("{} reports what it likes: {}", name(), e.getMessage());
+    }
+    eventRequests = identity.asyncEventLimit() + 1;
+    admin.requestEvents(eventRequests);
   }
 
   private void shutDown() {
@@ -694,6 +695,12 @@ public final class NvmeController implements AutoCloseable {
     SubmissionEntry command = AdminQueue.command(AdminOpcode.IDENTIFY, nsid).cdw(10, cns);
     admin(command, data).orThrow("Identify CNS 0x%02x of %s".formatted(cns, name()));
     return data;
+  }
+
+  private void limit(int nsid, NamespaceLimits namespace) {
+    NamespaceLimits[] changed = limits.clone();
+    changed[nsid] = namespace;
+    limits = changed;
   }
 
   private static NamespaceLimits[] noLimits() {

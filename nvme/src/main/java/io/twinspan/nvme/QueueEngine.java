@@ -2,8 +2,6 @@ package io.twinspan.nvme;
 
 import io.twinspan.concurrent.Clock;
 import io.twinspan.concurrent.WakeSource;
-import io.twinspan.linux.EventFd;
-import io.twinspan.linux.Fd;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -35,7 +33,7 @@ final class QueueEngine<R> {
   private final QueueMemory memory;
   private final MemorySegment segment;
   private final QueueDoorbells doorbells;
-  private final @Nullable Interrupt interrupt;
+  private final @Nullable QueueInterrupt interrupt;
   private final CommandSlots<R> slots;
   private final SplitRequests<R> splits = new SplitRequests<>();
   private final QueueCounters counters = new QueueCounters();
@@ -71,7 +69,8 @@ final class QueueEngine<R> {
     entries = depth + 1;
     slots = new CommandSlots<>(depth);
     doorbells = new QueueDoorbells(device, id, doorbellStride);
-    interrupt = id < device.interruptCount() ? new Interrupt(device.interrupt(id)) : null;
+    interrupt =
+        id < device.interruptCount() ? new QueueInterrupt(device.interrupt(id), doorbells) : null;
     memory = new QueueMemory(device, entries, depth, controller.maxTransferBytes());
     segment = memory.segment();
   }
@@ -459,36 +458,6 @@ final class QueueEngine<R> {
   private void requireOpen() {
     if (closed) {
       throw new IllegalStateException("queue pair " + id + " of " + device.name() + " is closed");
-    }
-  }
-
-  /** The queue pair's MSI-X vector, which the drive signals only while it is armed. */
-  private final class Interrupt implements WakeSource {
-    private final EventFd event;
-    private boolean armed;
-
-    Interrupt(EventFd event) {
-      this.event = event;
-    }
-
-    @Override
-    public void arm() {
-      armed = true;
-      doorbells.interruptArmed(true);
-    }
-
-    @Override
-    public void disarm() {
-      if (armed) {
-        armed = false;
-        doorbells.interruptArmed(false);
-        var _ = event.drain();
-      }
-    }
-
-    @Override
-    public Fd fd() {
-      return event.fd();
     }
   }
 }

@@ -31,6 +31,8 @@ final class FakeDevice implements PciDevice, Clock {
   /** What the driver did that matters: register writes and administrative commands. */
   final List<String> log = new ArrayList<>();
 
+  private final List<Integer> eventRequests = new ArrayList<>();
+
   /** Status that an administrative opcode gets instead of being carried out. */
   final Map<Integer, Integer> adminStatus = new HashMap<>();
 
@@ -81,7 +83,9 @@ final class FakeDevice implements PciDevice, Clock {
   }
 
   NvmeController open() {
-    return NvmeController.open(this, options());
+    NvmeController controller = NvmeController.open(this, options());
+    step(); // takes what the driver did not wait for
+    return controller;
   }
 
   /** The commands that the driver has submitted to an I/O queue since the last call. */
@@ -174,6 +178,7 @@ final class FakeDevice implements PciDevice, Clock {
     cc = value;
     if (starts) {
       queues.clear();
+      eventRequests.clear();
       queues.put(0, queue(asq, acq, ControllerRegisters.adminSqEntries(aqa)));
       bar.fill((byte) 0);
       shutdownStatus = 0;
@@ -285,18 +290,32 @@ final class FakeDevice implements PciDevice, Clock {
       int result = 0;
       Integer status = adminStatus.get(command.opcode());
       log.add("%s %x".formatted(AdminOpcode.name(command.opcode()), command.cdw(10)));
+      if (status == null && command.opcode() == AdminOpcode.ASYNC_EVENT_REQUEST) {
+        eventRequests.add(command.cid());
+        continue;
+      }
       if (status == null) {
         status = Status.SUCCESS;
         result = carryOut(command);
       }
-      long at = admin.cq + (long) admin.cqTail * CompletionEntry.BYTES;
-      new CompletionEntry()
-          .wrap(memory(at, CompletionEntry.BYTES), 0)
-          .publish(
-              result, admin.sqHead, 0, command.cid() + adminCidOffset, status, false, admin.phase);
-      admin.cqTail = (admin.cqTail + 1) % admin.entries;
-      admin.phase ^= admin.cqTail == 0 ? 1 : 0;
+      postAdmin(command.cid() + adminCidOffset, status, result);
     }
+  }
+
+  /** Completes an Asynchronous Event Request. */
+  void report(int event) {
+    step();
+    postAdmin(eventRequests.removeFirst(), Status.SUCCESS, event);
+  }
+
+  private void postAdmin(int cid, int status, int result) {
+    Queue admin = queues.get(0);
+    long at = admin.cq + (long) admin.cqTail * CompletionEntry.BYTES;
+    new CompletionEntry()
+        .wrap(memory(at, CompletionEntry.BYTES), 0)
+        .publish(result, admin.sqHead, 0, cid, status, false, admin.phase);
+    admin.cqTail = (admin.cqTail + 1) % admin.entries;
+    admin.phase ^= admin.cqTail == 0 ? 1 : 0;
   }
 
   private int carryOut(SubmissionEntry command) {
@@ -306,6 +325,7 @@ final class FakeDevice implements PciDevice, Clock {
       case AdminOpcode.SET_FEATURES -> {
         return (grantedQueues - 1) | (grantedQueues - 1) << 16;
       }
+      case AdminOpcode.GET_LOG_PAGE -> memory(command.prp1(), 4).set(ANY_INT, 0, 1);
       case AdminOpcode.CREATE_IO_CQ ->
           queues.put(id, queue(0, command.prp1(), (command.cdw(10) >>> 16) + 1));
       case AdminOpcode.CREATE_IO_SQ -> queues.get(id).sq = command.prp1();

@@ -3,6 +3,8 @@ package io.twinspan.nvme;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.foreign.MemorySegment;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class NvmeControllerTest {
@@ -23,7 +25,9 @@ class NvmeControllerTest {
             "Identify 1",
             "Set Features 7",
             "Identify 2",
-            "Identify 0");
+            "Identify 0",
+            "Set Features b",
+            "Asynchronous Event Request 0");
     assertThat(controller.maxTransferBytes()).isEqualTo(4096 << 5);
     assertThat(controller.maxQueuePairs()).isEqualTo(4);
     assertThat(controller.identifyController().serialNumber()).isEqualTo("S1");
@@ -83,7 +87,7 @@ class NvmeControllerTest {
 
     assertThat(controller.checkHealth()).isFalse();
     assertThat(controller.state()).isEqualTo(ControllerState.GONE);
-    assertThatThrownBy(controller::smartLog).isInstanceOf(DeviceGoneException.class);
+    assertThatThrownBy(() -> controller.logs().smart()).isInstanceOf(DeviceGoneException.class);
     controller.close();
     assertThat(controller.state()).isEqualTo(ControllerState.CLOSED);
   }
@@ -137,7 +141,7 @@ class NvmeControllerTest {
     NvmeController controller = device.open();
     device.adminStatus.put(AdminOpcode.GET_LOG_PAGE, Status.INVALID_LOG_PAGE);
 
-    assertThatThrownBy(controller::smartLog)
+    assertThatThrownBy(() -> controller.logs().smart())
         .isInstanceOfSatisfying(
             StatusException.class, e -> assertThat(e.status()).isEqualTo(Status.INVALID_LOG_PAGE))
         .hasMessageContaining("Invalid Log Page");
@@ -149,7 +153,7 @@ class NvmeControllerTest {
     NvmeController controller = device.open();
 
     for (int i = 0; i < 5 * AdminQueue.ENTRIES; i++) {
-      assertThat(controller.feature(Feature.ARBITRATION)).isZero();
+      assertThat(controller.features().get(Feature.ARBITRATION)).isZero();
     }
   }
 
@@ -207,6 +211,76 @@ class NvmeControllerTest {
 
     assertThat(controller.state()).isEqualTo(ControllerState.CLOSED);
     assertThat(device.closed).isTrue();
+  }
+
+  @Test
+  void takesEventsAndLetsTheControllerReportAgain() {
+    NvmeController controller = device.open();
+    assertThat(controller.takeEvents()).isEmpty();
+    device.report(0x02_01_01); // SMART, temperature, log page 2
+    assertThat(controller.identifyController().serialNumber()).isEqualTo("S1");
+    device.log.clear();
+
+    assertThat(controller.takeEvents())
+        .containsExactly(
+            new AsyncEvent(AsyncEvent.SMART, AsyncEvent.TEMPERATURE, LogPage.SMART));
+    assertThat(device.log).containsExactly("Get Log Page f0002");
+    assertThat(controller.takeEvents()).isEmpty();
+    assertThat(controller.identifyController().serialNumber()).isEqualTo("S1");
+    assertThat(device.log).contains("Asynchronous Event Request 0");
+  }
+
+  @Test
+  void learnsNamespacesThatHaveChanged() {
+    NvmeController controller = device.open();
+    assertThat(controller.limits(1).boundaryBlocks()).isZero();
+    device.boundaryBlocks = 16;
+    device.report(0x04_00_02);
+
+    assertThat(controller.takeEvents()).singleElement().matches(AsyncEvent::isNamespaceChange);
+    assertThat(controller.limits(1).boundaryBlocks()).isEqualTo(16);
+
+    device.adminStatus.put(AdminOpcode.IDENTIFY, Status.INVALID_NAMESPACE);
+    device.report(0x04_00_02);
+    assertThat(controller.takeEvents()).hasSize(1);
+    assertThat(controller.limits(1)).isEqualTo(NamespaceLimits.NONE);
+  }
+
+  @Test
+  void doesWithoutEventsWhereTheControllerHasNone() {
+    device.adminStatus.put(AdminOpcode.ASYNC_EVENT_REQUEST, Status.INVALID_OPCODE);
+    NvmeController controller = device.open();
+    assertThat(controller.takeEvents()).isEmpty();
+    assertThat(controller.isReady()).isTrue();
+  }
+
+  @Test
+  void readsLongLogPagesInPieces() {
+    NvmeController controller = device.open();
+    device.log.clear();
+    assertThat(controller.logs().page(LogPage.ERROR, 20_000).byteSize()).isEqualTo(20_000);
+    assertThat(device.log)
+        .containsExactly(
+            "Get Log Page 7ff8001", "Get Log Page 7ff8001", "Get Log Page %x".formatted(903 << 16 | 1));
+  }
+
+  @Test
+  void readsNamesOfNamespacesWhateverTheListHolds() {
+    MemorySegment list = MemorySegment.ofArray(new byte[64]);
+    list.set(LittleEndian.ANY_INT, 0, 0x0802);
+    list.set(LittleEndian.ANY_LONG, 4, 0x0807060504030201L);
+    list.set(LittleEndian.ANY_INT, 12, 0xff01); // longer than the list
+    assertThat(NamespaceDescriptor.readFrom(list))
+        .containsExactly(new NamespaceDescriptor(2, "0102030405060708"));
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    for (int i = 0; i < 1000; i++) {
+      byte[] bytes = new byte[random.nextInt(4096)];
+      random.nextBytes(bytes);
+      assertThat(NamespaceDescriptor.readFrom(MemorySegment.ofArray(bytes)))
+          .as("seed %d", seed)
+          .hasSizeLessThan(1024);
+    }
   }
 
   @Test

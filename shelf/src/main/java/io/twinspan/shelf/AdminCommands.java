@@ -11,7 +11,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.concurrent.TimeUnit;
 
 /**
  * The administrative commands of one controller (NVM Express 1.4, section 5). The agent thread's.
@@ -36,7 +35,6 @@ final class AdminCommands {
   private final Subsystem subsystem;
   private final DataPointer data;
   private final MemorySegment page = Arena.ofAuto().allocate(LogPages.MAX_BYTES, 8);
-  private final long startNs = System.nanoTime();
   private int result;
 
   AdminCommands(NvmeController controller, Subsystem subsystem) {
@@ -64,7 +62,7 @@ final class AdminCommands {
       case AdminOpcode.CREATE_IO_CQ -> createCompletionQueue(command);
       case AdminOpcode.IDENTIFY -> identify(command);
       case AdminOpcode.ABORT -> abort(command);
-      case AdminOpcode.SET_FEATURES -> setFeatures(command);
+      case AdminOpcode.SET_FEATURES -> setFeatures(command, admin);
       case AdminOpcode.GET_FEATURES -> getFeatures(command);
       case AdminOpcode.ASYNC_EVENT_REQUEST ->
           controller.asyncEvents().request(admin, command.cid());
@@ -213,8 +211,7 @@ final class AdminCommands {
         pageBytes = LogPages.MAX_BYTES;
       }
       case LogPage.SMART -> {
-        long hours = TimeUnit.NANOSECONDS.toHours(System.nanoTime() - startNs);
-        LogPages.smart(page, subsystem.health(), subsystem.errorLog().count(), hours);
+        LogPages.smart(page, subsystem.health(), subsystem.errorLog().count());
         pageBytes = 512;
       }
       case LogPage.FIRMWARE_SLOT -> {
@@ -256,13 +253,16 @@ final class AdminCommands {
     return Status.SUCCESS;
   }
 
-  private int setFeatures(SubmissionEntry command) {
+  private int setFeatures(SubmissionEntry command, SubmissionQueue admin) {
     int feature = command.cdw(10) & 0xff;
     if ((command.cdw(10) & SAVE) != 0) {
       return Status.FEATURE_NOT_SAVEABLE;
     }
     if (feature == Feature.HOST_IDENTIFIER) {
       return setHostIdentifier(command);
+    }
+    if (feature == Feature.RESERVATION_PERSISTENCE) {
+      return setReservationPersistence(command, admin);
     }
     if (!Features.has(feature)) {
       return Status.INVALID_FIELD;
@@ -272,6 +272,28 @@ final class AdminCommands {
       result = controller.features().get(feature, 0);
     }
     return status;
+  }
+
+  private int setReservationPersistence(SubmissionEntry command, SubmissionQueue admin) {
+    boolean all = command.nsid() == SubmissionEntry.NSID_ALL;
+    if (!all && subsystem.namespace(command.nsid()) == null) {
+      return Status.INVALID_NAMESPACE;
+    }
+    for (Namespace namespace : subsystem.namespaces()) {
+      if (all || namespace.nsid() == command.nsid()) {
+        namespace.reservations().persist((command.cdw(11) & 1) != 0);
+      }
+    }
+    return subsystem.saveState(controller, admin, command);
+  }
+
+  private int getReservationPersistence(SubmissionEntry command) {
+    Namespace namespace = subsystem.namespace(command.nsid());
+    if (namespace == null) {
+      return Status.INVALID_NAMESPACE;
+    }
+    result = namespace.reservations().persists() ? 1 : 0;
+    return Status.SUCCESS;
   }
 
   /** A registration stays with the identifier it was made with (section 5.21.1.26). */
@@ -294,6 +316,9 @@ final class AdminCommands {
     }
     if (feature == Feature.HOST_IDENTIFIER) {
       return getHostIdentifier(command);
+    }
+    if (feature == Feature.RESERVATION_PERSISTENCE) {
+      return getReservationPersistence(command);
     }
     if (!Features.has(feature)) {
       return Status.INVALID_FIELD;

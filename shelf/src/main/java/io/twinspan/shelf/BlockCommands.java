@@ -28,8 +28,8 @@ final class BlockCommands {
     this.data = data;
   }
 
-  /** Runs one of the four and returns its status. */
-  int execute(SubmissionEntry command, Namespace namespace) {
+  /** Runs one of the four; returns its status, or {@link NvmeController#DEFERRED}. */
+  int execute(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
     int opcode = command.opcode();
     boolean reads = opcode == NvmOpcode.COMPARE || opcode == NvmOpcode.VERIFY;
     if (!namespace.reservations().permits(controller.host(), !reads)) {
@@ -44,7 +44,7 @@ final class BlockCommands {
     }
     if (opcode == NvmOpcode.WRITE_UNCORRECTABLE) {
       boolean room = namespace.uncorrectable().add(command.lba(), blocks);
-      return room ? Status.SUCCESS : Status.INTERNAL_ERROR;
+      return room ? subsystem.saveState(controller, queue, command) : Status.INTERNAL_ERROR;
     }
     if (namespace.uncorrectable().overlaps(command.lba(), blocks)) {
       return Status.UNRECOVERED_READ;

@@ -17,6 +17,9 @@ final class Deferral {
   private int outstanding;
   private boolean cancelled;
 
+  /** How long a fault keeps the completion back when the wait is over; 0 for none. */
+  private long heldBackNs;
+
   /** Starts a wait; {@code queue} is null for a shutdown. */
   void begin(
       NvmeController forController,
@@ -31,9 +34,14 @@ final class Deferral {
     outstanding = flushes;
     result = 0;
     cancelled = false;
+    heldBackNs = forController.heldBackNs();
   }
 
-  /** Counts one flush as done; the last one completes the command unless it was cancelled. */
+  /**
+   * Counts one flush as done; the last one completes the command unless it was cancelled.
+   *
+   * @return whether the deferral is of no use any more
+   */
   boolean flushed(int errno) {
     if (errno != 0) {
       result = errno;
@@ -44,6 +52,10 @@ final class Deferral {
     }
     NvmeController owner = controller;
     SubmissionQueue forQueue = queue;
+    if (!cancelled && owner != null && heldBackNs != 0) {
+      owner.holdBack(this, Media.writeStatus(result), heldBackNs);
+      return false;
+    }
     if (!cancelled && owner != null) {
       if (forQueue == null) {
         owner.shutdownFlushed();
@@ -74,6 +86,21 @@ final class Deferral {
   /** The end of the wait will be nobody's business any more. */
   void cancel() {
     cancelled = true;
+  }
+
+  boolean isCancelled() {
+    return cancelled;
+  }
+
+  /** Ends the wait, and completes the command unless it was cancelled. */
+  void end(int status) {
+    NvmeController owner = controller;
+    SubmissionQueue forQueue = queue;
+    if (!cancelled && owner != null && forQueue != null) {
+      owner.completeDeferred(forQueue, cid, status);
+    }
+    controller = null;
+    queue = null;
   }
 
   /** Completes the command now with another status, and forgets it. */

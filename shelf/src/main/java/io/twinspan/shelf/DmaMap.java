@@ -3,7 +3,6 @@ package io.twinspan.shelf;
 import io.twinspan.linux.Errno;
 import io.twinspan.linux.ErrnoException;
 import io.twinspan.linux.Fd;
-import io.twinspan.linux.Mapping;
 import io.twinspan.linux.TwinspanException;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -27,7 +26,7 @@ final class DmaMap implements AutoCloseable {
     private final long lengthBytes;
     private final boolean readable;
     private final boolean writable;
-    private final @Nullable Mapping mapping;
+    private final ClientMappings.@Nullable Shared mapping;
     private final MemorySegment segment;
 
     private Region(
@@ -35,7 +34,7 @@ final class DmaMap implements AutoCloseable {
         long lengthBytes,
         boolean readable,
         boolean writable,
-        @Nullable Mapping mapping) {
+        ClientMappings.@Nullable Shared mapping) {
       this.address = address;
       this.lengthBytes = lengthBytes;
       this.readable = readable;
@@ -69,6 +68,18 @@ final class DmaMap implements AutoCloseable {
         mapping.close();
       }
     }
+  }
+
+  private final ClientMappings mappings;
+
+  /** A map that shares no mappings with others. */
+  DmaMap() {
+    this(new ClientMappings());
+  }
+
+  /** A map whose memory may be mapped for others too. */
+  DmaMap(ClientMappings mappings) {
+    this.mappings = mappings;
   }
 
   /** Sorted by address; the regions never overlap. */
@@ -112,15 +123,10 @@ final class DmaMap implements AutoCloseable {
     if (overlaps) {
       return -Errno.EEXIST;
     }
-    Mapping mapping = null;
+    ClientMappings.Shared mapping = null;
     if (memory != null) {
       try {
-        mapping =
-            Mapping.shared(
-                memory,
-                offset,
-                lengthBytes,
-                writable ? Mapping.Protection.READ_WRITE : Mapping.Protection.READ);
+        mapping = mappings.map(memory, offset, lengthBytes, writable);
       } catch (ErrnoException e) {
         return -e.errno();
       } catch (TwinspanException e) {

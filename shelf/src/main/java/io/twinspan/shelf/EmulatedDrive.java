@@ -55,21 +55,23 @@ public final class EmulatedDrive implements AutoCloseable {
   private final WakeableQueue<Runnable> requests = new WakeableQueue<>(64);
   private final AgentRunner runner;
   private volatile boolean closed;
+  private volatile boolean powered;
 
   /**
    * Opens the images and listens on the sockets of a drive, but serves nobody yet.
    *
    * @param options of the shelf
    * @param number of the drive
+   * @param mappings clients' memory, for all drives of the shelf
    */
-  EmulatedDrive(ShelfOptions options, int number) {
+  EmulatedDrive(ShelfOptions options, int number, ClientMappings mappings) {
     this.options = options;
     this.number = number;
     String serial = options.serial(number);
-    List<FileMedium> media = new ArrayList<>();
+    List<Medium> media = new ArrayList<>();
     try {
       for (int nsid = 1; nsid <= ShelfOptions.NAMESPACES; nsid++) {
-        media.add(FileMedium.open(options.image(number, nsid), options.namespaceBytes()));
+        media.add(options.medium().open(options, number, nsid));
       }
       for (String port : options.ports()) {
         UnixListener listener = UnixListener.bind(options.socket(number, port), 0600);
@@ -78,7 +80,7 @@ public final class EmulatedDrive implements AutoCloseable {
       }
     } catch (RuntimeException e) {
       listeners.forEach(UnixListener::close);
-      media.forEach(FileMedium::close);
+      media.forEach(Medium::close);
       throw e;
     }
     flusher =
@@ -93,21 +95,36 @@ public final class EmulatedDrive implements AutoCloseable {
             SystemClock.INSTANCE,
             loop::failed,
             AgentRunner.DEFAULT_CLOSE_TIMEOUT);
-    subsystem = new Subsystem(MODEL, serial, media, flusher, runner::wake);
+    StateFile state =
+        options.medium() == MediumKind.FILE ? new StateFile(options.state(number)) : null;
+    subsystem = new Subsystem(MODEL, serial, media, state, mappings, flusher, runner::wake);
+    subsystem.faults().wakes(runner::wake);
     for (int i = 0; i < listeners.size(); i++) {
       String name = "drive" + number + " port " + options.ports().get(i);
-      ports.add(new VfioUserPort(name, listeners.get(i), subsystem.addController(), new Sources()));
+      ports.add(new VfioUserPort(
+              name,
+              listeners.get(i),
+              subsystem.addController(),
+              subsystem.faults(),
+              new Sources()));
     }
   }
 
   /** Begins to serve. */
   void start() {
+    subsystem.powerOn();
+    powered = true;
     var _ = runner.start();
   }
 
   /** The number of the drive in its shelf. */
   public int number() {
     return number;
+  }
+
+  /** What is to go wrong with the drive. */
+  public FaultPlan faults() {
+    return subsystem.faults();
   }
 
   /** What the drive is doing; answers within two seconds even if the drive does not. */
@@ -167,6 +184,9 @@ public final class EmulatedDrive implements AutoCloseable {
       result = Math.min(result, namespace.medium().flush());
     }
     subsystem.close();
+    if (powered) {
+      subsystem.powerOff();
+    }
     if (result < 0) {
       throw new TwinspanException("flush of drive %d: %s".formatted(number, Errno.name(-result)));
     }
@@ -272,6 +292,10 @@ public final class EmulatedDrive implements AutoCloseable {
 
     @Override
     public long nextDeadlineNs() {
+      return Math.min(nextPollNs(), subsystem.late().nextDeadlineNs());
+    }
+
+    private long nextPollNs() {
       for (int i = 0; i < ports.size(); i++) {
         if (ports.get(i).needsPolling()) {
           long deadlineNs = SystemClock.INSTANCE.nanoTime() + napNs;

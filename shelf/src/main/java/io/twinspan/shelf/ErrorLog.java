@@ -14,9 +14,16 @@ final class ErrorLog {
 
   private final MemorySegment ring = Arena.ofAuto().allocate(ENTRIES * ErrorLogEntry.BYTES, 8);
   private final ErrorLogEntry entry = new ErrorLogEntry();
+  private long first;
   private long count;
 
-  /** Errors since the shelf started. */
+  /** Goes on counting where an earlier log of this drive has ended; its entries are lost. */
+  void startAt(long errors) {
+    first = errors;
+    count = errors;
+  }
+
+  /** Errors in the life of the drive. */
   long count() {
     return count;
   }
@@ -39,7 +46,7 @@ final class ErrorLog {
 
   /** Writes the log page, {@link #ENTRIES} entries, into zeroed memory. */
   void writeTo(MemorySegment page) {
-    long kept = Math.min(count, ENTRIES);
+    long kept = Math.min(count - first, ENTRIES);
     for (long i = 0; i < kept; i++) {
       MemorySegment.copy(
           slot(count - 1 - i), 0, page, i * ErrorLogEntry.BYTES, ErrorLogEntry.BYTES);

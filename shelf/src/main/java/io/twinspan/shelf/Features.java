@@ -53,7 +53,7 @@ final class Features {
     return (values[Feature.VOLATILE_WRITE_CACHE] & CACHE_ENABLED) != 0;
   }
 
-  /** Whether the controller has the feature, the host identifier aside. */
+  /** Whether the controller has the feature; the host identifier and those of namespaces aside. */
   static boolean has(int feature) {
     return switch (feature) {
       case Feature.ARBITRATION,
@@ -66,8 +66,7 @@ final class Features {
           Feature.INTERRUPT_VECTOR,
           Feature.WRITE_ATOMICITY,
           Feature.ASYNC_EVENT,
-          Feature.RESERVATION_NOTIFICATION_MASK,
-          Feature.RESERVATION_PERSISTENCE ->
+          Feature.RESERVATION_NOTIFICATION_MASK ->
           true;
       default -> false;
     };
@@ -89,8 +88,6 @@ final class Features {
         return invalid ? Status.INVALID_FIELD : Status.SUCCESS; // all there are, always
       case Feature.POWER_MANAGEMENT:
         return (cdw11 & 0x1f) != 0 ? Status.INVALID_FIELD : Status.SUCCESS;
-      case Feature.RESERVATION_PERSISTENCE:
-        return (cdw11 & 1) != 0 ? Status.INVALID_FIELD : Status.SUCCESS;
       case Feature.INTERRUPT_VECTOR:
         return (cdw11 & 0xffff) >= NvmeController.VECTORS ? Status.INVALID_FIELD : Status.SUCCESS;
       case Feature.VOLATILE_WRITE_CACHE:

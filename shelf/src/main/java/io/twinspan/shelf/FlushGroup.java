@@ -2,6 +2,7 @@ package io.twinspan.shelf;
 
 import io.twinspan.linux.Errno;
 import java.util.concurrent.Executor;
+import java.util.function.IntSupplier;
 
 /**
  * Flushes one medium on another thread, one flush at a time, each for all who asked before it
@@ -14,7 +15,6 @@ final class FlushGroup {
   private static final int IDLE = 1;
   private static final int RUNNING = 2;
 
-  private final Medium medium;
   private final Executor executor;
   private final Runnable task;
   private Deferral[] waiting;
@@ -29,15 +29,14 @@ final class FlushGroup {
   private volatile int outcome = IDLE;
 
   /**
-   * A group for one medium.
+   * A group for one medium, or for another thing that must become stable.
    *
-   * @param medium what to flush
+   * @param flush waits until all is stable; returns 0 or a negative {@link Errno}
    * @param capacity how many may wait at a time
    * @param executor where flushes run
    * @param wake makes the agent call {@link #poll}
    */
-  FlushGroup(Medium medium, int capacity, Executor executor, Runnable wake) {
-    this.medium = medium;
+  FlushGroup(IntSupplier flush, int capacity, Executor executor, Runnable wake) {
     this.executor = executor;
     waiting = new Deferral[capacity];
     running = new Deferral[capacity];
@@ -45,7 +44,7 @@ final class FlushGroup {
         () -> {
           int result = -Errno.EIO;
           try {
-            result = Math.min(0, medium.flush());
+            result = Math.min(0, flush.getAsInt());
           } finally {
             outcome = result;
             wake.run();
@@ -100,10 +99,5 @@ final class FlushGroup {
       work++;
     }
     return work;
-  }
-
-  /** The medium that is flushed. */
-  Medium medium() {
-    return medium;
   }
 }

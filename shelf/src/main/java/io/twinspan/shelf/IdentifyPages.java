@@ -90,7 +90,10 @@ final class IdentifyPages {
         .capacityBlocks(namespace.blocks())
         .usedBlocks(namespace.blocks())
         .multiPath(IdentifyNamespace.NMIC_SHARED)
-        .reservationCapabilities(RESCAP_ALL_TYPES | IdentifyNamespace.RESCAP_IEKEY_1_3)
+        .reservationCapabilities(
+            RESCAP_ALL_TYPES
+                | IdentifyNamespace.RESCAP_PERSIST
+                | IdentifyNamespace.RESCAP_IEKEY_1_3)
         .deallocateFeatures(DLFEAT_DEALLOCATED_READS_ZEROES)
         .capacityBytes(namespace.medium().sizeBytes())
         .nguidHigh(namespace.nguidHigh())

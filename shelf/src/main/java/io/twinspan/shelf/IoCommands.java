@@ -3,6 +3,9 @@ package io.twinspan.shelf;
 import io.twinspan.nvme.NvmOpcode;
 import io.twinspan.nvme.Status;
 import io.twinspan.nvme.SubmissionEntry;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,11 +13,15 @@ import org.jspecify.annotations.Nullable;
  * nothing but for reservations.
  */
 final class IoCommands {
+  /** What the power's failure leaves whole. */
+  private static final int SECTOR_BYTES = 512;
+
   private final NvmeController controller;
   private final Subsystem subsystem;
   private final DataPointer data;
   private final ReservationCommands reservationCommands;
   private final BlockCommands blockCommands;
+  private final MemorySegment sector = Arena.ofAuto().allocate(SECTOR_BYTES, SECTOR_BYTES);
 
   IoCommands(NvmeController controller, Subsystem subsystem) {
     this.controller = controller;
@@ -46,12 +53,12 @@ final class IoCommands {
           NvmOpcode.RESERVATION_ACQUIRE,
           NvmOpcode.RESERVATION_RELEASE,
           NvmOpcode.RESERVATION_REPORT ->
-          reservationCommands.execute(command, namespace);
+          reservationCommands.execute(command, queue, namespace);
       case NvmOpcode.DATASET_MANAGEMENT,
           NvmOpcode.COMPARE,
           NvmOpcode.VERIFY,
           NvmOpcode.WRITE_UNCORRECTABLE ->
-          blockCommands.execute(command, namespace);
+          blockCommands.execute(command, queue, namespace);
       default -> Status.INVALID_OPCODE;
     };
   }
@@ -122,6 +129,36 @@ final class IoCommands {
     return stable(command, queue, namespace);
   }
 
+  /** Changes a bit of the first block that a command names: what a bad medium does. */
+  void rot(SubmissionEntry command) {
+    Namespace namespace = subsystem.namespace(command.nsid());
+    if (namespace != null && namespace.contains(command.lba(), 1)) {
+      long position = command.lba() << Namespace.BLOCK_SHIFT;
+      if (namespace.medium().read(position, sector, 0, 1) == 0) {
+        sector.set(ValueLayout.JAVA_BYTE, 0, (byte) (sector.get(ValueLayout.JAVA_BYTE, 0) ^ 1));
+        var _ = namespace.medium().write(position, sector, 0, 1);
+      }
+    }
+  }
+
+  /** Carries out the first half of a Write, to a multiple of 512 bytes. */
+  void tear(SubmissionEntry command) {
+    Namespace namespace = subsystem.namespace(command.nsid());
+    if (namespace == null
+        || command.opcode() != NvmOpcode.WRITE
+        || prepare(command, namespace, true) != Status.SUCCESS) {
+      return;
+    }
+    long left = ((long) command.blockCount() << Namespace.BLOCK_SHIFT) / 2 & -SECTOR_BYTES;
+    long position = command.lba() << Namespace.BLOCK_SHIFT;
+    for (int i = 0; i < data.count() && left > 0; i++) {
+      long length = Math.min(left, data.length(i));
+      var _ = namespace.medium().write(position, data.segment(i), data.offset(i), length);
+      position += length;
+      left -= length;
+    }
+  }
+
   /** Checks everything about a transfer before any byte moves, and finds its memory. */
   private int prepare(SubmissionEntry command, Namespace namespace, boolean write) {
     if (!namespace.reservations().permits(controller.host(), write)) {
@@ -172,7 +209,12 @@ final class IoCommands {
       return Status.INTERNAL_ERROR; // commands are only fetched when there is room
     }
     int flushes = namespace == null ? subsystem.namespaces().size() : 1;
-    deferral.begin(controller, queue, command.cid(), command.nsid(), flushes);
+    boolean unsaved = subsystem.hasUnsavedState(); // blocks that can be read again
+    deferral.begin(
+        controller, queue, command.cid(), command.nsid(), flushes + (unsaved ? 1 : 0));
+    if (unsaved) {
+      subsystem.saveState(deferral);
+    }
     for (int i = 0; i < subsystem.namespaces().size(); i++) {
       Namespace each = subsystem.namespaces().get(i);
       if (namespace == null || namespace == each) {

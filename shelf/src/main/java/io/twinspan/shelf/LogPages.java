@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.TimeUnit;
 
 /** Writes the log pages (NVM Express 1.4, section 5.14.1); the memory handed in is zeroed. */
 final class LogPages {
@@ -24,7 +25,7 @@ final class LogPages {
   private LogPages() {}
 
   /** SMART / Health Information. */
-  static void smart(MemorySegment page, Health health, long errors, long uptimeHours) {
+  static void smart(MemorySegment page, Health health, long errors) {
     new SmartLog()
         .wrap(page, 0)
         .temperature(ROOM_TEMPERATURE_KELVIN)
@@ -34,8 +35,8 @@ final class LogPages {
         .dataUnitsWritten((health.bytesWritten + UNITS_BYTES - 1) / UNITS_BYTES)
         .hostReads(health.reads)
         .hostWrites(health.writes)
-        .powerCycles(1)
-        .powerOnHours(uptimeHours)
+        .powerCycles(health.powerCycles)
+        .powerOnHours(TimeUnit.SECONDS.toHours(health.powerOnSeconds()))
         .unsafeShutdowns(health.unsafeShutdowns)
         .mediaErrors(health.mediaErrors)
         .errorLogEntries(errors);

@@ -85,7 +85,7 @@ final class NvmeController {
 
   private final Subsystem subsystem;
   private final int controllerId;
-  private final DmaMap dma = new DmaMap();
+  private final DmaMap dma;
   private final Features features;
   private final AsyncEvents asyncEvents;
   private final AdminCommands adminCommands;
@@ -105,10 +105,13 @@ final class NvmeController {
   private long acq;
   private int turn;
   private boolean stalled;
+  private boolean poweredOff;
+  private long heldBackNs;
 
   NvmeController(Subsystem subsystem, int controllerId) {
     this.subsystem = subsystem;
     this.controllerId = controllerId;
+    dma = new DmaMap(subsystem.mappings());
     features = new Features(controllerId);
     asyncEvents = new AsyncEvents();
     adminCommands = new AdminCommands(this, subsystem);
@@ -262,6 +265,19 @@ final class NvmeController {
     interrupts = vector -> {};
     clientArmsInterrupts = false;
     dma.close();
+  }
+
+  /** Power has failed: nothing is done any more, and the client is to be disconnected. */
+  void losePower() {
+    fail();
+    poweredOff = true;
+  }
+
+  /** Whether power has failed under the client that is connected. */
+  boolean takePowerLoss() {
+    boolean lost = poweredOff;
+    poweredOff = false;
+    return lost;
   }
 
   /** Unmaps a range; queues that lie in it are an error of the client's, which is fatal here. */
@@ -447,8 +463,61 @@ final class NvmeController {
   }
 
   private void execute(SubmissionQueue sq) {
-    int status =
-        sq.id() == 0 ? adminCommands.execute(command, sq) : ioCommands.execute(command, sq);
+    Fault fault = sq.id() == 0 ? null : subsystem.faults().take(command);
+    if (fault != null) {
+      suffer(fault, sq);
+    } else {
+      finish(
+          sq,
+          sq.id() == 0 ? adminCommands.execute(command, sq) : ioCommands.execute(command, sq));
+    }
+  }
+
+  private void suffer(Fault fault, SubmissionQueue sq) {
+    switch (fault.effect()) {
+      case STATUS -> finish(sq, fault.status());
+      case DELAY -> finishLate(sq, fault.delay().toNanos());
+      case DROP -> finishLate(sq, LateCompletions.NEVER);
+      case ROT -> {
+        ioCommands.rot(command);
+        finish(sq, ioCommands.execute(command, sq));
+      }
+      case POWER_CUT -> {
+        ioCommands.tear(command);
+        subsystem.cutPower();
+      }
+      case REMOVE -> {
+        subsystem.faults().remove();
+        fail();
+      }
+    }
+  }
+
+  /** Carries a command out, and keeps its completion back. */
+  private void finishLate(SubmissionQueue sq, long delayNs) {
+    heldBackNs = delayNs;
+    int status = ioCommands.execute(command, sq);
+    heldBackNs = 0;
+    Deferral deferral = status == DEFERRED ? null : subsystem.deferrals().take();
+    if (deferral == null) {
+      finish(sq, status); // or it waits for a flush, and is kept back then
+      return;
+    }
+    deferral.begin(this, sq, command.cid(), command.nsid(), 1);
+    holdBack(deferral, status, delayNs);
+  }
+
+  /** How long the completion of the command that is carried out just now is kept back. */
+  long heldBackNs() {
+    return heldBackNs;
+  }
+
+  /** Keeps a completion back. */
+  void holdBack(Deferral deferral, int status, long delayNs) {
+    subsystem.late().add(deferral, status, delayNs);
+  }
+
+  private void finish(SubmissionQueue sq, int status) {
     if (status == DEFERRED) {
       return;
     }

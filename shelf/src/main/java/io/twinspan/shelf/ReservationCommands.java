@@ -22,7 +22,8 @@ final class ReservationCommands {
   private static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-  /** CPTPL 11b: persist through power loss, which these drives do not. */
+  // CPTPL: whether to persist through power loss.
+  private static final int CPTPL_CLEAR = 2;
   private static final int CPTPL_SET = 3;
 
   private static final int SHORT_HEADER_BYTES = 24;
@@ -48,8 +49,11 @@ final class ReservationCommands {
                 ReservationReport.HEADER_BYTES + entries * ReservationReport.REGISTRANT_BYTES, 8);
   }
 
-  /** Runs a reservation command and returns its status. */
-  int execute(SubmissionEntry command, Namespace namespace) {
+  /**
+   * Runs a reservation command and returns its status, or {@link NvmeController#DEFERRED} until what
+   * is to persist through power loss has been saved.
+   */
+  int execute(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
     if (command.opcode() == NvmOpcode.RESERVATION_REPORT) {
       return report(command, namespace);
     }
@@ -60,6 +64,7 @@ final class ReservationCommands {
       return status;
     }
     data.copyTo(keys);
+    boolean persisted = namespace.reservations().persists();
     Reservations.Outcome outcome =
         switch (command.opcode()) {
           case NvmOpcode.RESERVATION_REGISTER -> register(command, namespace.reservations());
@@ -67,7 +72,10 @@ final class ReservationCommands {
           default -> release(command, namespace.reservations());
         };
     return switch (outcome) {
-      case OK -> Status.SUCCESS;
+      case OK ->
+          persisted || namespace.reservations().persists()
+              ? subsystem.saveState(controller, queue, command)
+              : Status.SUCCESS;
       case CONFLICT -> Status.RESERVATION_CONFLICT;
       case INVALID_FIELD -> Status.INVALID_FIELD;
       case NO_ROOM -> Status.INTERNAL_ERROR;
@@ -76,18 +84,20 @@ final class ReservationCommands {
 
   private Reservations.Outcome register(SubmissionEntry command, Reservations reservations) {
     int cdw10 = command.cdw(10);
-    if (cdw10 >>> 30 == CPTPL_SET) {
-      return Reservations.Outcome.INVALID_FIELD;
-    }
     HostIdentity host = controller.host();
     boolean ignoreKey = (cdw10 & Reservation.IGNORE_EXISTING_KEY) != 0;
-    return switch (Reservation.action(cdw10)) {
+    Reservations.Outcome outcome = switch (Reservation.action(cdw10)) {
       case Reservation.REGISTER -> reservations.register(host, otherKey());
       case Reservation.UNREGISTER -> reservations.unregister(host, currentKey(), ignoreKey);
       case Reservation.REPLACE ->
           reservations.replaceKey(host, currentKey(), otherKey(), ignoreKey);
       default -> Reservations.Outcome.INVALID_FIELD;
     };
+    int change = cdw10 >>> 30;
+    if (outcome == Reservations.Outcome.OK && (change == CPTPL_SET || change == CPTPL_CLEAR)) {
+      reservations.persist(change == CPTPL_SET);
+    }
+    return outcome;
   }
 
   private Reservations.Outcome acquire(SubmissionEntry command, Reservations reservations) {

@@ -8,9 +8,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Registrants and the reservation of one namespace (NVM Express 1.4, section 8.8).
  *
- * <p>State lives as long as the drive: it survives resets of a controller and the death of a host,
- * but not the shelf's own end, which to hosts is a loss of the drive's power (no persistence
- * through power loss: RESCAP bit 0 is 0).
+ * <p>State lives as long as the drive has power: it survives resets of a controller and the death of
+ * a host. It survives a loss of power, which the shelf's own end is too, if a host has asked for
+ * persistence (PTPL).
  *
  * <p>Not thread-safe: the drive's agent thread owns it. {@link #permits} allocates nothing.
  */
@@ -71,6 +71,7 @@ final class Reservations {
   private @Nullable Registrant holder;
 
   private int generation;
+  private boolean persists;
 
   Reservations(PreemptionListener listener) {
     this.listener = listener;
@@ -84,6 +85,40 @@ final class Reservations {
   /** Counts changes of the registrations (GEN); wraps around. */
   int generation() {
     return generation;
+  }
+
+  /** Whether all this survives a loss of power (PTPL). */
+  boolean persists() {
+    return persists;
+  }
+
+  /** Says whether it does. */
+  void persist(boolean through) {
+    persists = through;
+  }
+
+  /** Power has failed: nothing is left unless it persists. */
+  void powerLost() {
+    if (!persists) {
+      registrants.clear();
+      clearReservation();
+    }
+  }
+
+  /** Power is back: what had been saved, before its registrants. */
+  void restore(boolean savedPersists, ReservationType savedType, int savedGeneration) {
+    persists = savedPersists;
+    type = savedType;
+    generation = savedGeneration;
+  }
+
+  /** Power is back: one registrant that had been saved. */
+  void restore(HostIdentity host, long key, boolean holds) {
+    Registrant registrant = new Registrant(host, key);
+    registrants.add(registrant);
+    if (holds && !type.heldByAllRegistrants()) {
+      holder = registrant;
+    }
   }
 
   /** The registered hosts, oldest first. */

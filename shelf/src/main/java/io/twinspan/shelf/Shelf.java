@@ -11,6 +11,7 @@ import java.util.List;
  */
 public final class Shelf implements AutoCloseable {
   private final ShelfOptions options;
+  private final ClientMappings mappings = new ClientMappings();
   private final List<EmulatedDrive> drives = new ArrayList<>();
 
   /**
@@ -41,7 +42,7 @@ public final class Shelf implements AutoCloseable {
     }
     try {
       for (int number = 0; number < options.driveCount(); number++) {
-        drives.add(new EmulatedDrive(options, number));
+        drives.add(new EmulatedDrive(options, number, mappings));
       }
       drives.forEach(EmulatedDrive::start);
       return this;

@@ -16,6 +16,8 @@ import java.util.List;
  * @param serialBase what serial numbers begin with, 1 to {@value #MAX_SERIAL_BASE} ASCII letters
  *     and digits; NGUID and EUI64 follow from it, so it is unique among the arrays that a host sees
  *     and stays the same as long as the images do
+ * @param medium where the bytes are kept; only {@link MediumKind#FILE} makes images, and files
+ *     {@code drive<N>.state} beside them with what else outlives a drive's power
  */
 public record ShelfOptions(
     Path imageDirectory,
@@ -23,7 +25,8 @@ public record ShelfOptions(
     int driveCount,
     long driveBytes,
     List<String> ports,
-    String serialBase) {
+    String serialBase,
+    MediumKind medium) {
   /** Most drives of a shelf. */
   public static final int MAX_DRIVES = 64;
 
@@ -41,6 +44,24 @@ public record ShelfOptions(
 
   /** Namespaces of a drive. */
   static final int NAMESPACES = 2;
+
+  /** Options of a shelf with its drives in files; the components are those of the record. */
+  public ShelfOptions(
+      Path imageDirectory,
+      Path socketDirectory,
+      int driveCount,
+      long driveBytes,
+      List<String> ports,
+      String serialBase) {
+    this(
+        imageDirectory,
+        socketDirectory,
+        driveCount,
+        driveBytes,
+        ports,
+        serialBase,
+        MediumKind.FILE);
+  }
 
   /** Checks the values. */
   public ShelfOptions {
@@ -74,6 +95,11 @@ public record ShelfOptions(
   /** The image of one namespace of one drive. */
   public Path image(int drive, int nsid) {
     return imageDirectory.resolve("drive%d-ns%d.img".formatted(drive, nsid));
+  }
+
+  /** The file with what else outlives the power of one drive. */
+  public Path state(int drive) {
+    return imageDirectory.resolve("drive%d.state".formatted(drive));
   }
 
   /** The socket of one port of one drive. */

@@ -1,6 +1,9 @@
 package io.twinspan.shelf;
 
+import io.twinspan.concurrent.SystemClock;
+import io.twinspan.linux.TwinspanException;
 import io.twinspan.nvme.Status;
+import io.twinspan.nvme.SubmissionEntry;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,7 +26,18 @@ final class Subsystem implements AutoCloseable {
   private final List<NvmeController> controllers = new ArrayList<>();
   private final DeferralPool deferrals = new DeferralPool();
   private final Health health = new Health();
+  private final FaultPlan faults = new FaultPlan();
+  private final LateCompletions late = new LateCompletions(SystemClock.INSTANCE);
+  private final ClientMappings mappings;
+  private final @Nullable StateFile stateFile;
+  private final FlushGroup stateSaves;
   private final ErrorLog errorLog = new ErrorLog();
+
+  /** A subsystem that keeps no state, and shares no mappings with others. */
+  Subsystem(
+      String model, String serial, List<? extends Medium> media, Executor flusher, Runnable wake) {
+    this(model, serial, media, null, new ClientMappings(), flusher, wake);
+  }
 
   /**
    * A subsystem without controllers.
@@ -31,19 +45,32 @@ final class Subsystem implements AutoCloseable {
    * @param model model number, at most 40 ASCII characters
    * @param serial serial number, at most 20 ASCII characters; NQN, NGUID and EUI64 follow from it
    * @param media one for each namespace, closed with the subsystem
+   * @param stateFile where the state is that outlives power; null if there is none
+   * @param mappings clients' memory
    * @param flusher where flushes run
    * @param wake makes the agent call {@link #pollFlushes} soon
    */
   Subsystem(
-      String model, String serial, List<? extends Medium> media, Executor flusher, Runnable wake) {
+      String model,
+      String serial,
+      List<? extends Medium> media,
+      @Nullable StateFile stateFile,
+      ClientMappings mappings,
+      Executor flusher,
+      Runnable wake) {
     this.model = model;
+    this.stateFile = stateFile;
+    this.mappings = mappings;
+    stateSaves =
+        new FlushGroup(
+            () -> stateFile == null ? 0 : stateFile.save(), DeferralPool.CAPACITY, flusher, wake);
     this.serial = serial;
     UUID uuid =
         UUID.nameUUIDFromBytes(("twinspan shelf " + serial).getBytes(StandardCharsets.UTF_8));
     qualifiedName = "nqn.2014-08.org.nvmexpress:uuid:" + uuid;
     for (int i = 0; i < media.size(); i++) {
       int nsid = i + 1;
-      FlushGroup flushes = new FlushGroup(media.get(i), DeferralPool.CAPACITY, flusher, wake);
+      FlushGroup flushes = new FlushGroup(media.get(i)::flush, DeferralPool.CAPACITY, flusher, wake);
       namespaces.add(
           new Namespace(
               nsid,
@@ -124,7 +151,88 @@ final class Subsystem implements AutoCloseable {
     for (int i = 0; i < namespaces.size(); i++) {
       work += namespaces.get(i).flushes().poll(deferrals);
     }
-    return work;
+    return work + stateSaves.poll(deferrals) + late.poll(deferrals);
+  }
+
+  /** What is to go wrong. */
+  FaultPlan faults() {
+    return faults;
+  }
+
+  /** Commands whose completions are kept back. */
+  LateCompletions late() {
+    return late;
+  }
+
+  ClientMappings mappings() {
+    return mappings;
+  }
+
+  /** Gives a drive that has just got power what it had saved, and notes that it has power. */
+  void powerOn() {
+    StateFile file = stateFile;
+    if (file != null) {
+      byte[] saved = file.read();
+      if (saved.length > 0) {
+        DriveState.decode(saved, this, file.path());
+      }
+      file.set(DriveState.encode(this, false));
+      requireSaved(file);
+    }
+  }
+
+  /** Saves the state of a drive that nobody uses any more, as one that was shut down in order. */
+  void powerOff() {
+    StateFile file = stateFile;
+    if (file != null) {
+      file.set(DriveState.encode(this, true));
+      requireSaved(file);
+    }
+  }
+
+  private static void requireSaved(StateFile file) {
+    if (file.save() != 0) {
+      throw new TwinspanException("can't save the drive's state in " + file.path());
+    }
+  }
+
+  /** The power fails: all but blocks and saved state is lost, and clients are disconnected. */
+  void cutPower() {
+    controllers.forEach(NvmeController::losePower);
+    namespaces.forEach(namespace -> namespace.reservations().powerLost());
+    health.unsafeShutdowns++;
+    health.powerCycles++;
+  }
+
+  /** Whether the next flush has to save state too. */
+  boolean hasUnsavedState() {
+    for (int i = 0; i < namespaces.size(); i++) {
+      if (namespaces.get(i).uncorrectable().hasChanged()) {
+        return stateFile != null;
+      }
+    }
+    return false;
+  }
+
+  /** Saves the state; the deferral has counted that as one thing to wait for. */
+  void saveState(Deferral deferral) {
+    StateFile file = stateFile;
+    if (file != null) {
+      file.set(DriveState.encode(this, false));
+      namespaces.forEach(namespace -> namespace.uncorrectable().saved());
+    }
+    stateSaves.add(deferral);
+  }
+
+  /** Completes a command when the state is saved; returns its status, if there is none to save. */
+  int saveState(NvmeController controller, SubmissionQueue queue, SubmissionEntry command) {
+    Deferral deferral = stateFile == null ? null : deferrals.take();
+    if (deferral == null) {
+      return stateFile == null ? Status.SUCCESS : Status.INTERNAL_ERROR;
+    }
+    deferral.begin(controller, queue, command.cid(), command.nsid(), 1);
+    saveState(deferral);
+    return NvmeController.DEFERRED;
   }
 
   /** Closes the media; nothing may be in flight any more. */

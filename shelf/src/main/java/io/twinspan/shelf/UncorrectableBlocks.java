@@ -16,6 +16,17 @@ final class UncorrectableBlocks {
   private final long[] firsts = new long[MAX_RANGES + 1];
   private final long[] ends = new long[MAX_RANGES + 1];
   private int count;
+  private boolean changed;
+
+  /** Whether blocks became readable since {@link #saved}. */
+  boolean hasChanged() {
+    return changed;
+  }
+
+  /** All that there is was saved, or is about to be. */
+  void saved() {
+    changed = false;
+  }
 
   /** How many ranges there are. */
   int count() {
@@ -75,6 +86,7 @@ final class UncorrectableBlocks {
       long first = firsts[at];
       long last = ends[at];
       boolean before = first < lba;
+      changed = true;
       boolean after = last > end && count + (before ? 1 : 0) <= MAX_RANGES;
       replace(at, at + 1, (before ? 1 : 0) + (after ? 1 : 0));
       if (before) {

@@ -62,6 +62,7 @@ final class VfioUserPort implements AutoCloseable {
   private final String name;
   private final UnixListener listener;
   private final NvmeController controller;
+  private final FaultPlan faults;
   private final WakeSources wakeSources;
   private @Nullable VfioUserConnection connection;
   private @Nullable Source connectionSource;
@@ -75,13 +76,19 @@ final class VfioUserPort implements AutoCloseable {
    * @param name for the log
    * @param listener non-blocking; closed with the port
    * @param controller what clients get
+   * @param faults of the drive
    * @param wakeSources of the drive's agent
    */
   VfioUserPort(
-      String name, UnixListener listener, NvmeController controller, WakeSources wakeSources) {
+      String name,
+      UnixListener listener,
+      NvmeController controller,
+      FaultPlan faults,
+      WakeSources wakeSources) {
     this.name = name;
     this.listener = listener;
     this.controller = controller;
+    this.faults = faults;
     this.wakeSources = wakeSources;
   }
 
@@ -116,6 +123,7 @@ final class VfioUserPort implements AutoCloseable {
       work += accept();
       work += serve();
     }
+    goDownIfFaulty();
     try {
       work += controller.poll();
     } catch (InternalError e) {
@@ -134,6 +142,16 @@ final class VfioUserPort implements AutoCloseable {
     listener.close();
   }
 
+  private void goDownIfFaulty() {
+    boolean powerLost = controller.takePowerLoss();
+    if (connection != null && (powerLost || faults.isRemoved())) {
+      LOG.warn("{}: the client is disconnected by a fault of the drive", name);
+      disconnect();
+    } else if (powerLost) {
+      controller.reset();
+    }
+  }
+
   private int accept() {
     Optional<UnixSocket> accepted;
     try {
@@ -150,6 +168,10 @@ final class VfioUserPort implements AutoCloseable {
       return 0;
     }
     UnixSocket socket = accepted.get();
+    if (faults.isRemoved()) {
+      socket.close();
+      return 1;
+    }
     VfioUserConnection current = connection;
     if (current != null && !hasGone(current)) {
       LOG.warn(

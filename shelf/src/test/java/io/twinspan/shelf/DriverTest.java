@@ -2,13 +2,18 @@ package io.twinspan.shelf;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.twinspan.concurrent.SystemClock;
 import io.twinspan.nvme.CompletionHandler;
+import io.twinspan.nvme.ControllerFeatures;
+import io.twinspan.nvme.ControllerState;
 import io.twinspan.nvme.DmaMemory;
+import io.twinspan.nvme.Feature;
 import io.twinspan.nvme.IdentifyNamespace;
 import io.twinspan.nvme.NvmeController;
 import io.twinspan.nvme.NvmeOptions;
 import io.twinspan.nvme.QueuePair;
 import io.twinspan.nvme.Reservation;
+import io.twinspan.nvme.SmartLog;
 import io.twinspan.nvme.Status;
 import io.twinspan.nvme.VfioUserDevice;
 import java.lang.foreign.MemorySegment;
@@ -40,10 +45,9 @@ class DriverTest {
     private final List<Integer> statuses = new ArrayList<>();
     private boolean closed;
 
-    private Port(String name, int depth) {
+    private Port(String name, int depth, NvmeOptions how) {
       controller =
-          NvmeController.open(
-              VfioUserDevice.connect(options.socket(0, name), TIMEOUT), NvmeOptions.DEFAULTS);
+          NvmeController.open(VfioUserDevice.connect(options.socket(0, name), TIMEOUT), how);
       controller.map(memory);
       queue = controller.createQueuePair(depth, this);
     }
@@ -221,10 +225,94 @@ class DriverTest {
     assertThat(port.run(() -> port.queue.writeUncorrectable(1, BLOCKS - 5, 3, 0))).isZero();
     assertThat(port.run(() -> port.queue.verify(1, 0, BLOCKS, 0)))
         .isEqualTo(Status.UNRECOVERED_READ);
-    assertThat(port.controller.errorLog(1).getFirst().status()).isEqualTo(Status.UNRECOVERED_READ);
-    assertThat(port.controller.smartLog().mediaErrors()).isOne();
+    assertThat(port.controller.logs().errors(1).getFirst().status()).isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(port.controller.logs().smart().mediaErrors()).isOne();
     assertThat(port.run(() -> port.queue.writeZeroes(1, 0, BLOCKS, true, 0))).isZero();
     assertThat(port.run(() -> port.queue.verify(1, 0, BLOCKS, 0))).isZero();
+  }
+
+  @Test
+  void whatIsToPersistSurvivesARestartOfTheShelf() {
+    Port before = open("a", 8);
+    before.controller.setHostIdentifier(1, 1);
+    before.controller.features().set(Feature.RESERVATION_PERSISTENCE, 1, 1, false);
+    assertThat(register(before, 0xa)).isZero();
+    assertThat(acquire(before, Reservation.ACQUIRE, 0xa, 0)).isZero();
+    assertThat(before.run(() -> before.queue.writeUncorrectable(2, 5, 1, 0))).isZero();
+    assertThat(before.run(() -> before.queue.read(2, 5, 1, before.data(), 0, 0)))
+        .isEqualTo(Status.UNRECOVERED_READ);
+    before.close();
+    shelf.close();
+    shelf = new Shelf(options).start();
+
+    Port after = open("b", 8);
+    after.controller.setHostIdentifier(2, 2);
+    assertThat(after.run(() -> after.queue.read(1, 0, 1, after.data(), 0, 0)))
+        .isEqualTo(Status.RESERVATION_CONFLICT);
+    assertThat(after.run(() -> after.queue.read(2, 5, 1, after.data(), 0, 0)))
+        .isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(after.controller.features().get(Feature.RESERVATION_PERSISTENCE, 1,
+            ControllerFeatures.Select.CURRENT, 0))
+        .isOne();
+    SmartLog smart = after.controller.logs().smart();
+    assertThat(smart.powerCycles()).isEqualTo(2);
+    assertThat(smart.unsafeShutdowns()).isZero();
+    assertThat(smart.mediaErrors()).isEqualTo(2);
+    assertThat(smart.errorLogEntries()).isEqualTo(3);
+  }
+
+  @Test
+  void aDriveThatIsPulledOutIsGoneAndComesBack() {
+    Port port = open("a", 8);
+    FaultPlan faults = shelf.drives().getFirst().faults();
+    faults.add(Fault.parse("remove opcode=flush count=1"));
+    assertThat(port.run(() -> port.queue.flush(1, 0))).isEqualTo(Status.GONE);
+    assertThat(port.controller.state()).isEqualTo(ControllerState.GONE);
+    assertThat(faults.isRemoved()).isTrue();
+    faults.insert();
+    Port again = open("a", 8);
+    assertThat(again.run(() -> again.queue.flush(1, 0))).isZero();
+  }
+
+  @Test
+  void aCompletionThatIsLostIsAborted() {
+    Duration shortly = Duration.ofMillis(200);
+    Port port =
+        new Port(
+            "a",
+            8,
+            new NvmeOptions(
+                SystemClock.INSTANCE,
+                TIMEOUT,
+                shortly,
+                TIMEOUT,
+                1,
+                Thread::startVirtualThread));
+    ports.add(port);
+    shelf.drives().getFirst().faults().add(Fault.parse("drop count=1"));
+    assertThat(port.run(() -> port.queue.flush(2, 0))).isEqualTo(Status.ABORT_REQUESTED);
+    assertThat(port.run(() -> port.queue.flush(2, 0))).isZero();
+    assertThat(port.controller.isReady()).isTrue();
+  }
+
+  @Test
+  void everyMediumServes() {
+    shelf.close();
+    for (MediumKind kind : List.of(MediumKind.MEMORY, MediumKind.NULL)) {
+      options =
+          new ShelfOptions(
+              directory, directory, 1, DRIVE_BYTES, ShelfOptions.DUAL_PORTED, "TEST", kind);
+      shelf = new Shelf(options).start();
+      Port port = open("a", 8);
+      port.data().asSlice(0, 4096).fill((byte) 1);
+      assertThat(port.run(() -> port.queue.write(1, 3, 1, port.data(), 0, 0))).isZero();
+      assertThat(port.run(() -> port.queue.flush(1, 0))).isZero();
+      assertThat(port.run(() -> port.queue.read(1, 3, 1, port.data(), 4096, 0))).isZero();
+      assertThat(port.data().get(ValueLayout.JAVA_BYTE, 4096))
+          .isEqualTo((byte) (kind == MediumKind.MEMORY ? 1 : 0));
+      port.close();
+      shelf.close();
+    }
   }
 
   @Test
@@ -273,7 +361,7 @@ class DriverTest {
   }
 
   private Port open(String name, int depth) {
-    Port port = new Port(name, depth);
+    Port port = new Port(name, depth, NvmeOptions.DEFAULTS);
     ports.add(port);
     return port;
   }
