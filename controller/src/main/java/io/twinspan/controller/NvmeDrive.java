@@ -24,7 +24,7 @@ final class NvmeDrive implements Drive {
           }
         }
 
-        /**
+        /*
          * A drive that hangs may still write what it reads into the memory of a READ, which is kept
          * from everybody. What it does with other requests concerns only itself, and it is out of
          * the pool until it was reset.

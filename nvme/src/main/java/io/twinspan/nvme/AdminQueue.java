@@ -54,7 +54,7 @@ final class AdminQueue implements AutoCloseable {
   AdminQueue(NvmeController controller, PciDevice device, int doorbellStride, Duration timeout) {
     this.controller = controller;
     this.timeout = timeout;
-    doorbells = new QueueDoorbells(device, 0, doorbellStride);
+    doorbells = new QueueDoorbells(device, 0, doorbellStride, null);
     interrupt =
         device.interruptCount() > 0 ? new QueueInterrupt(device.interrupt(0), doorbells) : null;
     memory = DmaMemory.allocate("nvme-admin", DATA_OFFSET + DATA_BYTES);

@@ -13,13 +13,19 @@ public final class ControllerFeatures {
   /** Which of a feature's values is asked for (SEL). */
   public enum Select {
     /** What holds now. */
-    CURRENT,
+    CURRENT(0),
     /** What holds after a reset if nothing was saved. */
-    DEFAULT,
+    DEFAULT(1),
     /** What was saved, and holds after a reset. */
-    SAVED,
+    SAVED(2),
     /** No value, but bit 0: can be saved, bit 1: is per namespace, bit 2: can be changed. */
-    SUPPORTED
+    SUPPORTED(3);
+
+    private final int code;
+
+    Select(int code) {
+      this.code = code;
+    }
   }
 
   private static final int SAVE = 1 << 31;
@@ -51,7 +57,7 @@ public final class ControllerFeatures {
    */
   public int get(int feature, int nsid, Select select, int cdw11) {
     SubmissionEntry command = AdminQueue.command(AdminOpcode.GET_FEATURES, nsid);
-    command.cdw(10, feature | select.ordinal() << 8).cdw(11, cdw11);
+    command.cdw(10, feature | select.code << 8).cdw(11, cdw11);
     return controller.admin(command).orThrow(what("Get", feature)).result();
   }
 

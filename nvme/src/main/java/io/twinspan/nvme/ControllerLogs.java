@@ -97,7 +97,7 @@ public final class ControllerLogs {
       command
           .cdw(10, page | (retainEvent || !last ? RETAIN_EVENT : 0) | dwords << 16)
           .cdw(12, (int) (offset + done))
-          .cdw(13, (int) (offset + done >>> 32));
+          .cdw(13, (int) ((offset + done) >>> 32));
       controller
           .admin(command, data.asSlice(done, piece))
           .orThrow("Get Log Page %s of %s".formatted(LogPage.name(page), controller.name()));

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -54,6 +55,12 @@ public final class NvmeController implements AutoCloseable {
   private volatile int maxQueuePairs;
   private volatile int sglSupport;
   private int eventRequests;
+
+  /** Where doorbells are left, if the controller was told of it since its last reset. */
+  private @Nullable ShadowDoorbells shadowDoorbells;
+
+  /** Memory for that, which stale queue pairs may use as long as the controller is open. */
+  private @Nullable ShadowDoorbells shadowMemory;
 
   private NvmeController(PciDevice device, NvmeOptions options) {
     this.device = device;
@@ -228,7 +235,8 @@ public final class NvmeController implements AutoCloseable {
           "all %d I/O queue pairs of %s are in use".formatted(maxQueuePairs, name()));
     }
     int stride = ControllerRegisters.doorbellStride(cap);
-    QueuePair<R> pair = new QueuePair<>(this, device, id, depth, stride, handler);
+    QueuePair<R> pair =
+        new QueuePair<>(this, device, id, depth, stride, shadowDoorbells, handler);
     try {
       createQueues(pair);
     } catch (RuntimeException e) {
@@ -398,6 +406,9 @@ public final class NvmeController implements AutoCloseable {
     transition(ControllerState.CLOSED);
     device.close();
     admin.close();
+    if (shadowMemory != null) {
+      shadowMemory.close();
+    }
   }
 
   @Override
@@ -627,8 +638,30 @@ public final class NvmeController implements AutoCloseable {
     maxQueuePairs =
         Math.min(options.maxQueuePairs(), Math.min(granted & 0xffff, granted >>> 16 & 0xffff) + 1);
     limits = noLimits();
+    shareDoorbells(identity);
     learnNamespaces(activeNamespaces());
     listen(identity);
+  }
+
+  /** Offers memory for doorbells to a controller that takes it, and has nothing better. */
+  private void shareDoorbells(IdentifyController identity) {
+    int stride = ControllerRegisters.doorbellStride(cap);
+    boolean offered =
+        (identity.adminCommands() & IdentifyController.OACS_DOORBELL_BUFFER) != 0;
+    boolean wakes = device.doorbellEvent(ControllerRegisters.sqTailDoorbell(1, stride)).isPresent();
+    shadowDoorbells = null;
+    if (!options.shadowDoorbells() || !offered || wakes || !ShadowDoorbells.haveRoom(stride)) {
+      return;
+    }
+    ShadowDoorbells shadow =
+        shadowMemory == null ? new ShadowDoorbells(device, stride) : shadowMemory;
+    shadowMemory = shadow;
+    Completion completion = admin(shadow.command());
+    if (completion.isSuccess()) {
+      shadowDoorbells = shadow;
+    } else {
+      LOG.info("{} takes no shadow doorbells: {}", name(), Status.name(completion.status()));
+    }
   }
 
   /** Learns of namespaces; those that are gone, too. */
@@ -652,7 +685,7 @@ public final class NvmeController implements AutoCloseable {
 
   /** Asks for all events that there are. */
   private void listen(IdentifyController identity) {
-    int wanted = SMART_WARNINGS | identity.asyncEvents() & NAMESPACE_ATTRIBUTE;
+    int wanted = SMART_WARNINGS | (identity.asyncEvents() & NAMESPACE_ATTRIBUTE);
     try {
       var _ = features.set(Feature.ASYNC_EVENT, wanted);
     } catch (StatusException e) {

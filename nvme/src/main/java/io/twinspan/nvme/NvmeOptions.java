@@ -15,6 +15,8 @@ import java.util.concurrent.Executor;
  *     answered within {@code adminTimeout} more, the controller counts as failed
  * @param shutdownTimeout longest wait for CSTS.SHST at a shutdown
  * @param maxQueuePairs I/O queue pairs to ask for, 1 to 64
+ * @param shadowDoorbells whether queue pairs may leave their doorbells in memory of this process
+ *     where the controller offers that: only if nobody else rings doorbells of the controller
  * @param background stops a controller that has failed, which may block for seconds: not for the
  *     thread that noticed it
  */
@@ -24,10 +26,11 @@ public record NvmeOptions(
     Duration ioTimeout,
     Duration shutdownTimeout,
     int maxQueuePairs,
+    boolean shadowDoorbells,
     Executor background) {
   /**
-   * 5 s for administrative commands and shutdown, 30 s for I/O, 8 queue pairs, virtual threads in
-   * the background.
+   * 5 s for administrative commands and shutdown, 30 s for I/O, 8 queue pairs, shadow doorbells,
+   * virtual threads in the background.
    */
   public static final NvmeOptions DEFAULTS =
       new NvmeOptions(
@@ -36,6 +39,7 @@ public record NvmeOptions(
           Duration.ofSeconds(30),
           Duration.ofSeconds(5),
           8,
+          true,
           Thread::startVirtualThread);
 
   /** Checks the limits. */

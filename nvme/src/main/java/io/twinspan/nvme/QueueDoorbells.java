@@ -7,16 +7,27 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The two doorbells of one queue pair in mapped memory, and, if the drive offers them, the words
- * and the eventfd by which it may sleep ({@link DoorbellPage}). For the queue pair's thread.
+ * and the eventfd by which it may sleep ({@link DoorbellPage}), or the buffers that spare ringing
+ * ({@link ShadowDoorbells}). For the queue pair's thread.
  */
 final class QueueDoorbells {
   private final MemorySegment bar;
+  private final int queueId;
   private final long sqTailOffset;
   private final long cqHeadOffset;
   private final @Nullable EventFd wakeEvent;
+  private final @Nullable ShadowDoorbells shadow;
+  private int lastTail;
+  private int lastHead;
 
-  /** Maps the doorbells of a queue pair. */
-  QueueDoorbells(PciDevice device, int queueId, int doorbellStride) {
+  /**
+   * Maps the doorbells of a queue pair, whose values are 0.
+   *
+   * @param buffers what the controller knows of shadow doorbells, if it does
+   */
+  QueueDoorbells(
+      PciDevice device, int queueId, int doorbellStride, @Nullable ShadowDoorbells buffers) {
+    this.queueId = queueId;
     long sqTail = ControllerRegisters.sqTailDoorbell(queueId, doorbellStride);
     long cqHead = ControllerRegisters.cqHeadDoorbell(queueId, doorbellStride);
     long first = sqTail & -DoorbellPage.BYTES;
@@ -26,29 +37,28 @@ final class QueueDoorbells {
     // With any other stride the words of ours would be somebody else's doorbells.
     wakeEvent =
         doorbellStride == DoorbellPage.DSTRD ? device.doorbellEvent(sqTail).orElse(null) : null;
+    shadow = buffers != null && buffers.holds(queueId) ? buffers : null;
+    if (shadow != null) {
+      shadow.clear(queueId);
+    }
   }
 
   /** Publishes the submission entries before a new tail, and wakes the drive if it sleeps. */
   void sqTail(int tail) {
-    SharedMemory.setIntRelease(bar, sqTailOffset, tail);
-    if (wakeEvent != null) {
-      SharedMemory.fullFence();
-      if (SharedMemory.getIntAcquire(bar, DoorbellPage.SLEEPING_OFFSET) != 0) {
-        wakeEvent.signal();
-      }
+    if (shadow == null || shadow.sqTail(queueId, tail, lastTail)) {
+      SharedMemory.setIntRelease(bar, sqTailOffset, tail);
     }
+    lastTail = tail;
+    wake();
   }
 
   /** Gives the completion entries before a new head back to the drive. */
   void cqHead(int head) {
-    SharedMemory.setIntRelease(bar, cqHeadOffset, head);
-    if (wakeEvent != null) {
-      // A drive whose completion queue was full may sleep until there is room.
-      SharedMemory.fullFence();
-      if (SharedMemory.getIntAcquire(bar, DoorbellPage.SLEEPING_OFFSET) != 0) {
-        wakeEvent.signal();
-      }
+    if (shadow == null || shadow.cqHead(queueId, head, lastHead)) {
+      SharedMemory.setIntRelease(bar, cqHeadOffset, head);
     }
+    lastHead = head;
+    wake(); // a drive whose completion queue was full may sleep until there is room
   }
 
   /** Says whether completions are to be signalled; a full fence follows. */
@@ -57,5 +67,14 @@ final class QueueDoorbells {
       SharedMemory.setIntRelease(bar, DoorbellPage.INTERRUPT_ARMED_OFFSET, armed ? 1 : 0);
     }
     SharedMemory.fullFence();
+  }
+
+  private void wake() {
+    if (wakeEvent != null) {
+      SharedMemory.fullFence();
+      if (SharedMemory.getIntAcquire(bar, DoorbellPage.SLEEPING_OFFSET) != 0) {
+        wakeEvent.signal();
+      }
+    }
   }
 }

@@ -61,6 +61,7 @@ final class QueueEngine<R> {
       int id,
       int depth,
       int doorbellStride,
+      @Nullable ShadowDoorbells shadowDoorbells,
       CompletionHandler<? super R> handler) {
     this.controller = controller;
     this.device = device;
@@ -68,7 +69,7 @@ final class QueueEngine<R> {
     this.handler = handler;
     entries = depth + 1;
     slots = new CommandSlots<>(depth);
-    doorbells = new QueueDoorbells(device, id, doorbellStride);
+    doorbells = new QueueDoorbells(device, id, doorbellStride, shadowDoorbells);
     interrupt =
         id < device.interruptCount() ? new QueueInterrupt(device.interrupt(id), doorbells) : null;
     memory = new QueueMemory(device, entries, depth, controller.maxTransferBytes());

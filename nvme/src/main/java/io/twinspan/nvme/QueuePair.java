@@ -2,6 +2,7 @@ package io.twinspan.nvme;
 
 import io.twinspan.concurrent.WakeSource;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A private I/O queue pair, in memory of its own that it shares with the drive.
@@ -46,10 +47,13 @@ public final class QueuePair<R> implements AutoCloseable {
       int id,
       int depth,
       int doorbellStride,
+      @Nullable ShadowDoorbells shadowDoorbells,
       CompletionHandler<? super R> handler) {
     this.controller = controller;
     this.device = device;
-    engine = new QueueEngine<>(controller, device, id, depth, doorbellStride, handler);
+    engine =
+        new QueueEngine<>(
+            controller, device, id, depth, doorbellStride, shadowDoorbells, handler);
   }
 
   /** {@return the queues' identifier, from 1} */

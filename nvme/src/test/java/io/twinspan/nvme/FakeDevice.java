@@ -52,6 +52,10 @@ final class FakeDevice implements PciDevice, Clock {
   int mdts = 5;
   int sgls;
   int boundaryBlocks;
+  int optionalAdminCommands;
+  boolean offersDoorbellEvents = true;
+  long shadowDoorbells;
+  long eventIndexes;
   Executor background = Runnable::run;
   long nowNs;
   long stepNs = 1_000_000;
@@ -79,7 +83,7 @@ final class FakeDevice implements PciDevice, Clock {
 
   NvmeOptions options() {
     Duration second = Duration.ofSeconds(1);
-    return new NvmeOptions(this, second, second, second, 4, task -> background.execute(task));
+    return new NvmeOptions(this, second, second, second, 4, true, task -> background.execute(task));
   }
 
   NvmeController open() {
@@ -90,9 +94,13 @@ final class FakeDevice implements PciDevice, Clock {
 
   /** The commands that the driver has submitted to an I/O queue since the last call. */
   List<SubmissionEntry> submitted(int queueId) {
+    return submitted(queueId, DoorbellPage.barOffset(queueId));
+  }
+
+  List<SubmissionEntry> submitted(int queueId, long tailDoorbell) {
     List<SubmissionEntry> entries = new ArrayList<>();
     Queue queue = queues.get(queueId);
-    int tail = bar.get(ANY_INT, DoorbellPage.barOffset(queueId));
+    int tail = bar.get(ANY_INT, tailDoorbell);
     while (queue.sqHead != tail) {
       entries.add(take(queue));
     }
@@ -178,6 +186,8 @@ final class FakeDevice implements PciDevice, Clock {
     cc = value;
     if (starts) {
       queues.clear();
+      shadowDoorbells = 0;
+      eventIndexes = 0;
       eventRequests.clear();
       queues.put(0, queue(asq, acq, ControllerRegisters.adminSqEntries(aqa)));
       bar.fill((byte) 0);
@@ -228,7 +238,7 @@ final class FakeDevice implements PciDevice, Clock {
 
   @Override
   public Optional<EventFd> doorbellEvent(long barOffset) {
-    return Optional.of(doorbellEvent);
+    return offersDoorbellEvents ? Optional.of(doorbellEvent) : Optional.empty();
   }
 
   @Override
@@ -328,6 +338,10 @@ final class FakeDevice implements PciDevice, Clock {
       case AdminOpcode.GET_LOG_PAGE -> memory(command.prp1(), 4).set(ANY_INT, 0, 1);
       case AdminOpcode.CREATE_IO_CQ ->
           queues.put(id, queue(0, command.prp1(), (command.cdw(10) >>> 16) + 1));
+      case AdminOpcode.DOORBELL_BUFFER_CONFIG -> {
+        shadowDoorbells = command.prp1();
+        eventIndexes = command.prp2();
+      }
       case AdminOpcode.CREATE_IO_SQ -> queues.get(id).sq = command.prp1();
       default -> {}
     }
@@ -342,7 +356,8 @@ final class FakeDevice implements PciDevice, Clock {
               .wrap(data, 0)
               .serialNumber("S1")
               .maxDataTransferSize(mdts)
-              .sglSupport(sgls);
+              .sglSupport(sgls)
+              .adminCommands(optionalAdminCommands);
       case IdentifyCns.ACTIVE_NAMESPACES -> data.set(ANY_INT, 0, 1);
       case IdentifyCns.NAMESPACE -> {
         new IdentifyNamespace()

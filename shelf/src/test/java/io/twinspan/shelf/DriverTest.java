@@ -287,6 +287,7 @@ class DriverTest {
                 shortly,
                 TIMEOUT,
                 1,
+                true,
                 Thread::startVirtualThread));
     ports.add(port);
     shelf.drives().getFirst().faults().add(Fault.parse("drop count=1"));

@@ -47,7 +47,7 @@ class HungShelfTest implements CompletionHandler<String> {
     assertThat(shelf.inputReader().readLine()).isEqualTo(ShelfInAProcess.READY);
     Path socket = ShelfInAProcess.options(directory).socket(0, "a");
     NvmeOptions options =
-        new NvmeOptions(SystemClock.INSTANCE, SHORT, SHORT, SHORT, 2, Thread::startVirtualThread);
+        new NvmeOptions(SystemClock.INSTANCE, SHORT, SHORT, SHORT, 2, true, Thread::startVirtualThread);
     VfioUserDevice device = VfioUserDevice.connect(socket, Duration.ofSeconds(2));
     controller = NvmeController.open(device, options);
     controller.map(memory);
