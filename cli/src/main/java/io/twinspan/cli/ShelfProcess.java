@@ -56,7 +56,8 @@ public final class ShelfProcess {
         Shelf shelf = new Shelf(options(directory, settings, identity)).start();
         var _ =
             ControlServer.start(
-                directory.controlSocket(ArrayProcesses.SHELF), (c, request) -> answer(shelf, c, request))) {
+                directory.controlSocket(ArrayProcesses.SHELF),
+                (c, request) -> answer(shelf, c, request))) {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> endAndWait(end, ended), "shutdown"));
       LOG.info("serving {} drives of {}", shelf.drives().size(), identity);
       end.await();

@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The admin queue pair: one command at a time, polled, each with a deadline; beside it Asynchronous
- * Event Requests, which wait at the controller for as long as nothing happens. The controller's lock
- * guards it.
+ * Event Requests, which wait at the controller for as long as nothing happens. The controller's
+ * lock guards it.
  *
  * <p>Its memory: submission queue, completion queue, and a buffer for the data of commands.
  */

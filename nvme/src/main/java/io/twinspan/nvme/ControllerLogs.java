@@ -8,9 +8,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A controller's log pages (NVM Express 1.4, section 5.14). Control plane: any thread; blocks for one
- * administrative command or several, each with the controller's deadline. Everything throws {@link
- * StatusException} if the controller refuses.
+ * A controller's log pages (NVM Express 1.4, section 5.14). Control plane: any thread; blocks for
+ * one administrative command or several, each with the controller's deadline. Everything throws
+ * {@link StatusException} if the controller refuses.
  */
 public final class ControllerLogs {
   /** Size of the Changed Namespace List. */
@@ -77,13 +77,12 @@ public final class ControllerLogs {
    *
    * @param page one of {@link LogPage}
    * @param nsid a namespace, or {@link SubmissionEntry#NSID_ALL} for the controller
-   * @param offset where in the page the part begins, in bytes, a multiple of 4; other than 0 only if
-   *     the controller has extended data (LPA)
+   * @param offset where in the page the part begins, in bytes, a multiple of 4; other than 0 only
+   *     if the controller has extended data (LPA)
    * @param lengthBytes its size, a multiple of 4; asked for in pieces if it is long
    * @param retainEvent whether the events that the page tells of shall count as not noticed
    */
-  public MemorySegment page(
-      int page, int nsid, long offset, int lengthBytes, boolean retainEvent) {
+  public MemorySegment page(int page, int nsid, long offset, int lengthBytes, boolean retainEvent) {
     if (offset < 0 || (offset & 3) != 0 || lengthBytes < 4 || (lengthBytes & 3) != 0) {
       throw new IllegalArgumentException(
           "%d bytes at %d of a log page: not multiples of 4".formatted(lengthBytes, offset));

@@ -235,8 +235,7 @@ public final class NvmeController implements AutoCloseable {
           "all %d I/O queue pairs of %s are in use".formatted(maxQueuePairs, name()));
     }
     int stride = ControllerRegisters.doorbellStride(cap);
-    QueuePair<R> pair =
-        new QueuePair<>(this, device, id, depth, stride, shadowDoorbells, handler);
+    QueuePair<R> pair = new QueuePair<>(this, device, id, depth, stride, shadowDoorbells, handler);
     try {
       createQueues(pair);
     } catch (RuntimeException e) {
@@ -328,8 +327,8 @@ public final class NvmeController implements AutoCloseable {
 
   /**
    * {@return what the controller has reported since this was called last} Reads the log pages that
-   * the events name, learns namespaces anew that have changed, and lets the controller report again.
-   * Blocks for administrative commands if there are any events, else for none.
+   * the events name, learns namespaces anew that have changed, and lets the controller report
+   * again. Blocks for administrative commands if there are any events, else for none.
    */
   public synchronized List<AsyncEvent> takeEvents() {
     requireState(ControllerState.READY);
@@ -646,8 +645,7 @@ public final class NvmeController implements AutoCloseable {
   /** Offers memory for doorbells to a controller that takes it, and has nothing better. */
   private void shareDoorbells(IdentifyController identity) {
     int stride = ControllerRegisters.doorbellStride(cap);
-    boolean offered =
-        (identity.adminCommands() & IdentifyController.OACS_DOORBELL_BUFFER) != 0;
+    boolean offered = (identity.adminCommands() & IdentifyController.OACS_DOORBELL_BUFFER) != 0;
     boolean wakes = device.doorbellEvent(ControllerRegisters.sqTailDoorbell(1, stride)).isPresent();
     shadowDoorbells = null;
     if (!options.shadowDoorbells() || !offered || wakes || !ShadowDoorbells.haveRoom(stride)) {

@@ -52,8 +52,7 @@ public final class QueuePair<R> implements AutoCloseable {
     this.controller = controller;
     this.device = device;
     engine =
-        new QueueEngine<>(
-            controller, device, id, depth, doorbellStride, shadowDoorbells, handler);
+        new QueueEngine<>(controller, device, id, depth, doorbellStride, shadowDoorbells, handler);
   }
 
   /** {@return the queues' identifier, from 1} */

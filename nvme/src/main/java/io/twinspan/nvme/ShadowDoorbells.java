@@ -52,7 +52,9 @@ final class ShadowDoorbells implements AutoCloseable {
     return queueId > 0 && (2L * queueId + 2) * strideBytes <= Prp.PAGE_BYTES;
   }
 
-  /** Makes the doorbells of a queue pair that the controller does not have look as after a reset. */
+  /**
+   * Makes the doorbells of a queue pair that the controller does not have look as after a reset.
+   */
   void clear(int queueId) {
     for (int doorbell = 2 * queueId; doorbell <= 2 * queueId + 1; doorbell++) {
       SharedMemory.setIntRelease(memory.segment(), offset(doorbell), 0);

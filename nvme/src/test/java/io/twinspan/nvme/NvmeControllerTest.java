@@ -222,8 +222,7 @@ class NvmeControllerTest {
     device.log.clear();
 
     assertThat(controller.takeEvents())
-        .containsExactly(
-            new AsyncEvent(AsyncEvent.SMART, AsyncEvent.TEMPERATURE, LogPage.SMART));
+        .containsExactly(new AsyncEvent(AsyncEvent.SMART, AsyncEvent.TEMPERATURE, LogPage.SMART));
     assertThat(device.log).containsExactly("Get Log Page f0002");
     assertThat(controller.takeEvents()).isEmpty();
     assertThat(controller.identifyController().serialNumber()).isEqualTo("S1");
@@ -261,7 +260,9 @@ class NvmeControllerTest {
     assertThat(controller.logs().page(LogPage.ERROR, 20_000).byteSize()).isEqualTo(20_000);
     assertThat(device.log)
         .containsExactly(
-            "Get Log Page 7ff8001", "Get Log Page 7ff8001", "Get Log Page %x".formatted(903 << 16 | 1));
+            "Get Log Page 7ff8001",
+            "Get Log Page 7ff8001",
+            "Get Log Page %x".formatted(903 << 16 | 1));
   }
 
   @Test

@@ -11,14 +11,15 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The clients' memory as the shelf has mapped it: a part of a memfd once, however many of the shelf's
- * drives the client has given it to. Thread-safe.
+ * The clients' memory as the shelf has mapped it: a part of a memfd once, however many of the
+ * shelf's drives the client has given it to. Thread-safe.
  */
 final class ClientMappings {
   private static final int PAGE_BYTES = 4096;
 
   /** Which part of which file, and whether it may be written. */
-  private record Key(Object device, Object inode, long offset, long lengthBytes, boolean writable) {}
+  private record Key(
+      Object device, Object inode, long offset, long lengthBytes, boolean writable) {}
 
   /** One part, in use by at least one drive. */
   final class Shared implements AutoCloseable {

@@ -6,8 +6,8 @@ import java.nio.ByteOrder;
 import java.util.zip.CRC32C;
 
 /**
- * What of a drive outlives a loss of its power, beside the blocks: health, reservations that persist
- * through power loss, and blocks that can't be read.
+ * What of a drive outlives a loss of its power, beside the blocks: health, reservations that
+ * persist through power loss, and blocks that can't be read.
  *
  * <pre>
  *   magic u32 | version u32 | length u32, of all | 1 if shut down in order, else 0, u32

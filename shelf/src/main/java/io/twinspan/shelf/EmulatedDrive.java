@@ -101,7 +101,8 @@ public final class EmulatedDrive implements AutoCloseable {
     subsystem.faults().wakes(runner::wake);
     for (int i = 0; i < listeners.size(); i++) {
       String name = "drive" + number + " port " + options.ports().get(i);
-      ports.add(new VfioUserPort(
+      ports.add(
+          new VfioUserPort(
               name,
               listeners.get(i),
               subsystem.addController(),

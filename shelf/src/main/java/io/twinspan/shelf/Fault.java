@@ -70,8 +70,8 @@ public record Fault(
    * {@return a fault that somebody has written down}
    *
    * @param text the effect's name, then any of {@code opcode=read}, {@code nsid=1}, {@code
-   *     blocks=0-7}, {@code count=1}, {@code status=0x281}, {@code delay=5} (milliseconds), apart by
-   *     spaces
+   *     blocks=0-7}, {@code count=1}, {@code status=0x281}, {@code delay=5} (milliseconds), apart
+   *     by spaces
    * @throws IllegalArgumentException if it makes no sense, and says why
    */
   public static Fault parse(String text) {

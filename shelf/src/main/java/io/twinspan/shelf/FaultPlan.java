@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The faults that one drive shows, and whether it is in its slot. Any thread may change it at any
- * time; the drive's agent thread looks before each I/O command, which costs one load while there are
- * none.
+ * time; the drive's agent thread looks before each I/O command, which costs one load while there
+ * are none.
  */
 public final class FaultPlan {
   private record Rule(Fault fault, AtomicInteger left) {}

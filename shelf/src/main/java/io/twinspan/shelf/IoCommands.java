@@ -210,8 +210,7 @@ final class IoCommands {
     }
     int flushes = namespace == null ? subsystem.namespaces().size() : 1;
     boolean unsaved = subsystem.hasUnsavedState(); // blocks that can be read again
-    deferral.begin(
-        controller, queue, command.cid(), command.nsid(), flushes + (unsaved ? 1 : 0));
+    deferral.begin(controller, queue, command.cid(), command.nsid(), flushes + (unsaved ? 1 : 0));
     if (unsaved) {
       subsystem.saveState(deferral);
     }

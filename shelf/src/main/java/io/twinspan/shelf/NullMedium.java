@@ -3,8 +3,8 @@ package io.twinspan.shelf;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A namespace that forgets what is written, and leaves the client's memory as it is when it is read:
- * what a drive costs without its medium.
+ * A namespace that forgets what is written, and leaves the client's memory as it is when it is
+ * read: what a drive costs without its medium.
  *
  * @param sizeBytes size in bytes
  */

@@ -468,8 +468,7 @@ final class NvmeController {
       suffer(fault, sq);
     } else {
       finish(
-          sq,
-          sq.id() == 0 ? adminCommands.execute(command, sq) : ioCommands.execute(command, sq));
+          sq, sq.id() == 0 ? adminCommands.execute(command, sq) : ioCommands.execute(command, sq));
     }
   }
 

@@ -50,8 +50,8 @@ final class ReservationCommands {
   }
 
   /**
-   * Runs a reservation command and returns its status, or {@link NvmeController#DEFERRED} until what
-   * is to persist through power loss has been saved.
+   * Runs a reservation command and returns its status, or {@link NvmeController#DEFERRED} until
+   * what is to persist through power loss has been saved.
    */
   int execute(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
     if (command.opcode() == NvmOpcode.RESERVATION_REPORT) {
@@ -86,13 +86,14 @@ final class ReservationCommands {
     int cdw10 = command.cdw(10);
     HostIdentity host = controller.host();
     boolean ignoreKey = (cdw10 & Reservation.IGNORE_EXISTING_KEY) != 0;
-    Reservations.Outcome outcome = switch (Reservation.action(cdw10)) {
-      case Reservation.REGISTER -> reservations.register(host, otherKey());
-      case Reservation.UNREGISTER -> reservations.unregister(host, currentKey(), ignoreKey);
-      case Reservation.REPLACE ->
-          reservations.replaceKey(host, currentKey(), otherKey(), ignoreKey);
-      default -> Reservations.Outcome.INVALID_FIELD;
-    };
+    Reservations.Outcome outcome =
+        switch (Reservation.action(cdw10)) {
+          case Reservation.REGISTER -> reservations.register(host, otherKey());
+          case Reservation.UNREGISTER -> reservations.unregister(host, currentKey(), ignoreKey);
+          case Reservation.REPLACE ->
+              reservations.replaceKey(host, currentKey(), otherKey(), ignoreKey);
+          default -> Reservations.Outcome.INVALID_FIELD;
+        };
     int change = cdw10 >>> 30;
     if (outcome == Reservations.Outcome.OK && (change == CPTPL_SET || change == CPTPL_CLEAR)) {
       reservations.persist(change == CPTPL_SET);

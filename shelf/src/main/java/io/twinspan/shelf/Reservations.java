@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Registrants and the reservation of one namespace (NVM Express 1.4, section 8.8).
  *
- * <p>State lives as long as the drive has power: it survives resets of a controller and the death of
- * a host. It survives a loss of power, which the shelf's own end is too, if a host has asked for
+ * <p>State lives as long as the drive has power: it survives resets of a controller and the death
+ * of a host. It survives a loss of power, which the shelf's own end is too, if a host has asked for
  * persistence (PTPL).
  *
  * <p>Not thread-safe: the drive's agent thread owns it. {@link #permits} allocates nothing.

@@ -14,8 +14,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The file of a drive's {@link DriveState}, replaced as a whole, so that it is the old one or the new
- * one whenever the machine stops. The agent thread says what, the flush thread writes.
+ * The file of a drive's {@link DriveState}, replaced as a whole, so that it is the old one or the
+ * new one whenever the machine stops. The agent thread says what, the flush thread writes.
  */
 final class StateFile {
   private static final Logger LOG = LoggerFactory.getLogger(StateFile.class);
@@ -63,8 +63,7 @@ final class StateFile {
         file.force(true);
       }
       var _ = Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
-      try (FileChannel names =
-          FileChannel.open(directory, StandardOpenOption.READ)) {
+      try (FileChannel names = FileChannel.open(directory, StandardOpenOption.READ)) {
         names.force(true);
       }
       return 0;

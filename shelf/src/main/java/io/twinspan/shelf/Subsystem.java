@@ -70,7 +70,8 @@ final class Subsystem implements AutoCloseable {
     qualifiedName = "nqn.2014-08.org.nvmexpress:uuid:" + uuid;
     for (int i = 0; i < media.size(); i++) {
       int nsid = i + 1;
-      FlushGroup flushes = new FlushGroup(media.get(i)::flush, DeferralPool.CAPACITY, flusher, wake);
+      FlushGroup flushes =
+          new FlushGroup(media.get(i)::flush, DeferralPool.CAPACITY, flusher, wake);
       namespaces.add(
           new Namespace(
               nsid,

@@ -11,9 +11,9 @@
  * share nothing.
  *
  * <p>Data is as durable as the host's file system makes it: written to the page cache, which the
- * death of the shelf does not harm, and stable after a Flush. To hosts the end of the shelf is a loss
- * of the drives' power: features are lost, and reservations that were not to persist; health and
- * blocks that can't be read are kept in a file beside the images.
+ * death of the shelf does not harm, and stable after a Flush. To hosts the end of the shelf is a
+ * loss of the drives' power: features are lost, and reservations that were not to persist; health
+ * and blocks that can't be read are kept in a file beside the images.
  *
  * <p>Everything a client sends or leaves in shared memory is untrusted: read once, bounded, then
  * used.

@@ -225,7 +225,8 @@ class DriverTest {
     assertThat(port.run(() -> port.queue.writeUncorrectable(1, BLOCKS - 5, 3, 0))).isZero();
     assertThat(port.run(() -> port.queue.verify(1, 0, BLOCKS, 0)))
         .isEqualTo(Status.UNRECOVERED_READ);
-    assertThat(port.controller.logs().errors(1).getFirst().status()).isEqualTo(Status.UNRECOVERED_READ);
+    assertThat(port.controller.logs().errors(1).getFirst().status())
+        .isEqualTo(Status.UNRECOVERED_READ);
     assertThat(port.controller.logs().smart().mediaErrors()).isOne();
     assertThat(port.run(() -> port.queue.writeZeroes(1, 0, BLOCKS, true, 0))).isZero();
     assertThat(port.run(() -> port.queue.verify(1, 0, BLOCKS, 0))).isZero();
@@ -251,8 +252,11 @@ class DriverTest {
         .isEqualTo(Status.RESERVATION_CONFLICT);
     assertThat(after.run(() -> after.queue.read(2, 5, 1, after.data(), 0, 0)))
         .isEqualTo(Status.UNRECOVERED_READ);
-    assertThat(after.controller.features().get(Feature.RESERVATION_PERSISTENCE, 1,
-            ControllerFeatures.Select.CURRENT, 0))
+    assertThat(
+            after
+                .controller
+                .features()
+                .get(Feature.RESERVATION_PERSISTENCE, 1, ControllerFeatures.Select.CURRENT, 0))
         .isOne();
     SmartLog smart = after.controller.logs().smart();
     assertThat(smart.powerCycles()).isEqualTo(2);

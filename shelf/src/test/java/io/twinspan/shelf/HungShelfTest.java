@@ -47,7 +47,8 @@ class HungShelfTest implements CompletionHandler<String> {
     assertThat(shelf.inputReader().readLine()).isEqualTo(ShelfInAProcess.READY);
     Path socket = ShelfInAProcess.options(directory).socket(0, "a");
     NvmeOptions options =
-        new NvmeOptions(SystemClock.INSTANCE, SHORT, SHORT, SHORT, 2, true, Thread::startVirtualThread);
+        new NvmeOptions(
+            SystemClock.INSTANCE, SHORT, SHORT, SHORT, 2, true, Thread::startVirtualThread);
     VfioUserDevice device = VfioUserDevice.connect(socket, Duration.ofSeconds(2));
     controller = NvmeController.open(device, options);
     controller.map(memory);
@@ -99,11 +100,10 @@ class HungShelfTest implements CompletionHandler<String> {
     assertThat(queue.read(1, 0, 1, memory.segment(), 4096, "r")).isZero();
     await()
         .atMost(LONG)
-        .until(
-            () -> {
-              queue.poll(8);
-              return controller.state() == ControllerState.HUNG;
-            });
+        .until(() -> {
+          queue.poll(8);
+          return controller.state() == ControllerState.HUNG;
+        });
     queue.poll(8);
     assertThat(queue.isAlive()).isFalse();
     assertThat(answers).isEmpty();
