@@ -31,7 +31,9 @@ import tools.jackson.databind.node.ObjectNode;
       "Measure the link between two processes, and the machine's own limit in the same run.",
       "Latency is one way, of reads and atomics the whole; the limit is a bare word in memory sent"
           + " to and fro. Bandwidth is in 10^6 bytes per second; the limit is MemorySegment.copy"
-          + " over the same buffers."
+          + " over the same buffers.",
+      "isolation is a send_lat whose other channel is full of 1 MiB writes: p99 counts, and the"
+          + " limit is 3 times that without the flood, plus a copy of 64 KiB."
     },
     mixinStandardHelpOptions = true)
 final class PerfCommand implements Callable<Integer> {
@@ -70,7 +72,7 @@ final class PerfCommand implements Callable<Integer> {
   @Parameters(
       index = "0",
       paramLabel = "TEST",
-      description = "{send,write,write_imm,read,atomic}_lat or _bw, as in perftest.")
+      description = "{send,write,write_imm,read,atomic}_lat or _bw, as in perftest; or isolation.")
   private String test = "";
 
   @ArgGroup private @Nullable Half half;
@@ -249,14 +251,26 @@ final class PerfCommand implements Callable<Integer> {
         result.megabytesPerSecond(),
         result.messagesPerSecond(),
         latency ? "round trips" : "messages");
-    out.printf(
-        Locale.ROOT,
-        latency
-            ? "limit      bare ping-pong p50 %.3f us: %.2f times as long%n"
-            : "limit      MemorySegment.copy %.1f MB/s: %.3f of it%n",
-        result.limit(),
-        result.ratioToLimit());
+    Optional<PerfResult.Idle> idle = result.idle();
+    if (idle.isPresent()) {
+      out.printf(
+          Locale.ROOT,
+          "idle       one way  p50 %.3f  p99 %.3f us; a copy of 64KiB %.3f us%n",
+          idle.get().p50Us(),
+          idle.get().p99Us(),
+          idle.get().copyUs());
+    }
+    out.printf(Locale.ROOT, limitLine(result), result.limit(), result.ratioToLimit());
     out.flush();
+  }
+
+  private static String limitLine(PerfResult result) {
+    if (result.idle().isPresent()) {
+      return "limit      p99 %.3f us, 3 x idle and a copy: %.2f times as long%n";
+    }
+    return result.test().isLatency()
+        ? "limit      bare ping-pong p50 %.3f us: %.2f times as long%n"
+        : "limit      MemorySegment.copy %.1f MB/s: %.3f of it%n";
   }
 
   private static String how(PerfTest test) {
@@ -267,17 +281,25 @@ final class PerfCommand implements Callable<Integer> {
   }
 
   private static ObjectNode json(PerfResult result) {
-    return JsonNodeFactory.instance
-        .objectNode()
-        .put("test", result.test().label())
-        .put("size", result.sizeBytes())
-        .put("p50Us", result.p50Us())
-        .put("p99Us", result.p99Us())
-        .put("p999Us", result.p999Us())
-        .put("maxUs", result.maxUs())
-        .put("megabytesPerSecond", result.megabytesPerSecond())
-        .put("messagesPerSecond", result.messagesPerSecond())
-        .put("limit", result.limit())
-        .put("ratioToLimit", result.ratioToLimit());
+    ObjectNode json =
+        JsonNodeFactory.instance
+            .objectNode()
+            .put("test", result.test().label())
+            .put("size", result.sizeBytes())
+            .put("p50Us", result.p50Us())
+            .put("p99Us", result.p99Us())
+            .put("p999Us", result.p999Us())
+            .put("maxUs", result.maxUs())
+            .put("megabytesPerSecond", result.megabytesPerSecond())
+            .put("messagesPerSecond", result.messagesPerSecond())
+            .put("limit", result.limit())
+            .put("ratioToLimit", result.ratioToLimit());
+    result
+        .idle()
+        .ifPresent(idle ->
+            json.put("idleP50Us", idle.p50Us())
+                .put("idleP99Us", idle.p99Us())
+                .put("copyUs", idle.copyUs()));
+    return json;
   }
 }

@@ -77,6 +77,7 @@ final class PerfProcesses {
         List.of(
             "-XX:+UseSerialGC",
             "-Xmx128m",
+            "-XX:MaxDirectMemorySize=64g", // buffers; as large as the options allow them to be
             "-XX:-UsePerfData",
             "--enable-native-access=ALL-UNNAMED",
             "-cp",

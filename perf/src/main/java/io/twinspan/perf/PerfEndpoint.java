@@ -30,6 +30,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
@@ -68,6 +69,7 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
   private final MemorySegment buffers;
   private final MemorySegment source;
   private final int sourceKey;
+  private final @Nullable Flood flood;
   private MemorySegment peerWords = MemorySegment.NULL;
   private MemorySegment peerBuffers = MemorySegment.NULL;
   private @Nullable BridgeEndpoint bridge;
@@ -110,22 +112,30 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
     for (int i = 0; i < queuePairs.length; i++) {
       queuePairs[i] = channel.createQueuePair(i, completions, completions);
     }
+    flood = options.test().isFlooded() ? new Flood(link, options) : null;
   }
 
   private static ChannelPlan plan(PerfOptions options) {
-    long segment = PAGE_BYTES + (options.bufferBytes() + PAGE_BYTES - 1 & -PAGE_BYTES);
+    long segment = segmentBytes(options);
+    ChannelSpec tested =
+        new ChannelSpec(
+            0,
+            "perf",
+            ChannelSpec.Direction.BOTH,
+            segment,
+            segment,
+            options.queuePairs(),
+            options.depth(),
+            options.depth(),
+            options.inlineBytes());
     return new ChannelPlan(
-        List.of(
-            new ChannelSpec(
-                0,
-                "perf",
-                ChannelSpec.Direction.BOTH,
-                segment,
-                segment,
-                options.queuePairs(),
-                options.depth(),
-                options.depth(),
-                options.inlineBytes())));
+        options.test().isFlooded()
+            ? List.of(tested.withPriority(0, 1), Flood.spec(options))
+            : List.of(tested));
+  }
+
+  private static long segmentBytes(PerfOptions options) {
+    return PAGE_BYTES + (options.bufferBytes() + PAGE_BYTES - 1 & -PAGE_BYTES);
   }
 
   /** The plan's, and before it a line with the options, so that people are told the difference. */
@@ -152,6 +162,9 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
     MemorySegment window = endpoint.remote().segment();
     peerWords = window.asSlice(Window.HEADER_BYTES, PAGE_BYTES);
     peerBuffers = window.asSlice(Window.HEADER_BYTES + PAGE_BYTES, options.bufferBytes());
+    if (flood != null) {
+      flood.tap(window, segmentBytes(options));
+    }
   }
 
   Link link() {
@@ -170,7 +183,7 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
       }
     }
     rkey = channel.remoteRegion(REGION_SLOT).rkey();
-    return rkey != 0;
+    return rkey != 0 && (flood == null || flood.isConnected());
   }
 
   /**
@@ -190,6 +203,11 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
       Thread.onSpinWait();
     }
     throw new TwinspanException(gone == null ? why : gone);
+  }
+
+  /** What a test with a flood floods with. */
+  Flood flood() {
+    return Objects.requireNonNull(flood);
   }
 
   // --- words between the sides
@@ -277,7 +295,12 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
 
   /** A post was not taken, for another reason than a full queue. */
   void refused(int result) {
-    failure = failure == null ? "the queue pair refuses a request with " + result : failure;
+    fail("the queue pair refuses a request with " + result);
+  }
+
+  /** There is no use in going on; throws with the first reason. */
+  void fail(String why) {
+    failure = failure == null ? why : failure;
     check();
   }
 
@@ -287,8 +310,7 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
       return false;
     }
     if (!completion.isSuccess()) {
-      failure = failure == null ? "a request ended with " + completion.status() : failure;
-      check();
+      fail("a request ended with " + completion.status());
     }
     return true;
   }
@@ -345,6 +367,9 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
         }
       }
       queuePairs[i].connect();
+    }
+    if (flood != null) {
+      flood.linkUp();
     }
   }
 

@@ -98,6 +98,9 @@ public record PerfOptions(
     if (test.isLatency() && adaptive) {
       return 5_000;
     }
+    if (test.isFlooded()) {
+      return 200_000;
+    }
     long most = test.isLatency() ? 1_000_000 : 10_000_000;
     return (int) Math.clamp(DEFAULT_VOLUME_BYTES / Math.max(1, sizeBytes), 100, most);
   }

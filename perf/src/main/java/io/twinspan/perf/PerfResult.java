@@ -1,7 +1,10 @@
 package io.twinspan.perf;
 
 import io.twinspan.linux.TwinspanException;
-import java.util.Locale;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * What was measured.
@@ -14,12 +17,16 @@ import java.util.Locale;
  * @param p99Us its 99th percentile
  * @param p999Us its 99.9th percentile
  * @param maxUs the longest
- * @param megabytesPerSecond payload in 10^6 bytes per second, one way
+ * @param megabytesPerSecond payload in 10^6 bytes per second, one way; in a test with a flood that
+ *     of the flood
  * @param messagesPerSecond round trips of a latency test, messages of another
  * @param limit what the machine could do in the same run: for latency, bare words in memory sent to
  *     and fro by the same two processes, one way or the whole like the test (µs); for bandwidth,
- *     {@code MemorySegment.copy} over the same buffers (10^6 bytes per second)
- * @param ratioToLimit the median latency, or the bandwidth, divided by the limit
+ *     {@code MemorySegment.copy} over the same buffers (10^6 bytes per second); in a test with a
+ *     flood what the flood may cost: {@value #IDLE_TIMES} times the p99 without it, and a copy (µs)
+ * @param ratioToLimit the median latency, the bandwidth, or in a test with a flood the p99, divided
+ *     by the limit
+ * @param idle in a test with a flood what was without it; empty otherwise
  */
 public record PerfResult(
     PerfTest test,
@@ -31,26 +38,31 @@ public record PerfResult(
     double megabytesPerSecond,
     double messagesPerSecond,
     double limit,
-    double ratioToLimit) {
+    double ratioToLimit,
+    Optional<Idle> idle) {
+  /** So many times as long as alone a message may take beside a flood, apart from a copy. */
+  static final int IDLE_TIMES = 3;
+
   private static final String MARK = "result";
   private static final int WORDS = 11;
+  private static final int WORDS_WITH_IDLE = 14;
+
+  /**
+   * The same run without the flood.
+   *
+   * @param p50Us median of the latency in µs, one way
+   * @param p99Us its 99th percentile
+   * @param copyUs median of {@code MemorySegment.copy} of 64 KiB of the flood's buffers, in µs
+   */
+  public record Idle(double p50Us, double p99Us, double copyUs) {}
 
   /** One line, for another process. */
   String encode() {
-    return String.format(
-        Locale.ROOT,
-        "%s %s %d %s %s %s %s %s %s %s %s",
-        MARK,
-        test.label(),
-        sizeBytes,
-        p50Us,
-        p99Us,
-        p999Us,
-        maxUs,
-        megabytesPerSecond,
-        messagesPerSecond,
-        limit,
-        ratioToLimit);
+    List<Object> words = new ArrayList<>(List.of(MARK, test.label(), sizeBytes));
+    words.addAll(List.of(p50Us, p99Us, p999Us, maxUs));
+    words.addAll(List.of(megabytesPerSecond, messagesPerSecond, limit, ratioToLimit));
+    idle.ifPresent(alone -> words.addAll(List.of(alone.p50Us, alone.p99Us, alone.copyUs)));
+    return words.stream().map(String::valueOf).collect(Collectors.joining(" "));
   }
 
   /** Whether a line of a process's output is its result. */
@@ -65,7 +77,7 @@ public record PerfResult(
    */
   public static PerfResult decode(String line) {
     String[] words = line.split(" ", -1);
-    if (words.length != WORDS) {
+    if (words.length != WORDS && words.length != WORDS_WITH_IDLE) {
       throw new TwinspanException("not a result: " + line);
     }
     try {
@@ -79,9 +91,17 @@ public record PerfResult(
           Double.parseDouble(words[7]),
           Double.parseDouble(words[8]),
           Double.parseDouble(words[9]),
-          Double.parseDouble(words[10]));
+          Double.parseDouble(words[10]),
+          words.length == WORDS ? Optional.empty() : Optional.of(idle(words)));
     } catch (NumberFormatException e) {
       throw new TwinspanException("not a result: " + line, e);
     }
+  }
+
+  private static Idle idle(String[] words) {
+    return new Idle(
+        Double.parseDouble(words[WORDS]),
+        Double.parseDouble(words[WORDS + 1]),
+        Double.parseDouble(words[WORDS + 2]));
   }
 }

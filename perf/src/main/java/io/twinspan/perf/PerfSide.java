@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * One side of a measurement, from finding the peer to the result. Side A listens and follows, side
@@ -37,11 +38,14 @@ final class PerfSide implements AutoCloseable {
   private final PerfEndpoint endpoint;
   private final Samples measured = new Samples(ROUNDS + 1);
   private final Samples limits = new Samples(ROUNDS + 1);
+  private final Samples copies = new Samples(ROUNDS + 1);
+  private final Samples floods = new Samples(ROUNDS + 1);
   private final Sequence bareWords = new Sequence();
   private final Sequence writes = new Sequence();
   private final List<Phase> phases = new ArrayList<>();
   private State state = State.CONNECTING;
   private int current;
+  private int measuredFrom;
   private int fruitlessRounds;
   private long deadlineNs;
 
@@ -66,6 +70,7 @@ final class PerfSide implements AutoCloseable {
   /** The warm-up, then {@value #ROUNDS} rounds, in which all iterations are done. */
   private void plan() {
     addRound(Math.max(options.warmup(), 1));
+    measuredFrom = phases.size();
     int rounds = Math.min(ROUNDS, options.iterations());
     for (int i = 0; i < rounds; i++) {
       long from = (long) options.iterations() * i / rounds;
@@ -74,14 +79,21 @@ final class PerfSide implements AutoCloseable {
   }
 
   private void addRound(int count) {
-    if (options.test().isLatency()) {
+    if (options.test().isFlooded()) {
+      phases.add(new MessagePingPong(endpoint, leads, count, limits));
+      phases.add(leads ? new PieceCopies(endpoint, endpoint.flood(), copies) : bystander());
+    } else if (options.test().isLatency()) {
       phases.add(new BarePingPong(endpoint, leads, bareCount(count), limits, bareWords));
     } else if (leads) {
       phases.add(new CopyLimit(endpoint, count, limits));
     } else {
-      phases.add(new Bystander(endpoint, phases.size() + 1));
+      phases.add(bystander());
     }
     phases.add(test(count));
+  }
+
+  private Phase bystander() {
+    return new Bystander(endpoint, phases.size() + 1);
   }
 
   /** Of the bare words an adaptive test has few iterations, and there is no pause between them. */
@@ -96,14 +108,15 @@ final class PerfSide implements AutoCloseable {
       case SEND_BW, WRITE_IMM_BW ->
           leads ? new Sender(endpoint, count, measured) : new Receiver(endpoint, count);
       case READ_LAT, ATOMIC_LAT ->
-          leads
-              ? new RequestRoundTrips(endpoint, count, measured)
-              : new Bystander(endpoint, phases.size() + 1);
+          leads ? new RequestRoundTrips(endpoint, count, measured) : bystander();
       case WRITE_BW, READ_BW, ATOMIC_BW ->
-          leads
-              ? new Sender(endpoint, count, measured)
-              : new Bystander(endpoint, phases.size() + 1);
+          leads ? new Sender(endpoint, count, measured) : bystander();
+      case ISOLATION -> flooded(new MessagePingPong(endpoint, leads, count, measured));
     };
+  }
+
+  private Phase flooded(Phase phase) {
+    return leads ? new FloodedPhase(endpoint, endpoint.flood(), phase, floods) : phase;
   }
 
   /** Whether everything is measured. */
@@ -199,9 +212,8 @@ final class PerfSide implements AutoCloseable {
     }
     if (phase.isDone()) {
       current++;
-      if (current == 2) {
-        measured.clear(); // that was the warm-up
-        limits.clear();
+      if (current == measuredFrom) {
+        List.of(measured, limits, copies, floods).forEach(Samples::clear); // that was the warm-up
       }
       arrive();
       work++;
@@ -213,10 +225,23 @@ final class PerfSide implements AutoCloseable {
   PerfResult result() {
     PerfTest test = options.test();
     double share = test.isOneWay() ? 2 : 1; // half a round trip
-    double messages = measured.rate();
-    double megabytes = messages * options.sizeBytes() / 1e6;
+    if (test.isFlooded()) {
+      double copyUs = copies.us(50);
+      double mostUs = PerfResult.IDLE_TIMES * limits.us(99) / share + copyUs;
+      PerfResult.Idle idle =
+          new PerfResult.Idle(limits.us(50) / share, limits.us(99) / share, copyUs);
+      return result(floods.rate() / 1e6, mostUs, measured.us(99) / share, Optional.of(idle));
+    }
+    double megabytes = measured.rate() * options.sizeBytes() / 1e6;
     double limit = test.isLatency() ? limits.us(50) / share : limits.rate() / 1e6;
     double reached = test.isLatency() ? measured.us(50) / share : megabytes;
+    return result(megabytes, limit, reached, Optional.empty());
+  }
+
+  private PerfResult result(
+      double megabytes, double limit, double reached, Optional<PerfResult.Idle> idle) {
+    PerfTest test = options.test();
+    double share = test.isOneWay() ? 2 : 1;
     return new PerfResult(
         test,
         options.sizeBytes(),
@@ -225,9 +250,10 @@ final class PerfSide implements AutoCloseable {
         measured.us(99.9) / share,
         measured.maxUs() / share,
         megabytes,
-        messages,
+        measured.rate(),
         limit,
-        limit == 0 ? 0 : reached / limit);
+        limit == 0 ? 0 : reached / limit,
+        idle);
   }
 
   /** When {@link #doWork} must run though nothing wakes it. */

@@ -26,7 +26,12 @@ public enum PerfTest {
   /** Fetch-and-add on the peer's memory, one after the other. */
   ATOMIC_LAT(Verb.ATOMIC, true),
   /** Fetch-and-add on the peer's memory, as many as go. */
-  ATOMIC_BW(Verb.ATOMIC, false);
+  ATOMIC_BW(Verb.ATOMIC, false),
+  /**
+   * A message each way, in turns, first alone and then while another channel is full of writes of 1
+   * MiB.
+   */
+  ISOLATION(Verb.SEND, true);
 
   /** What is posted. */
   enum Verb {
@@ -57,6 +62,11 @@ public enum PerfTest {
   /** Whether it is about latency; otherwise about bandwidth. */
   public boolean isLatency() {
     return latency;
+  }
+
+  /** Whether another channel is flooded meanwhile. */
+  boolean isFlooded() {
+    return this == ISOLATION;
   }
 
   /**

@@ -103,6 +103,22 @@ class PerfSideTest {
     assertThat(measure(options).messagesPerSecond()).isPositive();
   }
 
+  @ParameterizedTest
+  @EnumSource(names = {"SEND_LAT", "ISOLATION"})
+  void tellsOfTheIdleLinkIfAnotherChannelIsFlooded(PerfTest test) throws Exception {
+    PerfResult result = measure(options(test, 64, 1, 4 << 20));
+
+    assertThat(result.idle().isPresent()).isEqualTo(test == PerfTest.ISOLATION);
+    assertThat(PerfResult.decode(result.encode())).isEqualTo(result);
+    result
+        .idle()
+        .ifPresent(idle -> {
+          assertThat(idle.p50Us()).isPositive().isLessThanOrEqualTo(idle.p99Us());
+          assertThat(result.limit()).isEqualTo(3 * idle.p99Us() + idle.copyUs());
+          assertThat(result.ratioToLimit()).isEqualTo(result.p99Us() / result.limit());
+        });
+  }
+
   @Test
   void aPeerThatGoesEndsTheMeasurement() throws Exception {
     PerfOptions options =

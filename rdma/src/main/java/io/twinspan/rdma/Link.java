@@ -211,8 +211,8 @@ public final class Link implements AutoCloseable {
     try {
       work += takeSubmitted();
       if (endpoint != null) {
-        work += look(ChannelSpec.LOWEST_PRIORITY + 1);
-        work += transfer();
+        int found = look(ChannelSpec.LOWEST_PRIORITY + 1);
+        work += found + transfer(found > 0 ? 1 : PIECES_PER_PASS);
       }
       work += events.deliver(listener);
     } catch (RuntimeException | Error broken) {
@@ -279,10 +279,12 @@ public final class Link implements AutoCloseable {
   /**
    * Copies some pieces. After each one, channels of a higher priority get a look; if there is
    * anything, this ends, so that its receiver sees it before the next piece.
+   *
+   * @param most how many: where something was found before, it waits for one piece only
    */
-  private int transfer() {
+  private int transfer(int most) {
     int pieces = 0;
-    while (pieces < PIECES_PER_PASS && hasTransfers()) {
+    while (pieces < most && hasTransfers()) {
       int id = turns.step();
       if (id == EngineTurns.NONE) {
         break;

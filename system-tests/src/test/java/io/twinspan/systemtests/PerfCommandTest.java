@@ -82,6 +82,24 @@ class PerfCommandTest {
   }
 
   @Test
+  void tellsHowFarAFloodOnOneChannelHoldsUpAnother() {
+    JsonNode result =
+        TestArray.twinspan("perf", "isolation", "--iterations", "2000", "--json").json();
+
+    for (String number : List.of("p99Us", "idleP50Us", "idleP99Us", "copyUs", "ratioToLimit")) {
+      assertThat(result.path(number).asDouble()).as(number).isPositive();
+    }
+  }
+
+  @Test
+  void rotatesOverMoreMemoryThanItsHeapHas() {
+    String rotate = "200MiB";
+    TestArray.twinspan(
+            "perf", "write_bw", "--size", "1MiB", "--iterations", "100", "--rotate", rotate)
+        .ok();
+  }
+
+  @Test
   void sleepsBetweenMessagesIfToldTo() {
     TestArray.twinspan("perf", "send_lat", "--wait", "adaptive", "--iterations", "50", "--json")
         .json();
