@@ -36,14 +36,16 @@ final class Guest implements AutoCloseable {
   static void prepare(String series) {
     Program prepared =
         Program.run(
-            SCRIPTS,
-            SCRIPTS.resolve("prepare").toString(),
-            series,
-            CACHE.resolve(series).toString());
+            SCRIPTS, SCRIPTS.resolve("prepare").toString(), series, cache(series).toString());
     if (prepared.status() != 0 && !System.getenv().containsKey("CI")) {
       abort("no kernel for virtual machines: " + prepared.err().strip());
     }
     prepared.ok();
+  }
+
+  /** Where the kernel of a series and what belongs to it lies. */
+  static Path cache(String series) {
+    return CACHE.resolve(series);
   }
 
   /**
