@@ -97,7 +97,7 @@ final class Handshake implements AutoCloseable {
     }
     List<Fd> fds = received;
     try {
-      ShmEndpoint endpoint = new ShmEndpoint(generation(), peer(), local, control, doorbell, fds);
+      ShmEndpoint endpoint = ShmEndpoint.map(generation(), peer(), local, control, doorbell, fds);
       ownControl = null;
       ownDoorbell = null;
       received = List.of();

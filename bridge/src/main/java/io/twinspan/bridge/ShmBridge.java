@@ -18,9 +18,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-import org.slf4j.event.Level;
 
 /**
  * A bridge between two processes of one machine: windows are memfds, doorbells are eventfds, and
@@ -37,9 +34,7 @@ import org.slf4j.event.Level;
  * established link. The socket is looked at at the beginning of {@link #doWork}, at most every
  * {@value #SOCKET_CHECK_NS} ns: whoever was paused notices there that the peer has given it up.
  */
-public final class ShmBridge implements Bridge {
-  private static final Logger LOG = LoggerFactory.getLogger(ShmBridge.class);
-
+public final class ShmBridge extends PairedBridge<ShmEndpoint> {
   private static final long SOCKET_CHECK_NS = 50_000;
   private static final long REFUSED_RETRY_NS = 1_000_000_000;
   private static final int MAX_CANDIDATES = 8;
@@ -48,11 +43,9 @@ public final class ShmBridge implements Bridge {
   private static final int TOKEN_CONNECTION = 2;
   private static final int TOKEN_LIFELINE = 3;
 
-  private final Side side;
   private final Path path;
   private final Identity identity;
   private final Proof proof;
-  private final Heartbeat heartbeat;
   private final IntFunction<Witness> witnesses;
   private final long retryNs;
   private final long helloNs;
@@ -63,20 +56,14 @@ public final class ShmBridge implements Bridge {
   private final Poller poller = new Poller();
   private final Lifeline lifeline = new Lifeline();
   private final @Nullable UnixListener listener;
-  private final Complaints complaints = new Complaints(LOG);
+  private final Complaints complaints = new Complaints(log());
   private final List<Handshake> candidates = new ArrayList<>();
   private final Handshake.Host host = new HandshakeHost();
   private final WakeSource wakeSource = new BridgeWakeSource();
 
-  private @Nullable BridgeListener owner;
-  private LinkState state = LinkState.DOWN;
-  private @Nullable ShmEndpoint endpoint;
   private @Nullable Connection connection;
-  private long generation;
-
   private boolean lookAtSockets = true;
   private long lastLookNs;
-  private long nowNs;
   private long nextAttemptNs = Long.MIN_VALUE;
 
   /**
@@ -86,22 +73,14 @@ public final class ShmBridge implements Bridge {
    *     there, or there is no memory
    */
   public ShmBridge(ShmOptions options) {
+    super(options);
     witnesses = options.witnesses;
-    side = options.side;
     path = options.socket;
-    identity =
-        new Identity(
-            side,
-            options.arrayId,
-            options.nodeName,
-            options.contract,
-            options.windowBytes,
-            options.controlBytes);
+    identity = options.identity();
     proof = new Proof(options.secret);
-    heartbeat = new Heartbeat(options.heartbeat.toNanos(), options.silence.toNanos());
     retryNs = options.retry.toNanos();
     helloNs = options.hello.toNanos();
-    listener = side == Side.A ? UnixListener.bind(path, 0600) : null;
+    listener = side() == Side.A ? UnixListener.bind(path, 0600) : null;
     windowFd = windowMemory(options);
     windowMapping = Mapping.shared(windowFd, 0, windowFd.size(), Mapping.Protection.READ_WRITE);
     window = new Window(windowMapping.segment());
@@ -113,25 +92,21 @@ public final class ShmBridge implements Bridge {
     }
   }
 
-  private static Fd windowMemory(ShmOptions options) {
+  private Fd windowMemory(ShmOptions options) {
     String name = "twinspan-window";
     if (options.hugePages) {
       long hugePages = Math.ceilDiv(options.windowBytes, Memfd.HUGE_PAGE_BYTES);
       try {
         return Memfd.createHuge(name, hugePages * Memfd.HUGE_PAGE_BYTES);
       } catch (ErrnoException e) {
-        LOG.info(
-            "link: the window has pages of 4 KiB, for want of {} huge ones: {}",
-            hugePages,
-            e.getMessage());
+        log()
+            .info(
+                "link: the window has pages of 4 KiB, for want of {} huge ones: {}",
+                hugePages,
+                e.getMessage());
       }
     }
     return Memfd.create(name, options.windowBytes);
-  }
-
-  @Override
-  public Side side() {
-    return side;
   }
 
   @Override
@@ -145,50 +120,30 @@ public final class ShmBridge implements Bridge {
   }
 
   @Override
-  public LinkState state() {
-    return state;
-  }
-
-  @Override
-  public long generation() {
-    return generation;
-  }
-
-  @Override
-  public void listener(BridgeListener listener) {
-    if (owner != null) {
-      throw new IllegalStateException("the bridge has a listener");
-    }
-    owner = listener;
-  }
-
-  @Override
   public WakeSource wakeSource() {
     return wakeSource;
   }
 
   @Override
-  public int doWork(long now) {
-    if (state == LinkState.CLOSED) {
-      return 0;
-    }
-    boolean paused = heartbeat.wasPaused(nowNs, now);
-    nowNs = now;
+  int look(boolean paused) {
     int work = 0;
-    if (endpoint != null && Lifeline.tellsOfDeath(endpoint.deathWord())) {
+    ShmEndpoint alive = endpoint();
+    if (alive != null && Lifeline.tellsOfDeath(alive.deathWord())) {
       down(LinkDown.Kind.DEATH, "the peer's process has died");
       work++;
     }
-    if (lookAtSockets || paused || now - lastLookNs >= SOCKET_CHECK_NS) {
+    if (lookAtSockets || paused || nowNs() - lastLookNs >= SOCKET_CHECK_NS) {
       work += lookAtSockets();
     }
-    if (endpoint != null) {
-      checkHeartbeat(endpoint, paused);
-    } else if (side == Side.B && candidates.isEmpty() && now >= nextAttemptNs) {
+    if (endpoint() == null && mayConnect() && nowNs() >= nextAttemptNs) {
       work += connect();
     }
     expireCandidates();
     return work;
+  }
+
+  private boolean mayConnect() {
+    return side() == Side.B && candidates.isEmpty();
   }
 
   @Override
@@ -197,29 +152,22 @@ public final class ShmBridge implements Bridge {
     for (Handshake candidate : candidates) {
       deadline = Math.min(deadline, candidate.deadlineNs());
     }
-    if (endpoint != null) {
-      return Math.min(deadline, heartbeat.nextDeadlineNs());
+    if (endpoint() != null) {
+      return Math.min(deadline, heartbeatDeadlineNs());
     }
-    return side == Side.B && candidates.isEmpty() ? Math.min(deadline, nextAttemptNs) : deadline;
-  }
-
-  @Override
-  public void fail(LinkDown.Kind kind, String detail) {
-    if (endpoint != null) {
-      down(kind, detail);
-    }
+    return mayConnect() ? Math.min(deadline, nextAttemptNs) : deadline;
   }
 
   @Override
   public void close() {
-    if (state == LinkState.CLOSED) {
+    if (state() == LinkState.CLOSED) {
       return;
     }
     if (connection != null) {
       boolean _ = connection.send(Connection.Type.GOODBYE, ByteBuffer.allocate(0));
       down(LinkDown.Kind.GOODBYE, "this side has closed the link");
     }
-    state = state.transition(LinkState.CLOSED);
+    become(LinkState.CLOSED);
     candidates.forEach(Handshake::close);
     candidates.clear();
     if (listener != null) {
@@ -235,7 +183,7 @@ public final class ShmBridge implements Bridge {
 
   private int lookAtSockets() {
     lookAtSockets = false;
-    lastLookNs = nowNs;
+    lastLookNs = nowNs();
     int events = poller.await(0);
     boolean knock = false;
     boolean connectionReady = false;
@@ -256,7 +204,8 @@ public final class ShmBridge implements Bridge {
   }
 
   private int drainDoorbell() {
-    return endpoint != null && endpoint.doorbell().drain() ? 1 : 0;
+    ShmEndpoint alive = endpoint();
+    return alive != null && alive.doorbell().drain() ? 1 : 0;
   }
 
   private int drainLifeline() {
@@ -324,36 +273,36 @@ public final class ShmBridge implements Bridge {
         return 0;
       }
       if (candidates.size() >= MAX_CANDIDATES) {
-        complaints.warn(nowNs, "link: too many connections at once; the last ones are closed");
+        complaints.warn(nowNs(), "link: too many connections at once; the last ones are closed");
         accepted.get().close();
       } else {
         begin(new Connection(accepted.get()));
       }
       return 1;
     } catch (ErrnoException e) {
-      complaints.warn(nowNs, "link: can't take a connection: " + e.getMessage());
+      complaints.warn(nowNs(), "link: can't take a connection: " + e.getMessage());
       return 0;
     }
   }
 
   private int connect() {
-    nextAttemptNs = nowNs + retryNs;
+    nextAttemptNs = nowNs() + retryNs;
     try {
       begin(new Connection(UnixSocket.connect(path, Duration.ZERO)));
       return 1;
     } catch (ErrnoException e) {
       if (e.errno() != Errno.ENOENT && e.errno() != Errno.ECONNREFUSED) {
-        complaints.warn(nowNs, "link: " + e.getMessage());
+        complaints.warn(nowNs(), "link: " + e.getMessage());
       }
       return 0; // nobody listens yet
     }
   }
 
   private void begin(Connection newcomer) {
-    if (state == LinkState.DOWN) {
-      state = state.transition(LinkState.CONNECTING);
+    if (state() == LinkState.DOWN) {
+      become(LinkState.CONNECTING);
     }
-    Handshake candidate = new Handshake(newcomer, host, proof, nowNs + helloNs);
+    Handshake candidate = new Handshake(newcomer, host, proof, nowNs() + helloNs);
     candidates.add(candidate);
     poller.add(newcomer.fd(), TOKEN_CONNECTION);
     if (!candidate.begin()) {
@@ -364,7 +313,7 @@ public final class ShmBridge implements Bridge {
   private void expireCandidates() {
     for (int i = candidates.size() - 1; i >= 0; i--) {
       Handshake candidate = candidates.get(i);
-      if (nowNs >= candidate.deadlineNs()) {
+      if (nowNs() >= candidate.deadlineNs()) {
         refuse(candidate, new Refusal("it did not introduce itself in time", true));
       }
     }
@@ -373,21 +322,21 @@ public final class ShmBridge implements Bridge {
   private void refuse(Handshake candidate, Refusal refusal) {
     boolean _ = candidate.connection().sendRefusal(refusal);
     complaints.warn(
-        nowNs,
+        nowNs(),
         refusal.reason(),
         "link: gave up a connection %s pid %d, %s: %s"
             .formatted(
-                side == Side.A ? "from" : "to",
+                side() == Side.A ? "from" : "to",
                 candidate.connection().peer().pid(),
                 path,
                 refusal.reason()));
     if (!refusal.passing()) {
-      nextAttemptNs = nowNs + REFUSED_RETRY_NS;
+      nextAttemptNs = nowNs() + REFUSED_RETRY_NS;
     }
     drop(candidate);
     candidate.close();
-    if (candidates.isEmpty() && state == LinkState.CONNECTING) {
-      state = state.transition(LinkState.DOWN);
+    if (candidates.isEmpty() && state() == LinkState.CONNECTING) {
+      become(LinkState.DOWN);
     }
   }
 
@@ -399,76 +348,42 @@ public final class ShmBridge implements Bridge {
   // --- lives
 
   private void up(Handshake candidate) throws Refusal {
-    if (endpoint != null) {
+    if (endpoint() != null) {
       throw busy();
     }
     ShmEndpoint newborn = candidate.endpoint(window);
     candidates.remove(candidate);
-    state = state.transition(LinkState.UP);
-    endpoint = newborn;
     connection = candidate.connection();
-    generation = newborn.generation();
-    window.generation(generation);
     poller.add(newborn.doorbell().fd(), TOKEN_DOORBELL);
     lifeline.begin(newborn.life());
-    Witness witness = witnesses.apply(candidate.connection().peer().pid());
-    heartbeat.begin(nowNs, newborn.peerHeartbeat(), witness);
-    LOG.info(
-        "link: up with {} (pid {}), generation {}",
-        newborn.peerName(),
-        newborn.peerPid(),
-        generation);
-    owner().linkUp(newborn);
+    Witness witness = witnesses.apply(connection.peer().pid());
+    begin(newborn, witness, "%s (pid %d)".formatted(newborn.peerName(), newborn.peerPid()));
   }
 
-  private void down(LinkDown.Kind kind, String detail) {
-    ShmEndpoint dead = endpoint;
+  @Override
+  void down(LinkDown.Kind kind, String detail) {
+    ShmEndpoint dead = endpoint();
     Connection ended = connection;
     if (dead == null || ended == null) {
       return;
     }
-    endpoint = null; // so that a failure reported from the callback does not come here again
     connection = null;
-    state = state.transition(LinkState.DOWN);
-    nextAttemptNs = nowNs + retryNs;
-    Level level = kind == LinkDown.Kind.GOODBYE ? Level.INFO : Level.WARN;
-    LOG.atLevel(level).log("link: down, generation {}: {} ({})", generation, detail, kind);
+    nextAttemptNs = nowNs() + retryNs;
     // The socket stays open until all rights are taken back: a peer that wakes finds it ended.
-    owner().linkDown(new LinkDown(generation, kind, detail, heartbeat.lastSignNs(), nowNs));
+    end(kind, detail);
     lifeline.end(dead.controlPage());
     poller.remove(ended.fd());
     poller.remove(dead.doorbell().fd());
     ended.close();
     dead.close();
     if (!candidates.isEmpty()) {
-      state = state.transition(LinkState.CONNECTING);
+      become(LinkState.CONNECTING);
     }
-  }
-
-  private void checkHeartbeat(ShmEndpoint alive, boolean paused) {
-    if (heartbeat.takeBeat(nowNs)) {
-      alive.beat();
-    }
-    heartbeat.look(nowNs, alive.peerHeartbeat(), paused);
-    if (heartbeat.isSilent(nowNs)) {
-      long silentMs = (nowNs - heartbeat.lastSignNs()) / 1_000_000;
-      long excusedMs = heartbeat.excusedNs() / 1_000_000;
-      down(
-          LinkDown.Kind.HEARTBEAT,
-          "no heartbeat for %d ms, of which the peer was starved for %d"
-              .formatted(silentMs, excusedMs));
-    }
-  }
-
-  private BridgeListener owner() {
-    if (owner == null) {
-      throw new IllegalStateException("the bridge has no listener");
-    }
-    return owner;
   }
 
   private Refusal busy() {
-    int pid = endpoint == null ? 0 : endpoint.peerPid();
+    ShmEndpoint alive = endpoint();
+    int pid = alive == null ? 0 : alive.peerPid();
     return new Refusal("the link is up with pid " + pid, true);
   }
 
@@ -476,13 +391,13 @@ public final class ShmBridge implements Bridge {
   private final class HandshakeHost implements Handshake.Host {
     @Override
     public Hello newHello() {
-      return identity.newHello(generation);
+      return identity.newHello(generation());
     }
 
     @Override
     public void examine(Hello peer) throws Refusal {
       identity.examine(peer);
-      if (endpoint != null) {
+      if (endpoint() != null) {
         throw busy();
       }
     }
@@ -497,15 +412,17 @@ public final class ShmBridge implements Bridge {
   private final class BridgeWakeSource implements WakeSource {
     @Override
     public void arm() {
-      if (endpoint != null) {
-        endpoint.arm();
+      ShmEndpoint alive = endpoint();
+      if (alive != null) {
+        alive.arm();
       }
     }
 
     @Override
     public void disarm() {
-      if (endpoint != null) {
-        endpoint.disarm();
+      ShmEndpoint alive = endpoint();
+      if (alive != null) {
+        alive.disarm();
       }
       lookAtSockets = true; // something may have ended the sleep
     }

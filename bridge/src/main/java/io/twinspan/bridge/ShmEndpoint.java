@@ -10,65 +10,78 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
-/** One life of a link between two processes: four mappings and two doorbells. */
-final class ShmEndpoint implements BridgeEndpoint, AutoCloseable {
-  private final long generation;
-  private final String peerName;
+/** One life of a link between two processes: mappings of windows, and two doorbells. */
+final class ShmEndpoint extends PagedEndpoint implements AutoCloseable {
   private final int peerPid;
-  private final Window local;
-  private final Window remote;
-  private final MemorySegment localPage;
-  private final MemorySegment remotePage;
-  private final MemorySegment localControl;
-  private final MemorySegment remoteControl;
   private final EventFd ownDoorbell;
   private final EventFd peerDoorbell;
   private final Lifeline.Life life;
-  private final List<AutoCloseable> resources = new ArrayList<>();
+  private final List<AutoCloseable> resources;
 
-  private long sleeps;
-  private long lastRung;
-  private long heartbeat;
+  private ShmEndpoint(
+      long generation,
+      Hello peer,
+      Window local,
+      Window remote,
+      MemorySegment localPage,
+      MemorySegment remotePage,
+      EventFd ownDoorbell,
+      EventFd peerDoorbell,
+      Lifeline.Life life,
+      List<AutoCloseable> resources) {
+    super(generation, peer.nodeName(), local, remote, localPage, remotePage);
+    peerPid = peer.pid();
+    this.ownDoorbell = ownDoorbell;
+    this.peerDoorbell = peerDoorbell;
+    this.life = life;
+    this.resources = resources;
+  }
 
   /**
    * Maps the windows. Takes over all descriptors if it succeeds, none if it throws.
    *
+   * @param control this side's control window
+   * @param doorbell this side's
    * @param fds the peer's data window, control window and doorbell
    */
-  ShmEndpoint(
+  static ShmEndpoint map(
       long generation, Hello peer, Window local, Fd control, EventFd doorbell, List<Fd> fds) {
-    this.generation = generation;
-    this.local = local;
-    peerName = peer.nodeName();
-    peerPid = peer.pid();
-    ownDoorbell = doorbell;
+    List<AutoCloseable> resources = new ArrayList<>();
     try {
-      Window ownControl = new Window(map(control, control.size()));
-      ownControl.initialise();
-      ownControl.generation(generation);
-      localPage = ownControl.segment();
-      remote = new Window(map(fds.get(0), exactly(fds.get(0), peer.windowBytes())));
-      remotePage = map(fds.get(1), exactly(fds.get(1), peer.controlBytes()));
+      MemorySegment localPage = map(control, control.size(), resources);
+      Window remote =
+          new Window(map(fds.get(0), exactly(fds.get(0), peer.windowBytes()), resources));
+      MemorySegment remotePage =
+          map(fds.get(1), exactly(fds.get(1), peer.controlBytes()), resources);
       if (!remote.isSound()) {
         throw new TwinspanException("the peer's window has no header of this version");
       }
-      peerDoorbell = EventFd.adopt(fds.get(2));
-      life = new Lifeline.Life(control, fds.get(1));
+      EventFd peerDoorbell = EventFd.adopt(fds.get(2));
+      Lifeline.Life life = new Lifeline.Life(control, fds.get(1));
+      // Mappings keep what they map; these descriptors have done their work.
+      control.close();
+      fds.get(0).close();
+      fds.get(1).close();
+      resources.add(doorbell);
+      resources.add(peerDoorbell);
+      return new ShmEndpoint(
+          generation,
+          peer,
+          local,
+          remote,
+          localPage,
+          remotePage,
+          doorbell,
+          peerDoorbell,
+          life,
+          resources);
     } catch (RuntimeException e) {
-      closeAll();
+      close(resources);
       throw e;
     }
-    localControl = localPage.asSlice(Window.HEADER_BYTES);
-    remoteControl = remotePage.asSlice(Window.HEADER_BYTES);
-    // Mappings keep what they map; these descriptors have done their work.
-    control.close();
-    fds.get(0).close();
-    fds.get(1).close();
-    resources.add(ownDoorbell);
-    resources.add(peerDoorbell);
   }
 
-  private MemorySegment map(Fd fd, long lengthBytes) {
+  private static MemorySegment map(Fd fd, long lengthBytes, List<AutoCloseable> resources) {
     Mapping mapping = Mapping.shared(fd, 0, lengthBytes, Mapping.Protection.READ_WRITE);
     resources.add(mapping);
     return mapping.segment();
@@ -83,83 +96,19 @@ final class ShmEndpoint implements BridgeEndpoint, AutoCloseable {
   }
 
   @Override
-  public long generation() {
-    return generation;
-  }
-
-  @Override
-  public String peerName() {
-    return peerName;
-  }
-
-  @Override
-  public Window local() {
-    return local;
-  }
-
-  @Override
-  public Window remote() {
-    return remote;
-  }
-
-  @Override
-  public MemorySegment localControl() {
-    return localControl;
-  }
-
-  @Override
-  public MemorySegment remoteControl() {
-    return remoteControl;
-  }
-
-  @Override
   public void ring() {
     SharedMemory.fullFence(); // what was stored is visible before we look whether the peer sleeps
-    long armed = SharedMemory.getLongAcquire(localPage, ControlPage.ARMED);
-    if (armed != 0 && armed != lastRung) {
-      lastRung = armed;
+    if (takeSleep()) {
       peerDoorbell.signal();
     }
-  }
-
-  @Override
-  public long scratchpad(int index) {
-    return SharedMemory.getLongAcquire(localPage, ControlPage.scratchpad(index));
-  }
-
-  @Override
-  public void peerScratchpad(int index, long value) {
-    SharedMemory.setLongRelease(remotePage, ControlPage.scratchpad(index), value);
   }
 
   int peerPid() {
     return peerPid;
   }
 
-  /** Tells the peer that from now on it must ring; ends with a full fence. */
-  void arm() {
-    sleeps++;
-    SharedMemory.setLongRelease(remotePage, ControlPage.ARMED, sleeps);
-    SharedMemory.fullFence();
-  }
-
-  void disarm() {
-    SharedMemory.setLongRelease(remotePage, ControlPage.ARMED, 0);
-  }
-
   EventFd doorbell() {
     return ownDoorbell;
-  }
-
-  /** Shows the peer that this side works. */
-  void beat() {
-    heartbeat++;
-    SharedMemory.setLongRelease(remotePage, ControlPage.HEARTBEAT, heartbeat);
-  }
-
-  /** The peer's heartbeat; any change is a sign of life. */
-  long peerHeartbeat() {
-    return SharedMemory.getLongAcquire(localPage, ControlPage.HEARTBEAT);
   }
 
   /** The death words of this life, for the lifeline, which closes them. */
@@ -169,20 +118,15 @@ final class ShmEndpoint implements BridgeEndpoint, AutoCloseable {
 
   /** What the peer's lifeline, or the kernel in its place, has written here. */
   int deathWord() {
-    return SharedMemory.getIntOpaque(localPage, ControlPage.DEATH);
-  }
-
-  /** This side's control page. */
-  MemorySegment controlPage() {
-    return localPage;
+    return SharedMemory.getIntOpaque(controlPage(), ControlPage.DEATH);
   }
 
   @Override
   public void close() {
-    closeAll();
+    close(resources);
   }
 
-  private void closeAll() {
+  private static void close(List<AutoCloseable> resources) {
     for (AutoCloseable resource : resources) {
       try {
         resource.close();

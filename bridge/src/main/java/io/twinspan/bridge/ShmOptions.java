@@ -8,24 +8,18 @@ import java.util.UUID;
 import java.util.function.IntFunction;
 
 /**
- * What a {@link ShmBridge} needs to know. Not thread-safe; the bridge takes a copy of what it uses.
+ * What a {@link ShmBridge} needs to know: side, socket, array and secret.
  *
- * <p>Required: side, socket, array and secret. The sizes come from the layer above.
+ * <p>A peer counts as hung 300 ms after its last heartbeat unless told otherwise. Time in which it
+ * got no processor, or its virtual machine had stopped it, does not count, up to ten times the
+ * limit.
  */
-public final class ShmOptions {
+public final class ShmOptions extends BridgeOptions<ShmOptions> {
   private static final int MAX_PATH_BYTES = 107;
+  private static final Duration SILENCE = Duration.ofMillis(300);
 
-  final Side side;
   final Path socket;
-  final UUID arrayId;
-  final byte[] secret;
-  String nodeName;
-  Contract contract = Contract.equal(new byte[0]);
-  long windowBytes = 1 << 20;
-  long controlBytes = 1 << 16;
   boolean hugePages = true;
-  Duration heartbeat = Duration.ofMillis(50);
-  Duration silence = Duration.ofMillis(300);
   Duration retry = Duration.ofMillis(70);
   Duration hello = Duration.ofSeconds(1);
   IntFunction<Witness> witnesses = Starvation::new;
@@ -40,48 +34,18 @@ public final class ShmOptions {
    * @throws TwinspanException if the path is too long
    */
   public ShmOptions(Side side, Path socket, UUID arrayId, byte[] secret) {
-    if (secret.length < 16) {
-      throw new IllegalArgumentException("the secret has " + secret.length + " bytes, needs 16");
-    }
+    super(side, arrayId, secret, SILENCE);
     int pathBytes = socket.toString().getBytes(StandardCharsets.UTF_8).length;
     if (pathBytes > MAX_PATH_BYTES) {
       throw new TwinspanException(
           "the socket path %s has %d bytes, and Linux allows %d; choose a shorter directory"
               .formatted(socket, pathBytes, MAX_PATH_BYTES));
     }
-    this.side = side;
     this.socket = socket;
-    this.arrayId = arrayId;
-    this.secret = secret.clone();
-    nodeName = "controller-" + side;
   }
 
-  /** Which side this is. */
-  public Side side() {
-    return side;
-  }
-
-  /** What this side calls itself in the peer's log; at most 64 bytes. */
-  public ShmOptions nodeName(String name) {
-    nodeName = name;
-    return this;
-  }
-
-  /** What both sides must agree on; nothing by default. */
-  public ShmOptions contract(Contract agreed) {
-    contract = agreed;
-    return this;
-  }
-
-  /** Size of this side's data window with its header, in bytes; 1 MiB by default. */
-  public ShmOptions windowBytes(long bytes) {
-    windowBytes = Window.wholePages(bytes);
-    return this;
-  }
-
-  /** Size of this side's control window with the bridge's page, in bytes; 64 KiB by default. */
-  public ShmOptions controlBytes(long bytes) {
-    controlBytes = Window.wholePages(bytes);
+  @Override
+  ShmOptions self() {
     return this;
   }
 
@@ -91,22 +55,6 @@ public final class ShmOptions {
    */
   public ShmOptions hugePages(boolean wanted) {
     hugePages = wanted;
-    return this;
-  }
-
-  /** How often this side shows that it works; 50 ms by default. */
-  public ShmOptions heartbeat(Duration interval) {
-    heartbeat = interval;
-    return this;
-  }
-
-  /**
-   * How long after its last heartbeat a peer counts as hung, more than an interval; 300 ms by
-   * default. Time in which the peer got no processor, or its virtual machine had stopped it, does
-   * not count, up to ten times this limit.
-   */
-  public ShmOptions silence(Duration limit) {
-    silence = limit;
     return this;
   }
 

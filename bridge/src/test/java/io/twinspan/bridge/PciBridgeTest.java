@@ -21,37 +21,25 @@ import java.nio.channels.FileChannel.MapMode;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.UUID;
-import java.util.function.BooleanSupplier;
 import java.util.function.UnaryOperator;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.slf4j.LoggerFactory;
 
 /** Both sides in one thread; a file stands for the BAR. */
-class PciBridgeTest {
-  private static final UUID ARRAY = new UUID(1, 2);
-  private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
-  private static final long MS = 1_000_000;
+class PciBridgeTest extends BothSidesTest {
   private static final long US = 1_000;
-  private static final int MAX_ROUNDS = 1000;
   private static final long BAR_BYTES = 4 << 20;
 
-  @TempDir Path directory;
   private Path bar;
   private MemorySegment memory;
-  private final List<Node> nodes = new ArrayList<>();
   private final Logger logger = (Logger) LoggerFactory.getLogger(PciBridge.class);
   private final ListAppender<ILoggingEvent> log = new ListAppender<>();
-  private long nowNs = 1_000 * MS;
 
   @BeforeEach
   void makeBar() throws IOException {
@@ -63,40 +51,8 @@ class PciBridgeTest {
   }
 
   @AfterEach
-  void closeAll() {
+  void detachLog() {
     logger.detachAppender(log);
-    nodes.forEach(node -> node.bridge.close());
-  }
-
-  @Test
-  void comesUpWhicheverSideStartsFirst() {
-    Node b = node(Side.B);
-    run(5);
-    assertThat(b.bridge.state()).isEqualTo(LinkState.DOWN);
-
-    Node a = node(Side.A);
-    runUntilUp(a, b);
-
-    assertThat(a.bridge.generation()).isEqualTo(1);
-    assertThat(b.bridge.generation()).isEqualTo(1);
-    assertThat(a.endpoint().peerName()).isEqualTo("controller-B");
-  }
-
-  @Test
-  void whatOneSideStoresTheOtherOneLoads() {
-    Node a = node(Side.A);
-    Node b = node(Side.B);
-    runUntilUp(a, b);
-
-    a.endpoint().remote().segment().set(JAVA_LONG, 8192, 42);
-    a.endpoint().remoteControl().set(JAVA_LONG, 64, 43);
-    a.endpoint().peerScratchpad(7, 44);
-
-    assertThat(b.bridge.local().segment().get(JAVA_LONG, 8192)).isEqualTo(42);
-    assertThat(b.endpoint().localControl().get(JAVA_LONG, 64)).isEqualTo(43);
-    assertThat(b.endpoint().scratchpad(7)).isEqualTo(44);
-    assertThat(a.bridge.local().segment().get(JAVA_LONG, 8192)).isZero();
-    assertThat(a.endpoint().localControl().get(JAVA_LONG, 64)).isZero();
   }
 
   @Test
@@ -116,31 +72,6 @@ class PciBridgeTest {
     assertFilled(a.endpoint().localControl(), 4);
     assertThat(a.bridge.local().isSound()).isTrue();
     assertThat(b.bridge.local().isSound()).isTrue();
-  }
-
-  @Test
-  void aGoodbyeTakesTheLinkDownAndTheNextLifeHasAHigherGenerationAndZeroedControlMemory() {
-    Node a = node(Side.A);
-    Node b = node(Side.B);
-    runUntilUp(a, b);
-    b.endpoint().remoteControl().fill((byte) -1);
-
-    b.bridge.close();
-    runUntil(() -> a.downs.size() == 1);
-    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.GOODBYE);
-    run(50);
-    assertThat(a.endpoint).as("nobody is there").isNull();
-
-    for (int generation = 2; generation < 6; generation++) {
-      Node restarted = node(Side.B);
-      runUntilUp(a, restarted);
-      assertThat(a.bridge.generation()).isEqualTo(generation);
-      assertThat(restarted.bridge.generation()).isEqualTo(generation);
-      assertFilled(a.endpoint().localControl(), 0);
-      restarted.endpoint().remoteControl().fill((byte) -1);
-      restarted.bridge.close();
-      runUntil(() -> a.endpoint == null);
-    }
   }
 
   @Test
@@ -207,37 +138,9 @@ class PciBridgeTest {
   }
 
   @Test
-  void whoWasPausedDoesNotTakeThePeerForDead() {
-    Node a = node(Side.A);
-    Node b = node(Side.B);
-    runUntilUp(a, b);
-
-    nowNs += 60_000 * MS; // both were
-    run(3);
-
-    assertThat(a.downs).isEmpty();
-    assertThat(b.downs).isEmpty();
-  }
-
-  @Test
-  void aBreachOfTheProtocolEndsThisLifeOnly() {
-    Node a = node(Side.A);
-    Node b = node(Side.B);
-    runUntilUp(a, b);
-
-    a.bridge.fail(LinkDown.Kind.PROTOCOL, "it lies");
-
-    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.PROTOCOL);
-    runUntil(() -> !b.downs.isEmpty());
-    runUntilUp(a, b);
-    assertThat(a.bridge.generation()).isEqualTo(2);
-  }
-
-  @Test
   void aWrongSecretIsRefusedAtBothSidesAndTheRightOneStillGetsIn() {
     Node a = node(Side.A);
-    byte[] wrong = "fedcba9876543210".getBytes(StandardCharsets.US_ASCII);
-    Node stranger = add(new PciBridge(new PciOptions(Side.B, bar, ARRAY, wrong)));
+    Node stranger = add(new PciBridge(new PciOptions(Side.B, bar, ARRAY, WRONG_SECRET)));
     run(50);
     assertThat(a.ups + stranger.ups).isZero();
     assertThat(warnings()).hasSize(2).allMatch(line -> line.contains("does not know the array's"));
@@ -373,28 +276,58 @@ class PciBridgeTest {
   }
 
   @Test
-  void sleepsLongerAndLongerUntilThePeerRings() {
+  void sleepsLongerAndLongerWhileNothingHappens() {
     Node a = node(Side.A);
     Node b = node(Side.B);
     a.bridge.doWork(nowNs);
-    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(10 * MS);
+    assertThat(sleepNs(a)).isEqualTo(10 * MS);
     runUntilUp(a, b);
-    run(1);
-    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(50 * US);
-    for (int i = 0; i < 6; i++) {
-      a.bridge.wakeSource().arm();
-      a.bridge.wakeSource().disarm();
-    }
-    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(MS);
+    assertThat(sleepNs(a)).isLessThanOrEqualTo(2 * MS);
 
-    b.endpoint().ring();
-    assertThat(a.bridge.doWork(nowNs)).as("awake: not rung").isZero();
     a.bridge.wakeSource().arm();
     b.endpoint().ring();
     b.endpoint().ring();
     assertThat(a.bridge.doWork(nowNs)).isEqualTo(1);
     assertThat(a.bridge.doWork(nowNs)).isZero();
-    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(50 * US);
+    a.bridge.wakeSource().disarm();
+    assertThat(sleepNs(a)).isEqualTo(50 * US);
+
+    long[] idleMs = {1, 8, 16, 32, 40};
+    long[] sleepsUs = {125, 1000, 2000, 4000, 4000};
+    long rungNs = nowNs;
+    for (int i = 0; i < idleMs.length; i++) {
+      nowNs = rungNs + idleMs[i] * MS;
+      sleepOnce(a);
+      assertThat(sleepNs(a)).as("after %d ms", idleMs[i]).isEqualTo(sleepsUs[i] * US);
+    }
+    b.endpoint().ring();
+    assertThat(a.bridge.doWork(nowNs)).as("awake: not rung").isZero();
+  }
+
+  @Test
+  void whoHadWorkBeforeItSleepsLooksSoonAgain() {
+    Node a = node(Side.A);
+    Node b = node(Side.B);
+    runUntilUp(a, b);
+    nowNs += 40 * MS;
+    sleepOnce(a);
+    assertThat(sleepNs(a)).isEqualTo(4 * MS);
+
+    nowNs += 100 * US; // of work, though nobody rang
+    a.bridge.doWork(nowNs);
+    a.bridge.wakeSource().arm();
+    assertThat(sleepNs(a)).isEqualTo(50 * US);
+  }
+
+  /** A sleep that only time ends. */
+  private void sleepOnce(Node node) {
+    node.bridge.wakeSource().arm();
+    node.bridge.wakeSource().disarm();
+    node.bridge.doWork(nowNs);
+  }
+
+  private long sleepNs(Node node) {
+    return node.bridge.nextDeadlineNs() - nowNs;
   }
 
   @Test
@@ -427,7 +360,7 @@ class PciBridgeTest {
     Node b = node(Side.B);
     runUntilUp(a, b);
     run(1);
-    assertThat(a.bridge.nextDeadlineNs() - nowNs).isEqualTo(50 * US);
+    assertThat(sleepNs(a)).isLessThanOrEqualTo(2 * MS);
     b.bridge.wakeSource().arm();
     a.endpoint().ring();
     assertThat(b.bridge.doWork(nowNs)).isEqualTo(1);
@@ -435,7 +368,8 @@ class PciBridgeTest {
 
   // --- two sides in one thread
 
-  private Node node(Side side) {
+  @Override
+  Node node(Side side) {
     return node(side, options -> options);
   }
 
@@ -448,12 +382,6 @@ class PciBridgeTest {
     Doorbell doorbell = new FakeDoorbell(bells, number);
     BarMapping rung = new BarMapping(mapping.segment(), Optional.of(doorbell), mapping.closes());
     return add(new PciBridge(new PciOptions(side, bar, ARRAY, SECRET), rung));
-  }
-
-  private Node add(PciBridge bridge) {
-    Node node = new Node(bridge);
-    nodes.add(node);
-    return node;
   }
 
   /** Ends a side without a goodbye: its last words are put back. */
@@ -469,32 +397,6 @@ class PciBridgeTest {
   private long toOf(Node node) {
     long offset = node.bridge.side() == Side.A ? Mailbox.BYTES : 0;
     return memory.get(JAVA_LONG, offset + 16 + 8);
-  }
-
-  private void run(int rounds) {
-    for (int i = 0; i < rounds; i++) {
-      nowNs += MS;
-      nodes.forEach(node -> node.bridge.doWork(nowNs));
-    }
-  }
-
-  private void beatFor(long ms) {
-    for (int i = 0; i < ms / 10; i++) {
-      nowNs += 9 * MS;
-      run(1);
-    }
-  }
-
-  private void runUntil(BooleanSupplier condition) {
-    for (int i = 0; i < MAX_ROUNDS && !condition.getAsBoolean(); i++) {
-      nowNs += 9 * MS;
-      run(1);
-    }
-    assertThat(condition.getAsBoolean()).as("in %d rounds", MAX_ROUNDS).isTrue();
-  }
-
-  private void runUntilUp(Node a, Node b) {
-    runUntil(() -> a.endpoint != null && b.endpoint != null);
   }
 
   private List<String> warnings() {
@@ -519,11 +421,6 @@ class PciBridgeTest {
     }
   }
 
-  private static void assertFilled(MemorySegment segment, int value) {
-    MemorySegment expected = Arena.ofAuto().allocate(segment.byteSize()).fill((byte) value);
-    assertThat(segment.mismatch(expected)).isEqualTo(-1);
-  }
-
   private record FakeDoorbell(List<EventFd> bells, int number) implements Doorbell {
     @Override
     public void ring(int peer) {
@@ -538,35 +435,6 @@ class PciBridgeTest {
     @Override
     public void close() {
       rung().close();
-    }
-  }
-
-  private static final class Node implements BridgeListener {
-    final PciBridge bridge;
-    final List<LinkDown> downs = new ArrayList<>();
-    @Nullable BridgeEndpoint endpoint;
-    int ups;
-
-    Node(PciBridge bridge) {
-      this.bridge = bridge;
-      bridge.listener(this);
-    }
-
-    BridgeEndpoint endpoint() {
-      assertThat(endpoint).isNotNull();
-      return Objects.requireNonNull(endpoint);
-    }
-
-    @Override
-    public void linkUp(BridgeEndpoint newborn) {
-      endpoint = newborn;
-      ups++;
-    }
-
-    @Override
-    public void linkDown(LinkDown why) {
-      endpoint = null;
-      downs.add(why);
     }
   }
 }

@@ -19,87 +19,17 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
-import java.util.Objects;
 import java.util.Random;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
 import java.util.function.UnaryOperator;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
-class ShmBridgeTest {
-  private static final UUID ARRAY = new UUID(1, 2);
-  private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
-  private static final long MS = 1_000_000;
-  private static final int MAX_ROUNDS = 1000;
+class ShmBridgeTest extends BothSidesTest {
 
-  @TempDir Path directory;
-  private final List<Node> nodes = new ArrayList<>();
   private final FakeWitness witness = new FakeWitness();
-  private long nowNs = 1_000 * MS;
-
-  @AfterEach
-  void closeAll() {
-    nodes.forEach(node -> node.bridge.close());
-  }
-
-  @Test
-  void comesUpWhicheverSideStartsFirst() {
-    Node b = node(Side.B);
-    run(5);
-    assertThat(b.bridge.state()).isEqualTo(LinkState.DOWN);
-
-    Node a = node(Side.A);
-    runUntilUp(a, b);
-
-    assertThat(a.bridge.generation()).isEqualTo(1);
-    assertThat(b.bridge.generation()).isEqualTo(1);
-    assertThat(a.endpoint().peerName()).isEqualTo("controller-B");
-  }
-
-  @Test
-  void whatOneSideStoresTheOtherOneLoads() {
-    Node a = node(Side.A);
-    Node b = node(Side.B);
-    runUntilUp(a, b);
-
-    a.endpoint().remote().segment().set(JAVA_LONG, 8192, 42);
-    a.endpoint().remoteControl().set(JAVA_LONG, 64, 43);
-    a.endpoint().peerScratchpad(7, 44);
-
-    assertThat(b.bridge.local().segment().get(JAVA_LONG, 8192)).isEqualTo(42);
-    assertThat(b.endpoint().localControl().get(JAVA_LONG, 64)).isEqualTo(43);
-    assertThat(b.endpoint().scratchpad(7)).isEqualTo(44);
-  }
-
-  @Test
-  void aGoodbyeTakesTheLinkDownAndTheNextLifeHasAHigherGenerationAndZeroedControlMemory() {
-    Node a = node(Side.A);
-    Node b = node(Side.B);
-    runUntilUp(a, b);
-    MemorySegment window = a.bridge.local().segment();
-    a.endpoint().remoteControl().set(JAVA_LONG, 64, 43);
-    b.endpoint().remoteControl().set(JAVA_LONG, 64, 43);
-    b.endpoint().remote().segment().set(JAVA_LONG, 8192, 42);
-
-    b.bridge.close();
-    runUntil(() -> a.downs.size() == 1);
-    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.GOODBYE);
-    assertThat(a.downs.getFirst().generation()).isEqualTo(1);
-    assertThat(a.bridge.state()).isEqualTo(LinkState.DOWN);
-
-    Node restarted = node(Side.B);
-    runUntilUp(a, restarted);
-    assertThat(a.bridge.generation()).isEqualTo(2);
-    assertThat(restarted.bridge.generation()).isEqualTo(2);
-    assertThat(a.endpoint().localControl().get(JAVA_LONG, 64)).isZero();
-    assertThat(window.get(JAVA_LONG, 8192)).as("the window is the same memory").isEqualTo(42);
-  }
 
   @Test
   void aHeartbeatThatStandsStillTakesTheLinkDown() {
@@ -150,22 +80,9 @@ class ShmBridgeTest {
   }
 
   @Test
-  void whoWasPausedDoesNotTakeThePeerForDead() {
-    Node a = node(Side.A);
-    Node b = node(Side.B);
-    runUntilUp(a, b);
-
-    nowNs += 60_000 * MS; // both were
-    run(3);
-
-    assertThat(a.downs).isEmpty();
-    assertThat(b.downs).isEmpty();
-  }
-
-  @Test
   void refusesAWrongSecretAndTheRightOneStillGetsIn() {
     Node a = node(Side.A);
-    Node stranger = node(Side.B, o -> o, "fedcba9876543210");
+    Node stranger = add(new ShmBridge(new ShmOptions(Side.B, socket(), ARRAY, WRONG_SECRET)));
     run(50);
     assertThat(a.endpoint).isNull();
     assertThat(stranger.endpoint).isNull();
@@ -180,7 +97,7 @@ class ShmBridgeTest {
   void refusesWhatBelongsToAnotherArrayOrIsPlannedDifferently() {
     Node a = node(Side.A);
     Contract other = Contract.equal(new byte[] {1});
-    Node b = node(Side.B, options -> options.contract(other), "0123456789abcdef");
+    Node b = node(Side.B, options -> options.contract(other));
     run(50);
     assertThat(a.ups + b.ups).isZero();
     b.bridge.close();
@@ -266,31 +183,17 @@ class ShmBridgeTest {
   }
 
   @Test
-  void aBreachOfTheProtocolEndsThisLifeOnly() {
-    Node a = node(Side.A);
-    Node b = node(Side.B);
-    runUntilUp(a, b);
-
-    a.bridge.fail(LinkDown.Kind.PROTOCOL, "it lies");
-
-    assertThat(a.downs.getFirst().kind()).isEqualTo(LinkDown.Kind.PROTOCOL);
-    runUntil(() -> !b.downs.isEmpty());
-    runUntilUp(a, b);
-    assertThat(a.bridge.generation()).isEqualTo(2);
-  }
-
-  @Test
   void whatAStoppedPeerStillStoresIntoItsControlWindowIsSeenByNobody() {
     Node a = node(Side.A);
     Node stopped = node(Side.B);
     runUntilUp(a, stopped);
-    ShmEndpoint former = stopped.page();
+    ShmEndpoint former = page(stopped);
     nodes.remove(stopped);
     runUntil(() -> a.downs.size() == 1);
     Node b = node(Side.B);
     runUntilUp(a, b);
     a.bridge.wakeSource().arm();
-    long heartbeat = a.page().peerHeartbeat();
+    long heartbeat = page(a).peerHeartbeat();
 
     for (long i = 0; i < former.remoteControl().byteSize(); i += Long.BYTES) {
       former.remoteControl().set(JAVA_LONG, i, -1);
@@ -302,11 +205,11 @@ class ShmBridgeTest {
     former.beat();
     former.ring();
 
-    for (long i = 0; i < a.page().localControl().byteSize(); i += Long.BYTES) {
-      assertThat(a.page().localControl().get(JAVA_LONG, i)).isZero();
+    for (long i = 0; i < page(a).localControl().byteSize(); i += Long.BYTES) {
+      assertThat(page(a).localControl().get(JAVA_LONG, i)).isZero();
     }
-    assertThat(a.page().scratchpad(0)).isZero();
-    assertThat(a.page().peerHeartbeat()).isEqualTo(heartbeat);
+    assertThat(page(a).scratchpad(0)).isZero();
+    assertThat(page(a).peerHeartbeat()).isEqualTo(heartbeat);
     beatFor(1_000);
     assertThat(a.downs).hasSize(1);
     assertThat(b.downs).isEmpty();
@@ -321,8 +224,8 @@ class ShmBridgeTest {
 
   @Test
   void hugePagesAreUsedWhereThereAreEnoughAndOrdinaryOnesElsewhere() {
-    Node a = node(Side.A, options -> options.windowBytes(3 << 20), "0123456789abcdef");
-    Node b = node(Side.B, options -> options.hugePages(false), "0123456789abcdef");
+    Node a = node(Side.A, options -> options.windowBytes(3 << 20));
+    Node b = node(Side.B, options -> options.hugePages(false));
     runUntilUp(a, b);
 
     assertThat(a.bridge.local().lengthBytes()).isIn(3L << 20, 4L << 20);
@@ -338,8 +241,8 @@ class ShmBridgeTest {
     Node b = node(Side.B);
     for (int life = 1; life <= 20; life++) {
       runUntilUp(a, b);
-      spinUntil(() -> a.page().deathWord() != 0 && b.page().deathWord() != 0);
-      assertThat(a.page().deathWord() & Futex.WAITERS).isNotZero();
+      spinUntil(() -> page(a).deathWord() != 0 && page(b).deathWord() != 0);
+      assertThat(page(a).deathWord() & Futex.WAITERS).isNotZero();
       a.bridge.fail(LinkDown.Kind.PROTOCOL, "for once");
       int lives = life;
       runUntil(() -> b.downs.size() == lives);
@@ -358,7 +261,7 @@ class ShmBridgeTest {
     Node b = node(Side.B);
     runUntilUp(a, b);
 
-    a.page().controlPage().set(JAVA_INT, ControlPage.DEATH, Futex.OWNER_DIED);
+    page(a).controlPage().set(JAVA_INT, ControlPage.DEATH, Futex.OWNER_DIED);
     nowNs += MS;
     a.bridge.doWork(nowNs);
 
@@ -373,12 +276,12 @@ class ShmBridgeTest {
     Node a = node(Side.A);
     Node b = node(Side.B);
     runUntilUp(a, b);
-    spinUntil(() -> a.page().deathWord() != 0);
+    spinUntil(() -> page(a).deathWord() != 0);
     try (Poller sleeper = new Poller()) {
       sleeper.add(a.bridge.wakeSource().fd(), 0);
       assertThat(sleeper.await(0)).isZero();
 
-      MemorySegment word = a.page().controlPage().asSlice(ControlPage.DEATH, Integer.BYTES);
+      MemorySegment word = page(a).controlPage().asSlice(ControlPage.DEATH, Integer.BYTES);
       word.set(JAVA_INT, 0, Futex.OWNER_DIED | Futex.WAITERS);
       int _ = Futex.wake(word, 1);
 
@@ -396,7 +299,7 @@ class ShmBridgeTest {
     Node a = node(Side.A);
     Node b = node(Side.B);
     runUntilUp(a, b);
-    MemorySegment word = a.page().controlPage().asSlice(ControlPage.DEATH, Integer.BYTES);
+    MemorySegment word = page(a).controlPage().asSlice(ControlPage.DEATH, Integer.BYTES);
     int[] value = {1};
 
     spinUntil(() -> {
@@ -458,50 +361,22 @@ class ShmBridgeTest {
 
   // --- two sides in one thread
 
-  private Node node(Side side) {
-    return node(side, options -> options, "0123456789abcdef");
+  @Override
+  Node node(Side side) {
+    return node(side, options -> options);
   }
 
-  private Node node(Side side, UnaryOperator<ShmOptions> more, String secret) {
-    byte[] bytes = secret.getBytes(StandardCharsets.US_ASCII);
-    ShmOptions options = new ShmOptions(side, socket(), ARRAY, bytes).witness(_ -> witness);
+  private Node node(Side side, UnaryOperator<ShmOptions> more) {
+    ShmOptions options = new ShmOptions(side, socket(), ARRAY, SECRET).witness(_ -> witness);
     return add(new ShmBridge(more.apply(options)));
   }
 
-  private Node add(ShmBridge bridge) {
-    Node node = new Node(bridge);
-    nodes.add(node);
-    return node;
+  private static ShmEndpoint page(Node node) {
+    return (ShmEndpoint) node.endpoint();
   }
 
   private Path socket() {
     return directory.resolve("link.sock");
-  }
-
-  private void run(int rounds) {
-    for (int i = 0; i < rounds; i++) {
-      nowNs += MS;
-      nodes.forEach(node -> node.bridge.doWork(nowNs));
-    }
-  }
-
-  private void beatFor(long ms) {
-    for (int i = 0; i < ms / 10; i++) {
-      nowNs += 9 * MS;
-      run(1);
-    }
-  }
-
-  private void runUntil(BooleanSupplier condition) {
-    for (int i = 0; i < MAX_ROUNDS && !condition.getAsBoolean(); i++) {
-      nowNs += 9 * MS;
-      run(1);
-    }
-    assertThat(condition.getAsBoolean()).as("in %d rounds", MAX_ROUNDS).isTrue();
-  }
-
-  private void runUntilUp(Node a, Node b) {
-    runUntil(() -> a.endpoint != null && b.endpoint != null);
   }
 
   /** For what other threads do in their own time. */
@@ -550,38 +425,5 @@ class ShmBridgeTest {
 
     @Override
     public void forget() {}
-  }
-
-  private static final class Node implements BridgeListener {
-    final ShmBridge bridge;
-    final List<LinkDown> downs = new ArrayList<>();
-    @Nullable BridgeEndpoint endpoint;
-    int ups;
-
-    Node(ShmBridge bridge) {
-      this.bridge = bridge;
-      bridge.listener(this);
-    }
-
-    BridgeEndpoint endpoint() {
-      assertThat(endpoint).isNotNull();
-      return Objects.requireNonNull(endpoint);
-    }
-
-    ShmEndpoint page() {
-      return (ShmEndpoint) endpoint();
-    }
-
-    @Override
-    public void linkUp(BridgeEndpoint newborn) {
-      endpoint = newborn;
-      ups++;
-    }
-
-    @Override
-    public void linkDown(LinkDown why) {
-      endpoint = null;
-      downs.add(why);
-    }
   }
 }

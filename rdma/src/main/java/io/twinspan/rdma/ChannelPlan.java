@@ -1,7 +1,7 @@
 package io.twinspan.rdma;
 
+import io.twinspan.bridge.BridgeOptions;
 import io.twinspan.bridge.Contract;
-import io.twinspan.bridge.ShmOptions;
 import io.twinspan.bridge.Side;
 import io.twinspan.bridge.Window;
 import io.twinspan.rdma.ChannelSpec.Direction;
@@ -103,10 +103,11 @@ public final class ChannelPlan {
   /**
    * Makes a bridge's options fit this plan.
    *
+   * @param <T> the provider's options
    * @param options get the plan's contract and sizes
    * @return the same options
    */
-  public ShmOptions fit(ShmOptions options) {
+  public <T extends BridgeOptions<T>> T fit(T options) {
     return options
         .contract(contract())
         .windowBytes(windowBytes(options.side()))

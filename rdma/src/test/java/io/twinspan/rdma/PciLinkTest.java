@@ -139,10 +139,7 @@ class PciLinkTest {
 
   private Bridge bridge(Side side) {
     return new PciBridge(
-        new PciOptions(side, directory.resolve("bar"), new UUID(1, 2), SECRET)
-            .contract(PLAN.contract())
-            .windowBytes(PLAN.windowBytes(side))
-            .controlBytes(PLAN.controlBytes()));
+        PLAN.fit(new PciOptions(side, directory.resolve("bar"), new UUID(1, 2), SECRET)));
   }
 
   private void connectQueuePairs() {

@@ -87,10 +87,7 @@ final class BarPeerMain implements Agent, LinkListener {
     link =
         new Link(
             new PciBridge(
-                new PciOptions(side, bar, new UUID(1, 2), SECRET)
-                    .contract(PLAN.contract())
-                    .windowBytes(PLAN.windowBytes(side))
-                    .controlBytes(PLAN.controlBytes())
+                PLAN.fit(new PciOptions(side, bar, new UUID(1, 2), SECRET))
                     .silence(Duration.ofSeconds(3))),
             PLAN,
             SystemClock.INSTANCE);
