@@ -60,6 +60,7 @@ final class Connector {
   private final byte[] ownData = new byte[ChannelLayout.MAX_PRIVATE_BYTES];
   private int ownLength;
   private Phase phase = Phase.IDLE;
+  private boolean publishing;
   private long serial;
   private ConnectionTerms ownTerms = ConnectionTerms.NONE;
 
@@ -148,7 +149,7 @@ final class Connector {
 
   /** Whether this side has asked, and there is no answer yet. */
   boolean isAsking() {
-    return phase == Phase.ASKING;
+    return phase == Phase.ASKING && !publishing;
   }
 
   /** The attempt or connection that this side takes part in, or did last. */
@@ -257,7 +258,9 @@ final class Connector {
     SharedMemory.setLongRelease(peer, block + ChannelLayout.CM_WORD, serial << KIND_BITS);
     VarHandle.fullFence();
     if (kind == REQUEST || kind == ACCEPT) {
+      publishing = true; // there can be no answer to what is not yet asked
       receives.beginAttempt();
+      publishing = false;
       ownTerms = ownTerms.withFirstReceive(receives.first());
     }
     ownTerms.write(peer, block);

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.twinspan.concurrent.SharedMemory;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,6 +35,10 @@ final class PeerReceives {
   private long filled;
   private long published;
 
+  // Of receives that several queue pairs take: all before this one are filled, and which are after.
+  private long reached;
+  private final boolean[] isFilled;
+
   // The scatter list of the receive that was looked at last.
   private int entries;
   private final int[] keys = new int[ChannelLayout.MAX_SGE];
@@ -53,6 +58,7 @@ final class PeerReceives {
     this.block = block;
     this.depth = depth;
     mask = depth - 1;
+    isFilled = new boolean[owner == null ? depth : 0];
     fills = block + ChannelLayout.fills(depth);
   }
 
@@ -62,6 +68,8 @@ final class PeerReceives {
     posted = first;
     filled = first;
     published = first;
+    reached = first;
+    Arrays.fill(isFilled, false);
   }
 
   /** How many receives were ever taken. */
@@ -150,6 +158,14 @@ final class PeerReceives {
     return count - index > 0;
   }
 
+  /**
+   * Whether the peer, which takes fills in their order, can take that one: no earlier one is still
+   * missing. A queue pair's own are never stored but in their order.
+   */
+  boolean isReached(long index) {
+    return owner != null || index < reached;
+  }
+
   /** Reads where the first buffer of that receive is; for who does not send with the fill. */
   void locate() {
     long entry = block + ChannelLayout.RECEIVES + (taken & mask) * ChannelLayout.SGE_BYTES;
@@ -211,5 +227,16 @@ final class PeerReceives {
     SharedMemory.setLongRelease(channel.remoteControl(), entry, word);
     filled = slot.receiveIndex + 1;
     slot.filled = true;
+    if (owner == null) {
+      reach(slot.receiveIndex);
+    }
+  }
+
+  private void reach(long index) {
+    isFilled[(int) index & mask] = true;
+    for (int i = (int) reached & mask; reached < taken && isFilled[i]; i = (int) reached & mask) {
+      isFilled[i] = false;
+      reached++;
+    }
   }
 }

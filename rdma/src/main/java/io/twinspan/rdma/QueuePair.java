@@ -44,6 +44,10 @@ public final class QueuePair {
   private QpState state = QpState.RESET;
   private QpAttributes attributes = QpAttributes.DEFAULTS;
   private @Nullable ConnectPolicy policy;
+
+  /** What the partner connected with; when it ends the connection, the connector reads others. */
+  private ConnectionTerms partnerTerms = ConnectionTerms.NONE;
+
   private long connectDeadlineNs = NEVER;
   private boolean draining;
   private boolean ending;
@@ -411,7 +415,7 @@ public final class QueuePair {
     int retries = attributes.rnrRetry();
     return retries == QpAttributes.RNR_FOR_EVER
         ? NEVER
-        : sinceNs + retries * 1000L * connector.peerTerms().rnrTimerUs();
+        : sinceNs + retries * 1000L * partnerTerms.rnrTimerUs();
   }
 
   boolean isConnected() {
@@ -471,7 +475,7 @@ public final class QueuePair {
 
   /** How many reads and atomic operations of this side may be outstanding. */
   int readsAndAtomics() {
-    return Math.min(attributes.maxRdAtomic(), connector.peerTerms().maxDestRdAtomic());
+    return Math.min(attributes.maxRdAtomic(), partnerTerms.maxDestRdAtomic());
   }
 
   /** A request has failed, and its completion says why. */
@@ -599,7 +603,8 @@ public final class QueuePair {
     connectDeadlineNs = NEVER;
     hasHeard = false;
     state = state.transition(QpState.RTR);
-    sendQueue.connected(connector.peerTerms(), connector.serial());
+    partnerTerms = connector.peerTerms();
+    sendQueue.connected(partnerTerms, connector.serial());
     responder.begin();
     state = state.transition(QpState.RTS);
     events.add(this, CmEvent.ESTABLISHED, connector.peerData());

@@ -220,8 +220,8 @@ final class SendQueue implements TransferOwner {
       slot.status = statusOf(dmaStatus, slot.operation);
       failing = true;
       failure = "the engine says 0x%x".formatted(dmaStatus);
-    } else if (slot.operation.takesReceive) {
-      receives.fill(slot);
+    } else if (slot.operation.takesReceive && !failing) {
+      receives.fill(slot); // after a failure no message may arrive: one before it would be missing
     }
     stored++;
     awaited = true;
@@ -566,16 +566,21 @@ final class SendQueue implements TransferOwner {
 
   /**
    * Whether it is not known yet what becomes of a stored request: it waits for an answer; or the
-   * peer has taken the right to its buffer back, and did not say yet whether it had seen it before.
-   * If it had not, it ends the connection as soon as it sees the message.
+   * peer can't see it before a shared receive that another queue pair has yet to fill; or the peer
+   * has taken the right to its buffer back, and did not say yet whether it had seen it before. If
+   * it had not, it ends the connection as soon as it sees the message.
    */
   private boolean isPending(SendSlot slot, boolean stands) {
-    return isUnanswered(slot)
-        || (stands
-            && slot.operation.isSend
-            && slot.status == WcStatus.SUCCESS
-            && isWithdrawn(slot)
-            && !receives.peerTook(slot.receiveIndex));
+    if (slot.operation.isAnswered) {
+      return isUnanswered(slot);
+    }
+    return stands
+        && slot.operation.takesReceive
+        && slot.status == WcStatus.SUCCESS
+        && (!receives.isReached(slot.receiveIndex)
+            || (slot.operation.isSend
+                && isWithdrawn(slot)
+                && !receives.peerTook(slot.receiveIndex)));
   }
 
   /** Whether a stored request waits for the peer's answer. */

@@ -101,6 +101,25 @@ class ReadAndAtomicTest {
   }
 
   @Test
+  void aReadThatIsPostedWhenThePartnerHasEndedTheConnectionIsFlushed() {
+    MemoryRegion inbox = b.channel().register(2, b.channel().allocate(64), Access.LOCAL_WRITE);
+    assertThat(b.qp().postReceive(1, inbox, 0, 64)).isEqualTo(QueuePair.OK);
+    MemorySegment word = MemorySegment.ofArray(new long[] {7});
+    assertThat(a.qp().postSend(request.send(1).inline(word, 0, 8))).isEqualTo(QueuePair.OK);
+    int _ = pair.b.link.doWork();
+    b.qp().disconnect();
+    request.write(2, remote.rkey(), 0).sge(sink.lkey(), 0, 8);
+    assertThat(a.qp().postSend(request)).isEqualTo(QueuePair.OK);
+    assertThat(a.next().isSuccess()).as("b has taken it before the end").isTrue();
+    request.read(3, remote.rkey(), 0).sge(sink.lkey(), 0, 8);
+    assertThat(a.qp().postSend(request)).isEqualTo(QueuePair.OK);
+    pair.run(2);
+    assertThat(a.next().wrId()).isEqualTo(2);
+    assertThat(a.next().wrId()).isEqualTo(3);
+    assertThat(a.completion().status()).isEqualTo(WcStatus.WR_FLUSH_ERR);
+  }
+
+  @Test
   void atomicsReturnWhatWasThere() {
     remote.segment().set(JAVA_LONG, 16, 40);
     assertThat(

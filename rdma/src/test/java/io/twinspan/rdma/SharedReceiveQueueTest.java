@@ -21,6 +21,10 @@ class SharedReceiveQueueTest {
   private static final int PAIRS = 3;
   private static final int DEPTH = 16;
   private static final int BUFFER = 4096;
+
+  /** More than the link copies in one round. */
+  private static final int LARGE = 512 << 10;
+
   private static final ChannelPlan PLAN =
       new ChannelPlan(
           List.of(
@@ -203,6 +207,84 @@ class SharedReceiveQueueTest {
     }
     assertThat(shared.postReceive(1, inbox, 0, 8)).isEqualTo(QueuePair.BAD_STATE);
     assertThat(pair.b.link.isUp()).isTrue();
+  }
+
+  @Test
+  void noMessageIsToldSuccessfulThatThePeerCantSeeBehindAnotherQueuePairsLongOne() {
+    MemoryRegion large = largeInbox();
+    MemorySegment text = MemorySegment.ofArray(new long[] {7});
+    assertThat(shared.postReceive(0, large, 0, LARGE)).isEqualTo(QueuePair.OK);
+    post(1);
+    assertThat(a.get(0).postSend(request.send(10).sge(largeSource().lkey(), 0, LARGE)))
+        .isEqualTo(QueuePair.OK);
+    assertThat(a.get(1).postSend(request.send(11).inline(text, 0, 8))).isEqualTo(QueuePair.OK);
+    int _ = pair.a.link.doWork();
+    assertThat(sent.size()).as("the long one is under way").isZero();
+    b.get(1).disconnect();
+    pair.run(6);
+
+    assertThat(statuses(sent)).containsExactlyInAnyOrder("10 SUCCESS", "11 RETRY_EXC_ERR");
+    assertThat(statuses(received)).containsExactly("0 SUCCESS", "1 WR_FLUSH_ERR");
+  }
+
+  @Test
+  void noMessageArrivesAfterOneOfTheSameQueuePairThatFailedInTheEngine() {
+    MemoryRegion large = largeInbox();
+    post(1);
+    post(2);
+    WorkRequest write = request.writeWithImmediate(10, large.rkey(), 0, 5);
+    assertThat(a.get(0).postSend(write.sge(largeSource().lkey(), 0, LARGE)))
+        .isEqualTo(QueuePair.OK);
+    assertThat(a.get(0).postSend(request.send(11).sge(source.lkey(), 0, BUFFER)))
+        .isEqualTo(QueuePair.OK);
+    large.close();
+    pair.run(6);
+
+    assertThat(statuses(sent)).containsExactly("10 REM_ACCESS_ERR", "11 WR_FLUSH_ERR");
+    assertThat(statuses(received)).containsExactly("1 WR_FLUSH_ERR", "2 WR_FLUSH_ERR");
+  }
+
+  @Test
+  void aFillThatNamesAnAttemptBeforeItIsMadeConnectsNobodyTwice() {
+    post(0);
+    a.get(0).reset();
+    pair.run(2);
+    b.get(0).reset().init().connect();
+    pair.run(1);
+    ChannelSpec spec = PLAN.channels().getFirst();
+    MemorySegment toB = pair.a.link.channel(0).remoteControl();
+    MemorySegment toA = pair.b.link.channel(0).remoteControl();
+    long block = ChannelLayout.queuePair(spec, 0);
+    long serial = (toA.get(JAVA_LONG, block + ChannelLayout.CM_WORD) >>> Byte.SIZE) + 1;
+    int detail = ChannelLayout.fillDetail(8, ChannelLayout.attemptOf(serial));
+    int flags = ChannelLayout.FLAG_EAGER;
+    toB.set(
+        JAVA_LONG,
+        ChannelLayout.SHARED_RECEIVES + ChannelLayout.fills(DEPTH),
+        ChannelLayout.word(0, ChannelLayout.OPCODE_SEND, 0, flags, detail));
+    toB.set(JAVA_LONG, block + ChannelLayout.CM_WORD, serial << Byte.SIZE | 1); // it asks
+
+    pair.run(2);
+    assertThat(pair.b.link.isUp()).isTrue();
+    assertThat(b.get(1).state()).isEqualTo(QpState.RTS);
+    assertThat(statuses(received)).containsExactly("0 WR_FLUSH_ERR");
+  }
+
+  private MemoryRegion largeInbox() {
+    Channel of = pair.b.link.channel(0);
+    return of.register(1, of.allocate(LARGE), Access.LOCAL_WRITE, Access.REMOTE_WRITE);
+  }
+
+  private MemoryRegion largeSource() {
+    return pair.a.link.protectionDomain().register(Arena.ofAuto().allocate(LARGE, 64));
+  }
+
+  private List<String> statuses(CompletionQueue queue) {
+    List<String> all = new ArrayList<>();
+    while (queue.poll(completion)) {
+      all.add(completion.wrId() + " " + completion.status());
+    }
+    return all;
   }
 
   private void post(long id) {
