@@ -20,6 +20,9 @@ final class MixCells {
 
     final ArrayDeque<Long> pending = new ArrayDeque<>();
 
+    /** How many reads of it are outstanding. */
+    int readers;
+
     /** Takes the oldest outstanding write, which must be this one. */
     boolean takes(long stamp) {
       return !pending.isEmpty() && pending.remove() == stamp;
@@ -54,6 +57,26 @@ final class MixCells {
       cell.candidates.clear();
       cell.candidates.add(MixPattern.ZEROES);
     }
+  }
+
+  /**
+   * A read is posted, which sees what was written before.
+   *
+   * @return the stamp whose bytes it must bring; {@link #UNSETTLED} if that is not known
+   */
+  long reads(int cell) {
+    Cell it = cells[cell];
+    it.readers++;
+    return it.pending.isEmpty() ? settled(cell) : it.pending.getLast();
+  }
+
+  void hasRead(int cell) {
+    cells[cell].readers--;
+  }
+
+  /** Whether a write would have to wait for a read, which else may bring new bytes. */
+  boolean isRead(int cell) {
+    return cells[cell].readers > 0;
   }
 
   void posted(int cell, long stamp) {

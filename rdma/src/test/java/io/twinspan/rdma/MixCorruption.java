@@ -25,21 +25,24 @@ final class MixCorruption {
   void strike() {
     Channel channel = link.channel(random.nextInt(link.plan().channels().size()));
     MemorySegment control = channel.remoteControl();
+    if (!channel.isUp()) {
+      return;
+    }
     for (int i = random.nextInt(4); i > 0; i--) {
-      overwrite(control);
+      overwrite(control, channel.spec());
     }
     MemorySegment data = channel.segment();
     data.set(JAVA_BYTE, random.nextLong(data.byteSize()), (byte) random.nextInt());
   }
 
-  private void overwrite(MemorySegment control) {
+  private void overwrite(MemorySegment control, ChannelSpec spec) {
     long offset = random.nextLong(control.byteSize() / LINE_BYTES) * LINE_BYTES;
     if (random.nextInt(3) == 0) {
       offset = random.nextLong(control.byteSize() / Long.BYTES) * Long.BYTES;
     }
     if (random.nextInt(4) == 0) { // what is read most: connection words and counts
       offset = random.nextLong(ChannelLayout.RECEIVE_BLOCK / Long.BYTES) * Long.BYTES;
-      offset += ChannelLayout.queuePair(MixShape.plan().channels().getFirst(), 0);
+      offset += ChannelLayout.queuePair(spec, random.nextInt(spec.queuePairs()));
     }
     long old = control.get(JAVA_LONG, offset);
     long other = random.nextLong(control.byteSize() / Long.BYTES) * Long.BYTES;

@@ -66,7 +66,7 @@ final class MixDirector implements AutoCloseable {
     awaitTraffic();
     while (System.nanoTime() - startNs < duration.toNanos()) {
       pause(random.nextInt(300));
-      switch (random.nextInt(12)) {
+      switch (random.nextInt(14)) {
         case 0 -> kill();
         case 1, 2 -> stop(1 + random.nextInt(100));
         case 3 -> stop(400 + random.nextInt(1200));
@@ -74,6 +74,8 @@ final class MixDirector implements AutoCloseable {
         case 5 -> ask("fail");
         case 6 -> tell("nap " + (1 + random.nextInt(random.nextInt(4) == 0 ? 1500 : 100)));
         case 7, 8 -> corrupt();
+        case 9 -> tell("channel");
+        case 10 -> ask("channel");
         default -> awaitTraffic();
       }
     }

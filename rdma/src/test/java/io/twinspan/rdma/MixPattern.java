@@ -42,7 +42,12 @@ final class MixPattern {
 
   /** Where the bytes are first not those of the stamp; -1 if all are. */
   static int mismatch(MemorySegment segment, long offset, int length, long stamp) {
-    long from = place(stamp);
+    return mismatch(segment, offset, length, stamp, 0);
+  }
+
+  /** As {@link #mismatch(MemorySegment, long, int, long)}, from some byte of the stamp's on. */
+  static int mismatch(MemorySegment segment, long offset, int length, long stamp, int start) {
+    long from = place(stamp) + start;
     return (int)
         MemorySegment.mismatch(segment, offset, offset + length, bytes(stamp), from, from + length);
   }

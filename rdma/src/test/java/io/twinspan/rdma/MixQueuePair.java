@@ -1,25 +1,18 @@
 package io.twinspan.rdma;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 import io.twinspan.rdma.MixGreeting.Cause;
-import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.Arrays;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One queue pair of the mixer over all its connections, and the memory that it offers its partner.
+ * One queue pair of the mixer over all its connections.
  *
  * <pre>
  *   RESTING -> ASKED_FOR or ASKING -> OPEN -> OVER -> RESTING     from anywhere with the link: OVER
  * </pre>
  */
-final class MixQueuePair {
+final class MixQueuePair implements MixFlow {
   private static final long MS = 1_000_000;
   private static final long PATIENCE_NS = 40_000 * MS;
 
@@ -43,21 +36,16 @@ final class MixQueuePair {
   private final MixTrace trace = new MixTrace();
   private final MixRequester requester;
   private final MixReceiver receiver;
-  private final MemorySegment[] memory = new MemorySegment[MixShape.SLOTS_PER_QUEUE_PAIR];
-  private final @Nullable MemoryRegion[] regions =
-      new @Nullable MemoryRegion[MixShape.SLOTS_PER_QUEUE_PAIR];
-
-  /** By key of a stamp region that was taken back: the least stamp that was then visible. */
-  private final Map<Long, Long> visible = new HashMap<>();
+  private final MixRegions regions;
 
   private Phase phase = Phase.RESTING;
   private long wakeNs;
   private long endNs;
-  private long churnNs;
   private long sinceNs;
   private boolean wasAsked;
   private boolean tainted;
   private boolean ending;
+  private boolean isDrained;
   private boolean overSeen;
   private int connections;
   private long epoch;
@@ -74,35 +62,54 @@ final class MixQueuePair {
   private int lastMessages;
   private int lastReceived;
   private boolean receiveRevoked;
+  private boolean wentDown;
   private long peerEpoch;
 
+  /**
+   * One queue pair.
+   *
+   * @param shared the receives that it shares with others; null if it has its own
+   */
   MixQueuePair(
-      MixSide side, Channel channel, int index, CompletionQueue sends, CompletionQueue receives) {
+      MixSide side,
+      Channel channel,
+      int index,
+      CompletionQueue sends,
+      CompletionQueue receives,
+      @Nullable MixSharedReceives shared) {
     this.side = side;
     this.channel = channel;
     this.index = index;
     random = new Random(side.random().nextLong());
-    qp = channel.createQueuePair(index, sends, receives);
+    qp =
+        shared == null
+            ? channel.createQueuePair(index, sends, receives)
+            : channel.createQueuePair(index, sends, receives, shared.queue());
     shape = MixShape.of(channel.id());
-    int depth = channel.spec().receiveDepth();
-    memory[MixShape.RECEIVES] = channel.allocate((long) depth * shape.messageBytes());
-    memory[MixShape.CELLS] = channel.allocate(shape.cellsBytes(depth));
-    memory[MixShape.STAMP] = channel.allocate(shape.stampBytes(index));
-    memory[MixShape.CLOSED] = channel.allocate(MixShape.CLOSED_BYTES);
-    requester = new MixRequester(this, shape, random);
-    receiver = new MixReceiver(this, shape, memory[MixShape.RECEIVES], memory[MixShape.CELLS]);
+    regions = new MixRegions(side, channel, index, shape, random);
+    requester = new MixRequester(this);
+    MixReceives taken =
+        shared == null
+            ? new MixReceives(qp, shape.messageBytes(), regions.memory(MixShape.RECEIVES))
+            : shared.receives();
+    receiver = new MixReceiver(this, taken, shared != null, regions.memory(MixShape.CELLS));
   }
 
-  Channel channel() {
-    return channel;
-  }
-
-  QueuePair qp() {
+  @Override
+  public QueuePair qp() {
     return qp;
   }
 
   int index() {
     return index;
+  }
+
+  MixShape shape() {
+    return shape;
+  }
+
+  Random random() {
+    return random;
   }
 
   MixSide side() {
@@ -113,11 +120,17 @@ final class MixQueuePair {
     return trace;
   }
 
-  boolean isOpen() {
-    return phase == Phase.OPEN || phase == Phase.OVER;
+  MixRegions regions() {
+    return regions;
   }
 
-  boolean isConnected() {
+  /** Whether the link or channel went down during this connection, or attempt to make one. */
+  boolean isDown() {
+    return wentDown;
+  }
+
+  @Override
+  public boolean isConnected() {
     return phase == Phase.OPEN && !ending;
   }
 
@@ -126,19 +139,10 @@ final class MixQueuePair {
     return tainted;
   }
 
-  @Nullable MemoryRegion region(int kind) {
-    return regions[kind];
-  }
-
-  /** The partner's region of a kind. */
-  RemoteRegion remote(int kind) {
-    return channel.remoteRegion(slot(kind));
-  }
-
   /** Notes that the partner's receives are gone, which it may only do with the link. */
   boolean isReceiveRevoked() {
     receiveRevoked = true;
-    return !remote(MixShape.RECEIVES).isValid();
+    return !regions.remote(MixShape.RECEIVES).isValid();
   }
 
   void progress() {
@@ -146,40 +150,44 @@ final class MixQueuePair {
     side.progress();
   }
 
-  void requestCompletion(WorkCompletion wc) {
+  @Override
+  public void requestCompletion(WorkCompletion wc) {
     requester.completion(wc);
   }
 
-  void receiveCompletion(WorkCompletion wc) {
+  @Override
+  public void receiveCompletion(WorkCompletion wc) {
     receiver.completion(wc);
   }
 
   // --- what the link tells
 
-  /** The link, or only the channel, can be used. */
-  void up() {
+  @Override
+  public void up() {
     trace.add("up", side.life(), 0);
-    for (int kind = 0; kind < regions.length; kind++) {
-      register(kind);
-    }
+    regions.up();
     wasAsked = false;
     sinceNs = System.nanoTime();
   }
 
-  /** The link, or only the channel, can't be used any more. */
-  void down() {
+  @Override
+  public void down() {
     trace.add("down", side.life(), 0);
     requester.knowsWhy();
-    if (regions[MixShape.STAMP] != null) {
-      noteVisible(regions[MixShape.STAMP]);
-    }
-    Arrays.fill(regions, null);
+    regions.down();
+    wentDown = true;
     if (phase != Phase.RESTING) {
       over();
     }
   }
 
-  void event(CmEvent event) {
+  @Override
+  public void drained() {
+    isDrained = true;
+  }
+
+  @Override
+  public void event(CmEvent event) {
     trace.add(event.name(), phase.name().charAt(0), 0);
     switch (event) {
       case CONNECT_REQUEST -> wasAsked = true;
@@ -202,16 +210,18 @@ final class MixQueuePair {
     }
   }
 
-  void taint() {
+  @Override
+  public void taint() {
     tainted = true;
-    requester.cells().forget();
+    requester.forget();
     requester.forgetStamps();
-    visible.clear();
+    regions.taint();
   }
 
   // --- the life of a connection
 
-  int step(long nowNs) {
+  @Override
+  public int step(long nowNs) {
     QpState state = qp.state();
     boolean connected = state == QpState.RTS || state == QpState.SQD;
     if (phase == Phase.OPEN && !connected) {
@@ -226,7 +236,10 @@ final class MixQueuePair {
       MixViolation.require(
           nowNs - sinceNs < PATIENCE_NS, "nothing happens for 40 s in phase %s, %s", phase, state);
     }
-    churn(nowNs);
+    if (channel.isUp() && regions.churn(nowNs)) {
+      trace.add("took back", 0, 0);
+      requester.knowsWhy();
+    }
     return switch (phase) {
       case RESTING -> channel.isUp() && nowNs >= wakeNs ? begin() : 0;
       case ASKED_FOR -> letAsk(nowNs);
@@ -236,19 +249,25 @@ final class MixQueuePair {
     };
   }
 
-  long nextDeadlineNs() {
+  @Override
+  public long nextDeadlineNs() {
     if (!channel.isUp()) {
       return Long.MAX_VALUE;
     }
-    return phase == Phase.ASKING ? churnNs : Math.min(wakeNs, churnNs);
+    return phase == Phase.ASKING
+        ? regions.nextDeadlineNs()
+        : Math.min(wakeNs, regions.nextDeadlineNs());
   }
 
   private int begin() {
     if (lastTainted) {
-      requester.cells().forget();
+      requester.forget();
     }
     qp.modify(QpState.RESET);
-    QpAttributes patient = QpAttributes.DEFAULTS.withMinRnrTimer(Duration.ofMillis(2));
+    QpAttributes patient =
+        QpAttributes.DEFAULTS
+            .withMinRnrTimer(Duration.ofMillis(2))
+            .withReadsAndAtomics(readsAndAtomics(), readsAndAtomics());
     qp.modify(QpState.INIT, patient);
     connections++;
     life = side.life();
@@ -257,6 +276,7 @@ final class MixQueuePair {
     ending = false;
     overSeen = false;
     receiveRevoked = false;
+    wentDown = false;
     requester.begin(epoch);
     receiver.begin();
     sinceNs = System.nanoTime();
@@ -267,6 +287,10 @@ final class MixQueuePair {
       connect();
     }
     return 1;
+  }
+
+  private int readsAndAtomics() {
+    return 1 + random.nextInt(QpAttributes.MAX_RD_ATOMIC);
   }
 
   private void connect() {
@@ -300,14 +324,15 @@ final class MixQueuePair {
   }
 
   private byte[] greeting() {
+    MixRequests requests = requester.requests();
     return new MixGreeting(
             epoch,
             side.incarnation(),
             (int) lastPeerEpoch,
             lastReceived,
             lastCause,
-            requester.leftAlone(),
-            requester.cells().settled(requester.leftAlone()),
+            requests.leftAlone(),
+            requests.cells().settled(requests.leftAlone()),
             requester.stampKeys(),
             requester.stamps())
         .encode();
@@ -331,24 +356,13 @@ final class MixQueuePair {
     receiver.established(peerEpoch);
     if (greeting.incarnation() != peerIncarnation) {
       if (peerIncarnation != 0) { // else this process may be the younger one
-        requester.cells().begin();
+        requester.beginMemory();
       }
       peerIncarnation = greeting.incarnation();
     } else if (!lastTainted && lastEpoch != 0 && greeting.previous() == (int) lastEpoch) {
       compare(greeting);
     }
-    for (int i = 0; i < MixGreeting.REPORTS; i++) {
-      Long seen = visible.get(greeting.stampKeys()[i]);
-      if (seen != null) {
-        side.tally().count("revocations checked");
-        MixViolation.require(
-            greeting.stamps()[i] <= seen,
-            "stamp %d was successful, but only %d visible when region %x was taken back",
-            greeting.stamps()[i],
-            seen,
-            greeting.stampKeys()[i]);
-      }
-    }
+    regions.checkStamps(greeting.stampKeys(), greeting.stamps());
   }
 
   /** What the partner says of the connection before, and what was known here. */
@@ -361,14 +375,7 @@ final class MixQueuePair {
         greeting.received());
     side.tally().count("deliveries checked");
     if (greeting.cellStamp() != MixCells.UNSETTLED) {
-      side.tally().count("cells checked");
-      int cell = greeting.cell();
-      int length = shape.cells().get(cell);
-      long stamp = greeting.cellStamp();
-      MemorySegment cells = memory[MixShape.CELLS];
-      int at = MixPattern.mismatch(cells, shape.cellOffset(cell), length, stamp);
-      MixViolation.require(
-          at < 0, "cell %d of %d bytes is not what was written last, at %d", cell, length, at);
+      regions.checkCell(greeting.cell(), greeting.cellStamp());
     }
     if (lastLife == side.life()) {
       MixViolation.require(
@@ -400,7 +407,7 @@ final class MixQueuePair {
     lastTainted = tainted;
     lastCause = tainted ? Cause.KNOWN : requester.cause();
     lastDelivered = requester.delivered();
-    lastMessages = requester.messages();
+    lastMessages = requester.requests().messages();
     lastReceived = receiver.received();
     trace.add("over " + lastCause, lastDelivered, lastReceived);
     peerEpoch = 0;
@@ -419,9 +426,13 @@ final class MixQueuePair {
       return done;
     }
     if (qp.state() == QpState.SQD) {
-      qp.modify(QpState.RTS);
-    } else if (random.nextInt(500) == 0) {
+      return drain();
+    }
+    if (random.nextInt(500) == 0) {
       side.tally().count("drains");
+      trace.add("drain", 0, 0);
+      requester.drains();
+      isDrained = false;
       qp.modify(QpState.SQD);
       rest(3);
       return 1;
@@ -444,6 +455,19 @@ final class MixQueuePair {
     return done;
   }
 
+  /** In SQD: what is posted must wait, and what was begun must end. */
+  private int drain() {
+    if (isDrained && random.nextInt(4) == 0) {
+      side.tally().count("drained");
+      trace.add("drained", 0, 0);
+      qp.modify(QpState.RTS);
+    } else if (random.nextBoolean()) {
+      boolean _ = requester.post();
+    }
+    rest(1);
+    return 1;
+  }
+
   private void end() {
     ending = true;
     switch (random.nextInt(8)) {
@@ -461,80 +485,6 @@ final class MixQueuePair {
       }
       default -> ending = requester.err();
     }
-  }
-
-  // --- regions
-
-  /** Takes a region back in the middle of the traffic, and grants it anew. */
-  private void churn(long nowNs) {
-    if (nowNs < churnNs || !channel.isUp()) {
-      return;
-    }
-    int kind = random.nextInt(4) == 0 ? MixShape.CELLS : MixShape.STAMP;
-    MemoryRegion region = regions[kind];
-    if (region == null) {
-      register(MixShape.CELLS);
-      register(MixShape.STAMP);
-    } else {
-      trace.add("take back", kind, region.rkey());
-      region.close();
-      side.tally().count("taken back");
-      if (kind == MixShape.STAMP) {
-        noteVisible(region);
-      }
-      regions[kind] = null;
-      requester.knowsWhy();
-      if (random.nextBoolean()) {
-        register(kind);
-      }
-    }
-    boolean gap = regions[MixShape.CELLS] == null || regions[MixShape.STAMP] == null;
-    churnNs = nowNs + (gap ? random.nextInt(4) : 50 + random.nextInt(1500)) * MS;
-    checkGaps();
-  }
-
-  private void register(int kind) {
-    if (regions[kind] == null) {
-      Access[] access =
-          switch (kind) {
-            case MixShape.RECEIVES, MixShape.CLOSED -> new Access[] {Access.LOCAL_WRITE};
-            default ->
-                new Access[] {
-                  Access.LOCAL_WRITE, Access.REMOTE_WRITE, Access.REMOTE_READ, Access.REMOTE_ATOMIC
-                };
-          };
-      regions[kind] = channel.register(slot(kind), memory[kind], access);
-    }
-  }
-
-  private void noteVisible(@Nullable MemoryRegion region) {
-    if (region == null || side.isTainted()) {
-      return;
-    }
-    long least = Long.MAX_VALUE;
-    MemorySegment stamps = memory[MixShape.STAMP];
-    for (long i = 0; i < shape.stampBytes(index); i += MixShape.STAMP_STRIDE) {
-      least = Math.min(least, stamps.get(JAVA_LONG, i));
-    }
-    visible.put(side.regionName(region.rkey()), least);
-  }
-
-  /** Between the cells nobody writes. */
-  private void checkGaps() {
-    if (side.wasTainted()) {
-      return;
-    }
-    for (int cell = 0; cell < shape.cells().size(); cell++) {
-      long gap = (long) shape.cellOffset(cell) - MixShape.GAP;
-      for (int i = 0; i < MixShape.GAP; i++) {
-        MixViolation.require(
-            memory[MixShape.CELLS].get(JAVA_BYTE, gap + i) == 0, "bytes beside cell %d", cell);
-      }
-    }
-  }
-
-  private int slot(int kind) {
-    return index * MixShape.SLOTS_PER_QUEUE_PAIR + kind;
   }
 
   private void rest(int mostMs) {

@@ -1,34 +1,38 @@
 package io.twinspan.rdma;
 
+import io.twinspan.rdma.MixMessage.Kind;
 import java.lang.foreign.MemorySegment;
 
-/**
- * The receiving half of a queue pair: knows which message comes next, and what is in it. Receives
- * complete in the order in which they were posted, and each exactly once.
- */
+/** The receiving half of a queue pair: knows which message comes next, and what is in it. */
 final class MixReceiver {
-  private static final long RECEIVE = 1L << 62;
-  private static final int NUMBER_SHIFT = 40;
+  /** No epoch: ESTABLISHED was not told, or is dropped because the link went down before. */
+  private static final long NOBODY = 0;
 
   private final MixQueuePair owner;
   private final MixShape shape;
-  private final int depth;
-  private final MemorySegment buffers;
+  private final MixReceives receives;
+  private final boolean shared;
+  private final int places;
   private final MemorySegment announcements;
-  private long posted;
-  private long completed;
   private int expected;
   private long peerEpoch;
   private boolean starving;
   private boolean failed;
 
+  /**
+   * The receiver of a queue pair.
+   *
+   * @param shared whether others take from the receives as well
+   * @param announcements where writes with immediate go
+   */
   MixReceiver(
-      MixQueuePair owner, MixShape shape, MemorySegment buffers, MemorySegment announcements) {
+      MixQueuePair owner, MixReceives receives, boolean shared, MemorySegment announcements) {
     this.owner = owner;
-    this.shape = shape;
-    this.buffers = buffers;
+    this.receives = receives;
+    this.shared = shared;
     this.announcements = announcements;
-    depth = owner.qp().channel().spec().receiveDepth();
+    shape = owner.shape();
+    places = MixShape.places(owner.channel().spec());
   }
 
   /** How many messages of the present connection have come. */
@@ -36,17 +40,18 @@ final class MixReceiver {
     return expected;
   }
 
-  /** Whether nothing is outstanding. */
+  /** Whether nothing is outstanding that ends with the connection. */
   boolean isDrained() {
-    return completed == posted;
+    return shared || receives.isDrained();
   }
 
   /** A connection is going to be made. */
   void begin() {
     expected = 0;
+    peerEpoch = NOBODY;
     starving = false;
     failed = false;
-    post(depth);
+    int _ = post(receives.depth());
   }
 
   void established(long epoch) {
@@ -55,32 +60,19 @@ final class MixReceiver {
 
   /** Posts receives for those that came. */
   int post(int most) {
-    MemoryRegion region = owner.region(MixShape.RECEIVES);
-    int done = 0;
-    while (!starving && done < most && posted - completed < depth && region != null) {
-      long id = RECEIVE | (long) owner.qp().number() << NUMBER_SHIFT | posted;
-      long offset = posted % depth * shape.messageBytes();
-      int result = owner.qp().postReceive(id, region, offset, shape.messageBytes());
-      MixViolation.require(result == QueuePair.OK, "a receive was not taken: %d", result);
-      posted++;
-      done++;
-    }
-    return done;
+    boolean mine = !shared && !starving;
+    return mine ? receives.post(most, owner.regions().own(MixShape.RECEIVES), false) : 0;
   }
 
   void completion(WorkCompletion wc) {
-    long id = RECEIVE | (long) owner.qp().number() << NUMBER_SHIFT | completed;
-    MixViolation.require(
-        completed < posted && wc.wrId() == id, "receive %x completes, not %x", wc.wrId(), id);
-    long buffer = completed % depth * shape.messageBytes();
-    completed++;
+    long receive = receives.take(wc.wrId());
     if (!failed) {
       owner.trace().add("recv " + wc.status(), expected, wc.byteLength());
     }
     if (!wc.isSuccess()) {
       boolean allowed = wc.status() == WcStatus.WR_FLUSH_ERR || owner.side().isTainted();
       MixViolation.require(allowed, "a receive failed with %s", wc.status());
-      failed = true;
+      failed = !shared; // what a failed connection had taken comes back during the next one
       return;
     }
     MixViolation.require(!failed, "a receive succeeded after another had failed");
@@ -92,36 +84,51 @@ final class MixReceiver {
           shape.messageBytes());
     }
     owner.side().tally().count("received");
-    if (!owner.isTainted()) {
-      check(wc, buffer);
+    if (peerEpoch == NOBODY) {
+      MixViolation.require(
+          owner.isTainted() || owner.isDown(), "a message came before the connection was told");
+    } else if (!owner.isTainted()) {
+      check(wc, receive);
+    }
+    if (wc.withInvalidate()) {
+      owner.regions().invalidated(wc.invalidatedKey());
     }
     expected++;
   }
 
-  private void check(WorkCompletion wc, long buffer) {
-    MixViolation.require(owner.isOpen(), "a message came before the connection was told");
+  private void check(WorkCompletion wc, long receive) {
     if (wc.opcode() == WcOpcode.RECV && wc.byteLength() == 0) {
       starving = true;
       return;
     }
     MixMessage message = MixMessage.of(shape, peerEpoch, expected);
-    WcOpcode opcode = message.announced() ? WcOpcode.RECV_RDMA_WITH_IMM : WcOpcode.RECV;
+    boolean announced = message.isAnnounced();
+    boolean same =
+        wc.opcode() == (announced ? WcOpcode.RECV_RDMA_WITH_IMM : WcOpcode.RECV)
+            && wc.byteLength() == message.length()
+            && wc.withImmediate() == message.hasImmediate()
+            && wc.withInvalidate() == (message.kind() == Kind.SEND_WITH_INVALIDATE)
+            && wc.isSolicited() == message.solicited()
+            && (!message.hasImmediate() || wc.immediate() == MixMessage.immediate(expected));
     MixViolation.require(
-        wc.opcode() == opcode && wc.byteLength() == message.length(),
-        "message %d is %s of %d bytes, not %s",
+        same,
+        "message %d is %s of %d bytes, immediate %s %x, invalidates %s, solicited %s, not %s",
         expected,
         wc.opcode(),
         wc.byteLength(),
+        wc.withImmediate(),
+        wc.immediate(),
+        wc.withInvalidate(),
+        wc.isSolicited(),
         message);
-    MemorySegment memory = message.announced() ? announcements : buffers;
-    long offset = message.announced() ? shape.announcedOffset(expected % depth) : buffer;
-    int at = MixPattern.mismatch(memory, offset, message.length(), message.stamp());
+    int at =
+        announced
+            ? MixPattern.mismatch(
+                announcements,
+                shape.announcedOffset(expected % places),
+                message.length(),
+                message.stamp())
+            : receives.mismatch(receive, message.length(), message.stamp());
     MixViolation.require(at < 0, "message %d, %s, differs at %d", expected, message, at);
-    if (wc.withImmediate()) {
-      MixViolation.require(
-          wc.immediate() == MixMessage.immediate(expected), "message %d: immediate", expected);
-    }
-    MixViolation.require(
-        wc.withImmediate() || !message.announced(), "message %d has no immediate", expected);
   }
 }

@@ -1,82 +1,33 @@
 package io.twinspan.rdma;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 import io.twinspan.rdma.MixGreeting.Cause;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The sending half of a queue pair: makes up requests, right and wrong ones, and compares what
- * becomes of them with the model. Requests complete in the order in which they were posted; the
+ * The sending half of a queue pair: posts what {@link MixRequests} and {@link MixMistakes} make up,
+ * and judges what becomes of it. Requests complete in the order in which they were posted; the
  * first that fails says why, all after it are flushed.
  */
 final class MixRequester {
   private static final int NUMBER_SHIFT = 40;
   private static final int MOST_UNSIGNALED = 12;
-  private static final int NONE = -1;
-
-  /** What may be wrong with a request on purpose. */
-  private enum Mistake {
-    LOCAL_KEY(WcStatus.LOC_PROT_ERR),
-    LOCAL_BOUNDS(WcStatus.LOC_PROT_ERR),
-    REMOTE_KEY(WcStatus.REM_ACCESS_ERR),
-    REMOTE_BOUNDS(WcStatus.REM_ACCESS_ERR),
-    REMOTE_RIGHT(WcStatus.REM_ACCESS_ERR),
-    TOO_LONG(WcStatus.REM_INV_REQ_ERR),
-    NO_RECEIVE(WcStatus.RNR_RETRY_EXC_ERR);
-
-    final WcStatus status;
-
-    Mistake(WcStatus status) {
-      this.status = status;
-    }
-  }
-
-  /** One request that was posted. */
-  private static final class Sent {
-    long id;
-    String kind = "";
-    boolean signaled = true;
-    @Nullable Mistake mistake;
-
-    /** Slot and key of the partner's region it names; key 0 if it names none. */
-    int slot;
-
-    int key;
-    int cell = NONE;
-    boolean isStamp;
-    boolean isMessage;
-    long stamp;
-  }
 
   private final MixQueuePair owner;
   private final QueuePair qp;
   private final Random random;
-  private final MixShape shape;
   private final int depth;
-  private final int receiveDepth;
-  private final int maxInlineBytes;
-  private final int placeBytes;
-  private final MemorySegment memory;
-  private final MemoryRegion region;
-  private final MixCells cells;
-  private final ArrayDeque<Sent> outstanding = new ArrayDeque<>();
+  private final MixSource source;
+  private final MixRequests requests;
+  private final MixMistakes mistakes;
+  private final ArrayDeque<MixSent> outstanding = new ArrayDeque<>();
   private final WorkRequest request = new WorkRequest();
 
-  // What the request in hand takes its data from.
-  private int dataBytes;
-  private boolean isInline;
-
   private long serial;
-  private long nextStamp = System.nanoTime();
   private int unsignaled;
+  private int drains;
   private long epoch;
-  private int leftAlone;
-  private int messages;
   private int delivered;
   private boolean failed;
   private boolean starves;
@@ -85,47 +36,33 @@ final class MixRequester {
   private final long[] stampKeys = new long[MixGreeting.REPORTS];
   private final long[] stamps = new long[MixGreeting.REPORTS];
 
-  MixRequester(MixQueuePair owner, MixShape shape, Random random) {
+  MixRequester(MixQueuePair owner) {
     this.owner = owner;
-    this.shape = shape;
-    this.random = random;
+    random = owner.random();
     qp = owner.qp();
-    ChannelSpec spec = qp.channel().spec();
+    ChannelSpec spec = owner.channel().spec();
     depth = spec.sendDepth();
-    receiveDepth = spec.receiveDepth();
-    maxInlineBytes = spec.maxInlineBytes();
-    int longest = Math.max(shape.messageBytes() + 64, shape.announcedBytes());
-    for (int length : shape.cells()) {
-      longest = Math.max(longest, length);
-    }
-    placeBytes = Math.max(longest, shape.stampBytes(0) + Long.BYTES * 2) + 7 & -8;
-    for (int length : shape.stampBytes()) {
-      MixViolation.require(length <= placeBytes, "a stamp of %d bytes", length);
-    }
-    memory = Arena.ofAuto().allocate((long) depth * placeBytes, 64);
-    region = qp.channel().link().protectionDomain().register(memory);
-    cells = new MixCells(shape.cells().size());
+    ProtectionDomain domain = qp.channel().link().protectionDomain();
+    source = new MixSource(owner.shape(), spec, domain, random);
+    requests = new MixRequests(owner, this, source, request);
+    mistakes = new MixMistakes(owner, this, source, request);
   }
 
-  MixCells cells() {
-    return cells;
+  MixRequests requests() {
+    return requests;
   }
 
+  /** How many messages of the connection were successful. */
   int delivered() {
     return delivered;
-  }
-
-  int messages() {
-    return messages;
   }
 
   Cause cause() {
     return cause;
   }
 
-  /** The cell that is not written during this connection, so that the partner can look at it. */
-  int leftAlone() {
-    return leftAlone;
+  long epoch() {
+    return epoch;
   }
 
   long[] stampKeys() {
@@ -136,6 +73,22 @@ final class MixRequester {
     return stamps.clone();
   }
 
+  boolean isFull() {
+    return outstanding.size() >= depth;
+  }
+
+  /** What the partner's memory is must not be relied upon. */
+  void forget() {
+    requests.cells().forget();
+    requests.counters().forget();
+  }
+
+  /** The partner's memory is that of a new process. */
+  void beginMemory() {
+    requests.cells().begin();
+    requests.counters().begin();
+  }
+
   /** What was written to stamp regions is not to be reported: somebody else wrote there too. */
   void forgetStamps() {
     stampKeys[0] = 0;
@@ -144,10 +97,9 @@ final class MixRequester {
 
   /** A connection is going to be made. */
   void begin(long newEpoch) {
-    leftAlone = random.nextInt(cells.count());
     MixViolation.require(outstanding.isEmpty(), "requests of the connection before are left");
+    requests.begin();
     epoch = newEpoch;
-    messages = 0;
     delivered = 0;
     unsignaled = 0;
     failed = false;
@@ -166,7 +118,7 @@ final class MixRequester {
   /** The connection is over, and all completions were polled. */
   void over() {
     while (!outstanding.isEmpty()) {
-      Sent sent = outstanding.poll();
+      MixSent sent = outstanding.poll();
       MixViolation.require(!sent.signaled, "%s %x was never completed", sent.kind, sent.id);
       succeeded(sent);
     }
@@ -175,205 +127,64 @@ final class MixRequester {
     }
   }
 
+  /** What is posted from now on must wait for RTS. */
+  void drains() {
+    drains++;
+  }
+
   /** Posts one request or a few; false if the queue is full, or nothing can be done now. */
   boolean post() {
-    int choice = random.nextInt(16);
-    if (starves || choice < 8) {
-      return message();
-    }
-    if (choice < 13) {
-      return write(random.nextInt(cells.count()));
-    }
-    return stamp();
+    return starves ? requests.message() : requests.post();
   }
 
   /** Posts a request that must fail; false if it can't now. */
   boolean err() {
-    Mistake[] all = Mistake.values();
-    Mistake mistake = all[random.nextInt(all.length)];
-    if (mistake == Mistake.NO_RECEIVE) {
-      return starve();
-    }
-    if (erring || outstanding.size() >= depth) {
-      return erring;
-    }
-    Sent sent = begin(mistake.name(), true);
-    sent.mistake = mistake;
-    int length = 1 + random.nextInt(shape.messageBytes());
-    long place = place();
-    switch (mistake) {
-      case LOCAL_KEY -> request.send(sent.id).sge(region.lkey() ^ 1 << 20, place, length);
-      case LOCAL_BOUNDS ->
-          request.send(sent.id).sge(region.lkey(), memory.byteSize() - length + 1, length);
-      case TOO_LONG -> {
-        request.send(sent.id);
-        data(place, shape.messageBytes() + 1 + random.nextInt(64));
-      }
-      case REMOTE_KEY -> {
-        request.write(sent.id, key(MixShape.CELLS) ^ 1 << 20, 0);
-        data(place, length);
-      }
-      case REMOTE_BOUNDS -> {
-        int bytes = shape.cellsBytes(receiveDepth);
-        request.write(sent.id, key(MixShape.CELLS), bytes - length + 1L);
-        data(place, length);
-      }
-      case REMOTE_RIGHT -> {
-        request.write(sent.id, key(MixShape.CLOSED), 0);
-        data(place, length);
-      }
-      case NO_RECEIVE -> throw new AssertionError();
-    }
-    erring = true;
-    knowsWhy();
-    owner.side().tally().count("wrong " + mistake);
-    submit(sent);
-    return true;
-  }
-
-  // --- right requests
-
-  private boolean message() {
-    MixMessage message = MixMessage.of(shape, epoch, messages);
-    int key = message.announced() ? key(MixShape.CELLS) : 0;
-    if (outstanding.size() >= depth || (message.announced() && key == 0)) {
-      return false;
-    }
-    Sent sent = begin(message.announced() ? "write imm" : "send", signal());
-    sent.isMessage = true;
-    long place = place();
-    MixPattern.fill(memory, place, message.length(), message.stamp());
-    if (message.announced()) {
-      sent.key = key;
-      sent.slot = MixShape.CELLS;
-      long offset = shape.announcedOffset(messages % receiveDepth);
-      request.writeWithImmediate(sent.id, key, offset, MixMessage.immediate(messages));
-    } else {
-      request.send(sent.id);
-    }
-    data(place, message.length());
-    messages++;
-    submit(sent);
-    return true;
+    erring = erring || mistakes.post();
+    return erring;
   }
 
   /** Tells the partner to post no more receives, and waits for that in vain. */
-  private boolean starve() {
-    if (erring || outstanding.size() >= depth) {
-      return erring;
-    }
+  void starve() {
     starves = true;
-    erring = true;
-    knowsWhy();
-    owner.side().tally().count("wrong NO_RECEIVE");
-    Sent sent = begin("starve", true);
-    sent.isMessage = true;
-    request.send(sent.id).inline(memory, 0, 0);
-    messages++;
-    submit(sent);
+    requests.starve();
     if (qp.state() == QpState.RTS) {
       qp.modify(QpState.RTS, qp.attributes().withRnrRetry(1 + random.nextInt(6)));
     }
-    return true;
   }
 
-  private boolean write(int cell) {
-    if (cell == leftAlone) {
-      return true;
-    }
-    int key = key(MixShape.CELLS);
-    if (outstanding.size() >= depth || key == 0) {
-      return false;
-    }
-    Sent sent = begin("write", signal());
-    sent.key = key;
-    sent.slot = MixShape.CELLS;
-    sent.cell = cell;
-    sent.stamp = nextStamp++;
-    long place = place();
-    int length = shape.cells().get(cell);
-    MixPattern.fill(memory, place, length, sent.stamp);
-    request.write(sent.id, key, shape.cellOffset(cell));
-    data(place, length);
-    cells.posted(cell, sent.stamp);
-    submit(sent);
-    return true;
+  // --- for those who make requests
+
+  MixSent begin(String kind, boolean signaled) {
+    return new MixSent((long) qp.number() << NUMBER_SHIFT | serial, kind, signaled);
   }
 
-  private boolean stamp() {
-    int key = key(MixShape.STAMP);
-    if (outstanding.size() >= depth || key == 0) {
-      return false;
-    }
-    Sent sent = begin("stamp", signal());
-    sent.key = key;
-    sent.slot = MixShape.STAMP;
-    sent.isStamp = true;
-    sent.stamp = nextStamp++;
-    long place = place();
-    int length = shape.stampBytes(owner.index());
-    for (int i = 0; i < length; i += MixShape.STAMP_STRIDE) {
-      memory.set(JAVA_LONG, place + i, sent.stamp);
-    }
-    request.write(sent.id, key, 0);
-    data(place, length);
-    submit(sent);
-    return true;
+  static long serial(long id) {
+    return id & (1L << NUMBER_SHIFT) - 1;
   }
 
-  private Sent begin(String kind, boolean signaled) {
-    Sent sent = new Sent();
-    sent.id = (long) qp.number() << NUMBER_SHIFT | serial;
-    sent.kind = kind;
-    sent.signaled = signaled;
-    dataBytes = 0;
-    isInline = false;
-    return sent;
-  }
-
-  private boolean signal() {
+  boolean signal() {
     boolean signaled = ++unsignaled > MOST_UNSIGNALED || random.nextInt(4) == 0;
     unsignaled = signaled ? 0 : unsignaled;
     return signaled;
   }
 
-  private long place() {
-    return serial % depth * placeBytes;
-  }
-
-  private int key(int kind) {
-    return owner.remote(kind).rkey();
-  }
-
-  private void data(long place, int length) {
-    dataBytes = length;
-    isInline = length <= maxInlineBytes && random.nextBoolean();
-    if (isInline) {
-      request.inline(memory, place, length);
-    } else {
-      request.sge(region.lkey(), place, length);
-    }
-  }
-
-  private void submit(Sent sent) {
+  void submit(MixSent sent) {
     request.signaled(sent.signaled);
-    long place = place();
-    owner.trace().add(sent.kind, sent.id, dataBytes);
+    owner.trace().add(sent.kind, sent.id, sent.key);
+    sent.heldBack = qp.state() == QpState.SQD ? drains : 0;
     outstanding.add(sent);
     serial++;
     int result = qp.postSend(request);
     MixViolation.require(
         result == QueuePair.OK, "with %d of %d requests: %d", outstanding.size(), depth, result);
-    if (isInline) {
-      memory.asSlice(place, dataBytes).fill((byte) 0xEE); // it was to be copied
-    }
+    source.posted(request);
     owner.side().tally().count(sent.kind);
   }
 
   // --- completions
 
   void completion(WorkCompletion wc) {
-    Sent sent = outstanding.poll();
+    MixSent sent = outstanding.poll();
     while (sent != null && sent.id != wc.wrId() && !sent.signaled && !failed) {
       succeeded(sent);
       sent = outstanding.poll();
@@ -396,31 +207,33 @@ final class MixRequester {
       judge(sent, wc.status());
     }
     failed = true;
-    if (sent.cell != NONE) {
-      cells.failed(sent.cell, sent.stamp);
-    }
+    requests.failed(sent);
   }
 
-  private void succeeded(Sent sent) {
+  private void succeeded(MixSent sent) {
     owner.progress();
     MixViolation.require(sent.mistake == null || owner.isTainted(), "%s was successful", sent.kind);
+    MixViolation.require(
+        sent.heldBack == 0 || sent.heldBack < drains || qp.state() != QpState.SQD,
+        "%s %x was carried out in SQD",
+        sent.kind,
+        sent.id);
     if (sent.isMessage) {
       delivered++;
-    } else if (sent.cell != NONE) {
-      cells.succeeded(sent.cell, sent.stamp);
     } else if (sent.isStamp) {
       report(owner.side().regionName(sent.key), sent.stamp);
     }
+    requests.succeeded(sent);
   }
 
   /** Whether verbs, and what was done here and by the partner, allow this status. */
-  private void judge(Sent sent, WcStatus status) {
+  private void judge(MixSent sent, WcStatus status) {
     if (status == WcStatus.WR_FLUSH_ERR) {
       return;
     }
     MixViolation.require(!failed, "%s %x: %s after a failure", sent.kind, sent.id, status);
     owner.side().tally().count(status.name());
-    if (sent.mistake != null && status == sent.mistake.status) {
+    if (status == sent.mistake) {
       return;
     }
     boolean allowed =
@@ -429,6 +242,7 @@ final class MixRequester {
           case RNR_RETRY_EXC_ERR -> starves && sent.isMessage;
           case REM_ACCESS_ERR -> isRevoked(sent);
           case REM_OP_ERR -> sent.isMessage && owner.isReceiveRevoked();
+          case LOC_PROT_ERR -> sent.resultKey != 0 && sent.resultKey != resultKey();
           default -> false;
         };
     MixViolation.require(allowed, "%s %x: %s", sent.kind, sent.id, status);
@@ -437,8 +251,14 @@ final class MixRequester {
     }
   }
 
-  private boolean isRevoked(Sent sent) {
-    return sent.key != 0 && owner.remote(sent.slot).rkey() != sent.key;
+  private boolean isRevoked(MixSent sent) {
+    return sent.slot != MixSent.NONE
+        && (sent.key == 0 || owner.regions().remote(sent.slot).rkey() != sent.key);
+  }
+
+  private int resultKey() {
+    @Nullable MemoryRegion results = owner.regions().own(MixShape.RESULTS);
+    return results == null ? 0 : results.lkey();
   }
 
   private void report(long key, long stamp) {

@@ -14,6 +14,7 @@ import java.util.Queue;
 import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  *   corrupt       overwrite what the peer reads, at random, until the next command "sound"
  *   clean         contents are checked again from the next life on
  *   fail          end this life of the link
+ *   channel       end this life of one of its channels
  *   nap MS        do nothing
  * </pre>
  *
@@ -35,13 +37,18 @@ import org.jspecify.annotations.Nullable;
 final class MixSide implements Agent, LinkListener {
   private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
   private static final long MS = 1_000_000;
+  private static final int WORKER_THRESHOLD_BYTES = 16_384;
+  private static final String WANTED = "the mixer wants it";
 
   private final Random random;
   private final int incarnation;
   private final Link link;
   private final MixTally tally = new MixTally();
-  private final List<MixQueuePair> queuePairs = new ArrayList<>();
-  private final @Nullable MixQueuePair[] byNumber = new @Nullable MixQueuePair[1 << 8];
+  private final List<MixFlow> flows = new ArrayList<>();
+  private final @Nullable MixFlow[] byNumber = new @Nullable MixFlow[1 << 8];
+  private final MixCrowd crowd;
+  private final MixSharedReceives shared;
+  private final MixAdder adder = new MixAdder(this);
   private final CompletionQueue sends;
   private final List<CompletionQueue> receives = new ArrayList<>();
   private final WorkCompletion completion = new WorkCompletion();
@@ -51,8 +58,19 @@ final class MixSide implements Agent, LinkListener {
 
   private boolean tainted;
   private boolean wasTainted;
+
+  /** Goes up when the contents are not checked any more (odd), and when they are again (even). */
+  private final AtomicInteger taints = new AtomicInteger();
+
   private boolean corrupts;
   private boolean polled;
+
+  /** Whose turn it is. */
+  private @Nullable MixFlow about;
+
+  /** Who broke the rules of the model. */
+  private @Nullable MixFlow culprit;
+
   private boolean busy = true;
   private long cleanAfterLife = Long.MAX_VALUE;
   private long moodNs;
@@ -60,6 +78,7 @@ final class MixSide implements Agent, LinkListener {
   private final AtomicLong rounds = new AtomicLong();
   private final AtomicLong successes = new AtomicLong();
   private volatile boolean allConnected;
+  private volatile @Nullable MixViolation violation;
 
   MixSide(Side side, Path socket, long seed) {
     random = new Random(seed);
@@ -70,21 +89,42 @@ final class MixSide implements Agent, LinkListener {
             .contract(plan.contract())
             .windowBytes(plan.windowBytes(side))
             .controlBytes(plan.controlBytes());
-    link = new Link(new ShmBridge(options), plan, SystemClock.INSTANCE);
+    // Workers copy on one of the two sides, or on both, or on none.
+    LinkOptions engines =
+        random.nextBoolean() ? LinkOptions.DEFAULT : new LinkOptions(1, WORKER_THRESHOLD_BYTES);
+    link = new Link(new ShmBridge(options), plan, SystemClock.INSTANCE, engines);
     link.listener(this);
     sends =
         link.createCompletionQueue(
             plan.channels().stream().mapToInt(c -> c.queuePairs() * c.sendDepth()).sum());
+    shared = new MixSharedReceives(this, link.channel(MixShape.SHARED));
     for (ChannelSpec spec : plan.channels()) {
-      CompletionQueue queue = link.createCompletionQueue(spec.queuePairs() * spec.receiveDepth());
-      receives.add(queue);
-      for (int i = 0; i < spec.queuePairs(); i++) {
-        MixQueuePair pair = new MixQueuePair(this, link.channel(spec.id()), i, sends, queue);
-        queuePairs.add(pair);
-        byNumber[pair.qp().number()] = pair;
+      int most = MixShape.places(spec);
+      receives.add(link.createCompletionQueue(spec.queuePairs() * most));
+    }
+    for (ChannelSpec spec : plan.channels()) {
+      for (int i = 0; spec.id() != MixShape.CROWD && i < spec.queuePairs(); i++) {
+        flows.add(queuePair(spec, i));
       }
     }
+    crowd = new MixCrowd(this, link.channel(MixShape.CROWD), sends, receives.get(MixShape.CROWD));
+    flows.add(crowd);
+    for (MixFlow flow : flows) {
+      byNumber[flow.qp().number()] = flow;
+    }
     corruption = new MixCorruption(link, random);
+    crowd.start();
+    adder.start();
+  }
+
+  private MixQueuePair queuePair(ChannelSpec spec, int index) {
+    boolean shares = MixShape.sharesReceives(spec, index);
+    CompletionQueue queue = receives.get(spec.id());
+    MixQueuePair pair =
+        new MixQueuePair(
+            this, link.channel(spec.id()), index, sends, queue, shares ? shared : null);
+    adder.add(pair.regions().memory(MixShape.COUNTERS));
+    return pair;
   }
 
   // --- for other threads
@@ -116,12 +156,30 @@ final class MixSide implements Agent, LinkListener {
   /** What there is to know after the run, or of one that failed; when the agent stands still. */
   String report() {
     StringBuilder all = new StringBuilder("side " + link.side() + ": " + tally + "\n");
-    queuePairs.forEach(all::append);
+    if (culprit != null) {
+      all.append("the model is about:\n").append(culprit);
+    }
+    flows.forEach(all::append);
     return all.toString();
   }
 
   String summary() {
     return "side " + link.side() + ": rounds=" + rounds + " " + tally;
+  }
+
+  /** Ends the run in the next round; any thread. */
+  void failLater(MixViolation found) {
+    violation = found;
+  }
+
+  /** Changes whenever {@link #isTainted} does; any thread. */
+  int taints() {
+    return taints.get();
+  }
+
+  /** Whether a number that {@link #taints} gave, or a negative one, excuses what was found. */
+  static boolean isTaint(int number) {
+    return number < 0 || number % 2 != 0;
   }
 
   // --- for queue pairs
@@ -178,7 +236,20 @@ final class MixSide implements Agent, LinkListener {
   @Override
   public int doWork() {
     rounds.incrementAndGet();
+    try {
+      return round();
+    } catch (MixViolation broken) {
+      culprit = about;
+      throw broken;
+    }
+  }
+
+  private int round() {
     long nowNs = System.nanoTime();
+    MixViolation found = violation;
+    if (found != null) {
+      throw found;
+    }
     for (String line = commands.poll(); line != null; line = commands.poll()) {
       obey(line);
     }
@@ -188,10 +259,12 @@ final class MixSide implements Agent, LinkListener {
     }
     int work = link.doWork();
     work += poll();
+    work += shared.step();
     boolean connected = true;
-    for (MixQueuePair pair : queuePairs) {
-      work += pair.step(nowNs);
-      connected &= pair.isConnected();
+    for (MixFlow flow : flows) {
+      about = flow;
+      work += flow.step(nowNs);
+      connected &= flow.isConnected();
     }
     allConnected = connected;
     if (corrupts && link.isUp()) {
@@ -205,13 +278,17 @@ final class MixSide implements Agent, LinkListener {
     int most = random.nextInt(4) == 0 ? random.nextInt(40) : Integer.MAX_VALUE;
     int work = 0;
     while (work < most && sends.poll(completion)) {
-      pair(completion).requestCompletion(completion);
+      MixFlow flow = flow(completion);
+      about = flow;
+      flow.requestCompletion(completion);
       work++;
     }
     boolean empty = sends.size() == 0;
     for (CompletionQueue queue : receives) {
       while (work < most && queue.poll(completion)) {
-        pair(completion).receiveCompletion(completion);
+        MixFlow flow = flow(completion);
+        about = flow;
+        flow.receiveCompletion(completion);
         work++;
       }
       empty &= queue.size() == 0;
@@ -220,28 +297,30 @@ final class MixSide implements Agent, LinkListener {
     return work;
   }
 
-  private MixQueuePair pair(WorkCompletion wc) {
+  private MixFlow flow(WorkCompletion wc) {
     int number = wc.queuePairNumber();
-    MixQueuePair pair = number < 0 || number >= byNumber.length ? null : byNumber[number];
-    if (pair == null) {
+    MixFlow flow = number < 0 || number >= byNumber.length ? null : byNumber[number];
+    if (flow == null) {
       throw new MixViolation("a completion of queue pair " + number);
     }
-    return pair;
+    return flow;
   }
 
   private void obey(String line) {
     String[] words = line.split(" ");
     switch (words[0]) {
       case "taint" -> {
+        int _ = taints.addAndGet(tainted ? 0 : 1);
         tainted = true;
         wasTainted = true;
         cleanAfterLife = Long.MAX_VALUE;
-        queuePairs.forEach(MixQueuePair::taint);
+        flows.forEach(MixFlow::taint);
       }
       case "corrupt" -> corrupts = true;
       case "sound" -> corrupts = false;
       case "clean" -> cleanAfterLife = link.generation();
-      case "fail" -> link.fail(LinkDown.Kind.PROTOCOL, "the mixer wants it");
+      case "fail" -> link.fail(LinkDown.Kind.PROTOCOL, WANTED);
+      case "channel" -> link.channel(random.nextInt(link.plan().channels().size())).fail(WANTED);
       case "nap" -> LockSupport.parkNanos(Long.parseLong(words[1]) * MS);
       default -> throw new IllegalArgumentException(line);
     }
@@ -253,51 +332,74 @@ final class MixSide implements Agent, LinkListener {
   public void linkUp(long generation) {
     tally.count("lives");
     if (generation > cleanAfterLife) {
+      int _ = taints.addAndGet(tainted ? 1 : 0);
       tainted = false;
       cleanAfterLife = Long.MAX_VALUE;
     }
-    queuePairs.forEach(MixQueuePair::up);
+    shared.up();
+    flows.forEach(MixFlow::up);
   }
 
   @Override
   public void linkDown(LinkDown why) {
     tally.count("down " + why.kind());
-    queuePairs.forEach(MixQueuePair::down);
+    shared.down();
+    flows.forEach(MixFlow::down);
   }
 
   @Override
   public void channelDown(Channel channel, String reason) {
     tally.count("channel down");
-    MixViolation.require(tainted, "%s is down: %s", channel.spec().name(), reason);
-    for (MixQueuePair pair : queuePairs) {
-      if (pair.channel() == channel) {
-        pair.down();
+    boolean wanted = reason.endsWith(WANTED);
+    MixViolation.require(tainted || wanted, "%s is down: %s", channel.spec().name(), reason);
+    if (channel.id() == MixShape.SHARED) {
+      shared.down();
+    }
+    for (MixFlow flow : flows) {
+      if (flow.channel() == channel) {
+        flow.down();
       }
     }
   }
 
   @Override
   public void channelUp(Channel channel, long life) {
-    for (MixQueuePair pair : queuePairs) {
-      if (pair.channel() == channel) {
-        pair.up();
+    tally.count("channel up");
+    if (channel.id() == MixShape.SHARED) {
+      shared.up();
+    }
+    for (MixFlow flow : flows) {
+      if (flow.channel() == channel) {
+        flow.up();
       }
     }
   }
 
   @Override
   public void connectionEvent(QueuePair queuePair, CmEvent event) {
-    MixQueuePair pair = byNumber[queuePair.number()];
-    if (pair != null) {
-      pair.event(event);
+    MixFlow flow = byNumber[queuePair.number()];
+    if (flow != null) {
+      about = flow;
+      flow.event(event);
+    }
+  }
+
+  @Override
+  public void asyncEvent(AsyncEvent event) {
+    QueuePair about = event.queuePair();
+    MixFlow flow = about == null ? null : byNumber[about.number()];
+    if (event.type() == AsyncEvent.Type.SQ_DRAINED && flow != null) {
+      flow.drained();
+    } else if (event.type() == AsyncEvent.Type.SRQ_LIMIT_REACHED) {
+      shared.limitReached();
     }
   }
 
   @Override
   public long nextDeadlineNs() {
     long deadline = Math.min(link.nextDeadlineNs(), moodNs);
-    for (MixQueuePair pair : queuePairs) {
-      deadline = Math.min(deadline, pair.nextDeadlineNs());
+    for (MixFlow flow : flows) {
+      deadline = Math.min(deadline, flow.nextDeadlineNs());
     }
     return deadline;
   }
@@ -309,6 +411,8 @@ final class MixSide implements Agent, LinkListener {
 
   @Override
   public void onClose() {
+    crowd.stop();
+    adder.stop();
     link.close();
   }
 }

@@ -19,7 +19,7 @@ class MixTest {
   @TempDir Path directory;
 
   @Test
-  @Tag("long") // until connections are told apart by what fills receives: docs/known-faults.md
+  @Tag("long")
   void everyByteAndEveryCompletionIsAsTheModelSays() throws Exception {
     run(Duration.ofSeconds(Integer.getInteger(SECONDS, 10)));
   }
