@@ -124,7 +124,7 @@ public class DmaBenchmark {
     }
 
     @Override
-    public boolean stillGranted(Translation translation) {
+    public boolean stillGranted(long slot, long witness) {
       return true;
     }
   }

@@ -192,7 +192,7 @@ final class PerfCommand implements Callable<Integer> {
         which,
         sizeBytes,
         measured,
-        warmup == null ? PerfOptions.defaultWarmup(measured) : warmup,
+        warmup == null ? PerfOptions.defaultWarmup(measured, sizeBytes, adaptive) : warmup,
         queuePairs,
         inline == null ? PerfOptions.DEFAULT_INLINE_BYTES : bytes(inline, "an inline message"),
         depth,

@@ -4,9 +4,10 @@ package io.twinspan.dma;
  * What addresses in descriptors mean, and who may reach them: the place of an IOMMU.
  *
  * <p>The engine's thread asks for every transfer: it resolves, copies, and asks again whether the
- * right still {@linkplain #stillGranted holds}, with a full fence between. So an owner who takes a
- * right back, with a full fence after, knows that every transfer which reports success was visible
- * to him before. Implementations allocate nothing and answer with a status.
+ * right still {@linkplain #stillGranted holds}, with a full fence between, which may be the same
+ * for several transfers. So an owner who takes a right back, with a full fence after, knows that
+ * every transfer which reports success was visible to him before. Implementations allocate nothing
+ * and answer with a status.
  */
 public interface AddressSpace {
   /**
@@ -31,9 +32,10 @@ public interface AddressSpace {
 
   /**
    * Whether a destination that was resolved may still be written. The engine calls it after a full
-   * fence, in the course of a long transfer and at its end.
+   * fence, once a transfer is carried out.
    *
-   * @param destination what {@link #resolveDestination} filled in
+   * @param slot what {@link #resolveDestination} noted
+   * @param witness what {@link #resolveDestination} noted
    */
-  boolean stillGranted(Translation destination);
+  boolean stillGranted(long slot, long witness);
 }

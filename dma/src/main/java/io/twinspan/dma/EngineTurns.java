@@ -73,7 +73,9 @@ public final class EngineTurns {
       if (place != NONE) {
         SoftwareEngine engine = engines[place];
         long before = engine.movedBytes();
-        int _ = engine.doWork(Math.min(deficits[place], SoftwareEngine.PIECE_BYTES));
+        if (engine.carryOut(Math.min(deficits[place], SoftwareEngine.PIECE_BYTES)) > 0) {
+          int _ = engine.settle();
+        }
         deficits[place] -= engine.movedBytes() - before;
         return ids[place];
       }

@@ -7,6 +7,7 @@ import io.twinspan.concurrent.Agent;
 import io.twinspan.concurrent.SharedMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.zip.CRC32C;
 
@@ -17,9 +18,12 @@ import java.util.zip.CRC32C;
  * engine, no hand-over, best for small copies), or a {@link DmaWorker} does in its thread. It works
  * in pieces of at most {@value #PIECE_BYTES} bytes: a call may end between two pieces of a
  * transfer, which the next call goes on with. Before each piece the addresses are resolved anew,
- * and after it the right to the destination is looked at again, which bounds what a writer whose
- * right was taken can still do. Memory that was unmapped is a fault like any other. Nothing is
- * allocated.
+ * which bounds what a writer whose right was taken can still do. Memory that was unmapped is a
+ * fault like any other. Nothing is allocated.
+ *
+ * <p>Work has two halves, so that many transfers share the second one's full fence, which costs as
+ * much as a copy of some KiB: {@link #carryOut} moves bytes, and {@link #settle} looks again at the
+ * rights to all destinations and completes the descriptors.
  */
 public final class SoftwareEngine implements Agent {
   /** How much is copied between two looks at the right to do so, in bytes. */
@@ -27,6 +31,9 @@ public final class SoftwareEngine implements Agent {
 
   /** What a descriptor counts at least when work is measured in bytes. */
   public static final int DESCRIPTOR_COST_BYTES = 1024;
+
+  /** How many descriptors may be carried out and not settled; a power of two. */
+  private static final int UNSETTLED = 32;
 
   private static final int SCRATCH_BYTES = 4096;
   private static final long PAGE_MASK = 4095;
@@ -44,7 +51,9 @@ public final class SoftwareEngine implements Agent {
   private final Translation second = new Translation();
   private final byte[] scratch = new byte[SCRATCH_BYTES];
   private final CRC32C crc32c = new CRC32C();
-  private long consumed;
+  private final Outcome[] outcomes = new Outcome[UNSETTLED];
+  private long carriedOut;
+  private long settled;
   private long movedBytes;
 
   // What the descriptor in hand comes to; it is in hand from its first piece on.
@@ -61,10 +70,13 @@ public final class SoftwareEngine implements Agent {
   public SoftwareEngine(DescriptorRing ring, AddressSpace space) {
     this.ring = ring;
     this.space = space;
+    for (int i = 0; i < UNSETTLED; i++) {
+      outcomes[i] = new Outcome();
+    }
   }
 
   /**
-   * Carries out everything that is published, at most one ringful.
+   * Carries out and settles everything that is published, at most one ringful.
    *
    * @return how many descriptors that were
    */
@@ -74,41 +86,73 @@ public final class SoftwareEngine implements Agent {
   }
 
   /**
-   * Carries out what is published, at most one ringful, until a number of bytes was moved; a
-   * descriptor counts as {@value #DESCRIPTOR_COST_BYTES} at least.
+   * Carries out what is published, at most one ringful, until a number of bytes was moved, and
+   * settles it; a descriptor counts as {@value #DESCRIPTOR_COST_BYTES} at least.
    *
    * @param maxBytes when to stop; what is moved beyond it is less than a piece
    * @return how many descriptors were completed, or 1 if only a part of one was carried out
    */
   public int doWork(long maxBytes) {
-    // The poster's count may lie in memory that others can write: never do more than a ringful.
-    int count = Math.clamp(ring.published() - consumed, 0, ring.capacity());
-    int completed = 0;
-    long moved = 0;
-    while (completed < count && moved < maxBytes) {
-      int slot = (int) consumed & (ring.capacity() - 1);
-      int before = done;
-      int status = step(slot);
-      moved += Math.max(done - before, DESCRIPTOR_COST_BYTES);
-      if (status != DmaStatus.NONE) {
-        record
-            .wrap(ring.memory(), ring.recordOffset(slot))
-            .complete(status, done, faultAddress, crc);
-        done = 0;
-        consumed++;
-        completed++;
-      }
-    }
-    if (completed > 0) {
-      ring.consumed(consumed);
-    }
-    movedBytes += moved;
-    return completed == 0 && moved > 0 ? 1 : completed;
+    long before = movedBytes;
+    int _ = carryOut(maxBytes);
+    int completed = settle();
+    return completed == 0 && movedBytes > before ? 1 : completed;
   }
 
-  /** Whether there is anything to do; the engine's thread only. */
+  /**
+   * The first half of {@link #doWork(long)}: moves bytes. Whoever shares the destination may see
+   * them, but no descriptor is completed before {@link #settle}, except where too many wait for it.
+   *
+   * @param maxBytes when to stop; what is moved beyond it is less than a piece
+   * @return how many descriptors were carried out to their end
+   */
+  public int carryOut(long maxBytes) {
+    // The poster's count may lie in memory that others can write: never do more than a ringful.
+    int count = Math.clamp(ring.published() - carriedOut, 0, ring.capacity());
+    int ended = 0;
+    long moved = 0;
+    while (ended < count && moved < maxBytes) {
+      int before = done;
+      int status = step((int) carriedOut & (ring.capacity() - 1));
+      moved += Math.max(done - before, DESCRIPTOR_COST_BYTES);
+      if (status != DmaStatus.NONE) {
+        if (carriedOut - settled == UNSETTLED) {
+          int _ = settle();
+        }
+        outcomes[(int) carriedOut & (UNSETTLED - 1)].note(this, status);
+        done = 0;
+        carriedOut++;
+        ended++;
+      }
+    }
+    movedBytes += moved;
+    return ended;
+  }
+
+  /**
+   * The second half of {@link #doWork(long)}: a full fence, then a look at the rights to everything
+   * that was written, then the completion records.
+   *
+   * @return how many descriptors were completed
+   */
+  public int settle() {
+    int count = (int) (carriedOut - settled);
+    if (count == 0) {
+      return 0;
+    }
+    SharedMemory.fullFence(); // what was written is visible before the rights are looked at again
+    for (; settled < carriedOut; settled++) {
+      int slot = (int) settled & (ring.capacity() - 1);
+      outcomes[(int) settled & (UNSETTLED - 1)].complete(
+          space, record.wrap(ring.memory(), ring.recordOffset(slot)));
+    }
+    ring.consumed(settled);
+    return count;
+  }
+
+  /** Whether there is anything to carry out; the engine's thread only. */
   public boolean hasWork() {
-    return ring.published() != consumed;
+    return ring.published() != carriedOut;
   }
 
   /** What all work came to so far in bytes, as {@link #doWork(long)} counts; its thread only. */
@@ -122,9 +166,10 @@ public final class SoftwareEngine implements Agent {
    * not work.
    */
   public void discard() {
-    consumed = ring.published();
+    carriedOut = ring.published();
+    settled = carriedOut;
     done = 0;
-    ring.consumed(consumed);
+    ring.consumed(settled);
   }
 
   @Override
@@ -138,6 +183,9 @@ public final class SoftwareEngine implements Agent {
     int opcode = descriptor.opcode();
     int sizeBytes = descriptor.sizeBytes();
     if (done == 0) {
+      if ((descriptor.flags() & Descriptor.FLAG_FENCE) != 0 || opcode == Opcode.DRAIN) {
+        int _ = settle(); // all before it are complete when it begins
+      }
       faultAddress = 0;
       crc = 0;
       crc32c.reset();
@@ -147,7 +195,7 @@ public final class SoftwareEngine implements Agent {
       }
     }
     if (opcode == Opcode.NOOP || opcode == Opcode.DRAIN) {
-      return DmaStatus.SUCCESS; // descriptors complete in order, so everything before has completed
+      return DmaStatus.SUCCESS;
     }
     int status = resolve(opcode, sizeBytes);
     if (status != DmaStatus.NONE) {
@@ -163,13 +211,7 @@ public final class SoftwareEngine implements Agent {
           ? fault(FAULT_ON_READ, descriptor.source())
           : fault(FAULT_ON_WRITE, descriptor.destination());
     }
-    SharedMemory.fullFence(); // what was written is visible before the right is looked at again
-    if (!space.stillGranted(destination)) {
-      return fault(FAULT_ON_WRITE, descriptor.destination());
-    }
-    if (opcode == Opcode.DUALCAST && !space.stillGranted(second)) {
-      return fault(FAULT_ON_WRITE, descriptor.secondDestination());
-    }
+    VarHandle.releaseFence(); // transfers arrive in their order
     done += piece;
     if (done < sizeBytes) {
       return DmaStatus.NONE;
@@ -291,5 +333,51 @@ public final class SoftwareEngine implements Agent {
   private int fault(int status, long address) {
     faultAddress = address;
     return status;
+  }
+
+  /** What became of a descriptor that is carried out and not settled. */
+  private static final class Outcome {
+    private int status;
+    private int bytes;
+    private int crc;
+    private long faultAddress;
+    private boolean wrote;
+    private boolean wroteTwice;
+    private long destination;
+    private long secondDestination;
+    private long slot;
+    private long witness;
+    private long secondSlot;
+    private long secondWitness;
+
+    void note(SoftwareEngine engine, int ending) {
+      status = ending;
+      bytes = engine.done;
+      crc = engine.crc;
+      faultAddress = engine.faultAddress;
+      wrote = ending == DmaStatus.SUCCESS && bytes > 0;
+      wroteTwice = wrote && engine.descriptor.opcode() == Opcode.DUALCAST;
+      if (wrote) {
+        destination = engine.descriptor.destination();
+        slot = engine.destination.slot();
+        witness = engine.destination.witness();
+      }
+      if (wroteTwice) {
+        secondDestination = engine.descriptor.secondDestination();
+        secondSlot = engine.second.slot();
+        secondWitness = engine.second.witness();
+      }
+    }
+
+    void complete(AddressSpace space, CompletionRecord record) {
+      if (wrote && !space.stillGranted(slot, witness)) {
+        status = FAULT_ON_WRITE;
+        faultAddress = destination;
+      } else if (wroteTwice && !space.stillGranted(secondSlot, secondWitness)) {
+        status = FAULT_ON_WRITE;
+        faultAddress = secondDestination;
+      }
+      record.complete(status, bytes, faultAddress, crc);
+    }
   }
 }

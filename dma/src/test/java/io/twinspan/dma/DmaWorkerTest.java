@@ -94,7 +94,7 @@ class DmaWorkerTest {
           }
 
           @Override
-          public boolean stillGranted(Translation granted) {
+          public boolean stillGranted(long slot, long witness) {
             return true;
           }
         };

@@ -8,10 +8,13 @@ import java.util.Map;
 final class FakeSpace implements AddressSpace {
   private final Map<Integer, MemorySegment> regions = new HashMap<>();
 
-  /** How many looks at a right it survives. */
+  /** How many pieces may be written before the right is taken. */
   int grantedPieces = Integer.MAX_VALUE;
 
-  /** The one handle that {@link #grantedPieces} is about; all if 0. */
+  /** Whether the right is taken after the last piece. */
+  boolean takenAtTheEnd;
+
+  /** The one handle whose right is taken; all if 0. */
   int limited;
 
   FakeSpace with(int handle, MemorySegment memory) {
@@ -26,13 +29,17 @@ final class FakeSpace implements AddressSpace {
 
   @Override
   public boolean resolveDestination(long address, int lengthBytes, Translation into) {
-    return resolve(address, lengthBytes, into);
+    boolean granted = !isLimited(DmaAddress.handle(address)) || grantedPieces-- > 0;
+    return granted && resolve(address, lengthBytes, into);
   }
 
   @Override
-  public boolean stillGranted(Translation destination) {
-    boolean counts = limited == 0 || destination.slot() == limited;
-    return !counts || grantedPieces-- > 0;
+  public boolean stillGranted(long slot, long witness) {
+    return !isLimited(slot) || !takenAtTheEnd;
+  }
+
+  private boolean isLimited(long handle) {
+    return limited == 0 || handle == limited;
   }
 
   private boolean resolve(long address, int lengthBytes, Translation into) {

@@ -59,6 +59,12 @@ class OperationsTest {
       run();
       assertFault(slot, DmaAddress.of(taken, 0));
       assertThat(ring.record(slot).bytesCompleted()).isEqualTo(SoftwareEngine.PIECE_BYTES);
+      space.grantedPieces = Integer.MAX_VALUE;
+      space.takenAtTheEnd = true;
+      slot = dualcast(DmaAddress.of(ONE, 0), DmaAddress.of(TWO, 0), SIZE);
+      run();
+      assertFault(slot, DmaAddress.of(taken, 0));
+      space.takenAtTheEnd = false;
     }
   }
 

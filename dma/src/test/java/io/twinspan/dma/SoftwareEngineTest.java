@@ -99,6 +99,70 @@ class SoftwareEngineTest {
   }
 
   @Test
+  void failsATransferWhoseRightIsTakenBeforeItIsSettled() {
+    int slot = post(Opcode.MEMMOVE, DmaAddress.of(SOURCE, 0), DmaAddress.of(DESTINATION, 0), 8);
+    ring.publish();
+    assertThat(engine.carryOut(Long.MAX_VALUE)).isEqualTo(1);
+    assertThat(destination.get(JAVA_LONG, 0)).isEqualTo(source.get(JAVA_LONG, 0));
+    assertThat(ring.record(slot).status()).isEqualTo(DmaStatus.NONE);
+
+    space.takenAtTheEnd = true;
+    assertThat(engine.settle()).isEqualTo(1);
+    assertThat(DmaStatus.isWriteFault(ring.record(slot).status())).isTrue();
+    assertThat(engine.settle()).isZero();
+  }
+
+  @Test
+  void completesInOrderHoweverManyAreCarriedOut() {
+    int[] slots = new int[ring.capacity()];
+    for (int i = 0; i < slots.length; i++) {
+      slots[i] = post(Opcode.NOOP, 0, 0, 0);
+    }
+    int fenced = slots.length - 1;
+    ring.descriptor(slots[fenced])
+        .set(
+            Opcode.NOOP,
+            FLAGS | Descriptor.FLAG_FENCE,
+            ring.completionAddress(slots[fenced]),
+            0,
+            0,
+            0);
+    ring.publish();
+    assertThat(engine.carryOut(Long.MAX_VALUE)).isEqualTo(slots.length);
+    assertThat(ring.record(slots[fenced - 1]).status())
+        .as("one before a fence")
+        .isEqualTo(DmaStatus.SUCCESS);
+    assertThat(ring.record(slots[fenced]).status()).isEqualTo(DmaStatus.NONE);
+    assertThat(engine.settle()).isEqualTo(1);
+  }
+
+  @Test
+  void settlesByItselfWhatIsTooMuchToRemember() {
+    DescriptorRing large = new DescriptorRing(64);
+    SoftwareEngine other = new SoftwareEngine(large, space);
+    for (int i = 0; i < large.capacity(); i++) {
+      int slot = large.claim();
+      long to = DmaAddress.of(DESTINATION, 8L * i);
+      large
+          .descriptor(slot)
+          .set(
+              Opcode.MEMMOVE,
+              FLAGS,
+              large.completionAddress(slot),
+              DmaAddress.of(SOURCE, 0),
+              to,
+              8);
+    }
+    large.publish();
+    int ended = other.carryOut(Long.MAX_VALUE);
+    assertThat(ended).isEqualTo(large.capacity());
+    assertThat(other.settle()).isBetween(1, ended - 1);
+    for (int slot = 0; slot < large.capacity(); slot++) {
+      assertThat(large.record(slot).status()).isEqualTo(DmaStatus.SUCCESS);
+    }
+  }
+
+  @Test
   void refusesWhatItDoesNotKnow() {
     int opcode = post(0x7f, 0, 0, 8);
     int negative =

@@ -105,9 +105,11 @@ public record PerfOptions(
     return (int) Math.clamp(DEFAULT_VOLUME_BYTES / Math.max(1, sizeBytes), 100, most);
   }
 
-  /** A fifth of what is measured. */
-  public static int defaultWarmup(int iterations) {
-    return Math.max(1, iterations / 5);
+  /** A fifth of what is measured, and enough for the compiler to have done its best. */
+  public static int defaultWarmup(int iterations, int sizeBytes, boolean adaptive) {
+    int share = Math.max(1, iterations / 5);
+    long compiled = Math.clamp(DEFAULT_VOLUME_BYTES / Math.max(1, sizeBytes), 1, 100_000);
+    return adaptive ? share : (int) Math.max(compiled, share);
   }
 
   /** How far the beginnings of two buffers are apart. */

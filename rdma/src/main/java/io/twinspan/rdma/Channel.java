@@ -9,6 +9,7 @@ import io.twinspan.dma.Opcode;
 import io.twinspan.linux.TwinspanException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -33,6 +34,7 @@ public final class Channel {
   private final long peerSegmentOffset;
   private final long controlOffset;
   private final boolean maySend;
+  private final int priority;
   private final ChannelCounters counters = new ChannelCounters();
   private final RegionTable table;
   private final RemoteRegion[] remoteRegions = new RemoteRegion[REGION_SLOTS];
@@ -41,6 +43,7 @@ public final class Channel {
   private final @Nullable SharedReceiveQueue sharedReceives;
   private final @Nullable PeerReceives peerSharedReceives;
   private final @Nullable QueuePair[] queuePairs;
+  private QueuePair[] connected = {};
 
   private final Transfers transfers;
   private final ChannelLatency latency = new ChannelLatency();
@@ -67,6 +70,7 @@ public final class Channel {
     peerSegmentOffset = plan.segmentOffset(spec.id(), side.peer());
     controlOffset = plan.controlOffset(spec.id());
     maySend = spec.direction().maySend(side);
+    priority = spec.priority();
     table = new RegionTable(link.protectionDomain());
     transfers = new Transfers(link, spec, table);
     queuePairs = new @Nullable QueuePair[spec.queuePairs()];
@@ -94,6 +98,10 @@ public final class Channel {
   /** What has gone over it. Any thread may read them. */
   public ChannelCounters counters() {
     return counters;
+  }
+
+  int priority() {
+    return priority;
   }
 
   /** Whether this side may send on it. */
@@ -127,6 +135,7 @@ public final class Channel {
       failNow(reason);
     } else if (pendingFailure == null) {
       pendingFailure = reason;
+      link.failChannelLater();
     }
   }
 
@@ -337,7 +346,8 @@ public final class Channel {
     remoteControl = MemorySegment.NULL;
   }
 
-  int doWork() {
+  /** Everything there is to look at. */
+  int lookAround() {
     ChannelLife.Finding finding = life.look();
     if (finding != ChannelLife.Finding.NOTHING) {
       return changeLife(finding);
@@ -348,13 +358,31 @@ public final class Channel {
     int work = transfers.collect();
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
-        work += queuePair.doWork();
+        work += queuePair.lookAround();
       }
     }
     if (link.nowNs() - lastAuditNs >= AUDIT_NS) {
       audit();
     }
     return work;
+  }
+
+  /** Looks only at what a connection brings, for rounds that follow each other fast. */
+  int poll() {
+    int work = transfers.collect();
+    QueuePair[] pairs = connected;
+    for (int i = 0; i < pairs.length; i++) {
+      work += pairs[i].poll();
+    }
+    return work;
+  }
+
+  /** A queue pair has got a connection or lost it. */
+  void connectionsChanged() {
+    connected =
+        Arrays.stream(queuePairs)
+            .filter(queuePair -> queuePair != null && queuePair.isConnected())
+            .toArray(QueuePair[]::new);
   }
 
   private int changeLife(ChannelLife.Finding finding) {
@@ -532,17 +560,22 @@ public final class Channel {
     return transfers.insert(owner, index, last, Opcode.MEMMOVE, source, destination, lengthBytes);
   }
 
-  /** Has done what was inserted, now or in a later {@link Link#doWork}, and tells what is done. */
+  /** Has copied what was inserted, now or in a later {@link Link#doWork}. */
   void transfer() {
     transfers.transfer();
   }
 
+  /** Tells the owners what is copied. */
+  void collect() {
+    int _ = transfers.collect();
+  }
+
   /** Something was copied: tells whose it was, and lets the send queues go on. */
   void copied() {
-    int _ = transfers.collect();
-    for (QueuePair queuePair : queuePairs) {
-      if (queuePair != null) {
-        queuePair.goOn();
+    if (transfers.collect() > 0) {
+      QueuePair[] pairs = connected;
+      for (int i = 0; i < pairs.length; i++) {
+        pairs[i].goOn();
       }
     }
   }

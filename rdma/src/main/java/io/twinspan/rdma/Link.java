@@ -14,6 +14,7 @@ import io.twinspan.concurrent.WakeSignal;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.dma.DmaWorker;
 import io.twinspan.dma.EngineTurns;
+import io.twinspan.linux.Fd;
 import io.twinspan.linux.TwinspanException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -30,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  * {@link #wakeSources} until {@link #nextDeadlineNs} when that returned 0.
  */
 public final class Link implements AutoCloseable {
-  /** How long fast rounds may do without a look at clock and bridge, about. */
-  private static final long BRIDGE_INTERVAL_NS = 2_000;
+  /** How long fast rounds may do without a thorough one, about. */
+  private static final long THOROUGH_INTERVAL_NS = 2_000;
 
   private static final int MAX_ROUNDS_SKIPPED = 32;
 
@@ -45,6 +46,7 @@ public final class Link implements AutoCloseable {
   private final LinkOptions options;
   private final EngineTurns turns = new EngineTurns();
   private final WakeSignal wakeSignal = new WakeSignal();
+  private final WakeSource wakeSource = new ThoroughWakeSource();
   private final List<DmaWorker> workers = new ArrayList<>();
   private final List<Channel> channels = new ArrayList<>();
   private final Channel[] byPriority;
@@ -56,6 +58,8 @@ public final class Link implements AutoCloseable {
   private @Nullable LinkDown pendingFailure;
   private boolean working;
   private boolean ringPending;
+  private boolean channelFailurePending;
+  private int pendingTransfers;
   private int roundsToSkip;
   private int roundsSkipped;
   private long nowNs;
@@ -106,7 +110,7 @@ public final class Link implements AutoCloseable {
       channels.add(new Channel(this, plan, spec, side, bridge.local().segment()));
     }
     byPriority = channels.toArray(new Channel[0]);
-    Arrays.sort(byPriority, Comparator.comparingInt(channel -> channel.spec().priority()));
+    Arrays.sort(byPriority, Comparator.comparingInt(Channel::priority));
     workers.forEach(DmaWorker::start);
     bridge.listener(new Lives());
   }
@@ -203,15 +207,19 @@ public final class Link implements AutoCloseable {
    * Looks for the peer's death first, then moves everything that can move, then wakes the peer if
    * there is something for it.
    *
+   * <p>Where rounds follow each other fast, most look only for messages, requests and what is to be
+   * sent; all that is rare waits for a thorough one, which also looks at clock and bridge.
+   *
    * @return how much was done
    */
   public int doWork() {
-    int work = lookAtBridge();
+    boolean thorough = isThoroughDue();
+    int work = thorough ? bridge.doWork(nowNs) : 0;
     working = true;
     try {
       work += takeSubmitted();
       if (endpoint != null) {
-        int found = look(ChannelSpec.LOWEST_PRIORITY + 1);
+        int found = thorough ? lookAround() : poll(ChannelSpec.LOWEST_PRIORITY + 1);
         work += found + transfer(found > 0 ? 1 : PIECES_PER_PASS);
       }
       work += events.deliver(listener);
@@ -221,13 +229,13 @@ public final class Link implements AutoCloseable {
     } finally {
       working = false;
     }
-    for (int i = 0; i < byPriority.length; i++) {
-      byPriority[i].failIfPending();
+    if (channelFailurePending) {
+      failChannels();
     }
     if (pendingFailure != null) {
       fail(pendingFailure.kind(), pendingFailure.detail());
     }
-    if (snapshotWanted.getOpaque() != null) {
+    if (thorough && snapshotWanted.getOpaque() != null) {
       tellSnapshot();
     }
     for (int i = 0; i < notifying.size(); i++) {
@@ -237,22 +245,19 @@ public final class Link implements AutoCloseable {
     return work;
   }
 
-  /**
-   * The clock and the bridge cost more than all queue pairs: where rounds follow each other fast,
-   * most do without.
-   */
-  private int lookAtBridge() {
+  /** Takes the time if so many rounds were fast that it is worth a look. */
+  private boolean isThoroughDue() {
     if (roundsToSkip > 0 && endpoint != null) {
       roundsToSkip--;
-      return 0;
+      return false;
     }
     long before = nowNs;
     nowNs = clock.nanoTime();
     long perRoundNs = (nowNs - before) / (roundsSkipped + 1);
     roundsToSkip =
-        perRoundNs <= 0 ? 0 : (int) Math.min(MAX_ROUNDS_SKIPPED, BRIDGE_INTERVAL_NS / perRoundNs);
+        perRoundNs <= 0 ? 0 : (int) Math.min(MAX_ROUNDS_SKIPPED, THOROUGH_INTERVAL_NS / perRoundNs);
     roundsSkipped = roundsToSkip;
-    return bridge.doWork(nowNs);
+    return true;
   }
 
   private int takeSubmitted() {
@@ -263,15 +268,23 @@ public final class Link implements AutoCloseable {
     return work;
   }
 
+  private int lookAround() {
+    int work = 0;
+    for (int i = 0; i < byPriority.length; i++) {
+      work += byPriority[i].lookAround();
+    }
+    return work;
+  }
+
   /** Serves the channels of a lower priority number than this, but for what has to be copied. */
-  private int look(int below) {
+  private int poll(int below) {
     int work = 0;
     for (int i = 0; i < byPriority.length; i++) {
       Channel channel = byPriority[i];
-      if (channel.spec().priority() >= below) {
+      if (channel.priority() >= below) {
         break;
       }
-      work += channel.doWork();
+      work += channel.poll();
     }
     return work;
   }
@@ -284,7 +297,7 @@ public final class Link implements AutoCloseable {
    */
   private int transfer(int most) {
     int pieces = 0;
-    while (pieces < most && hasTransfers()) {
+    while (pieces < most && pendingTransfers > 0) {
       int id = turns.step();
       if (id == EngineTurns.NONE) {
         break;
@@ -292,21 +305,18 @@ public final class Link implements AutoCloseable {
       pieces++;
       Channel channel = channels.get(id);
       channel.copied();
-      if (look(channel.spec().priority()) > 0) {
+      if (poll(channel.priority()) > 0) {
         break;
       }
     }
     return pieces;
   }
 
-  /** Whether the link's thread has anything to copy: cheaper than to ask every engine. */
-  private boolean hasTransfers() {
-    for (int i = 0; i < byPriority.length; i++) {
-      if (byPriority[i].transfers().inline().descriptors().inUse() > 0) {
-        return true;
-      }
+  private void failChannels() {
+    channelFailurePending = false;
+    for (Channel channel : byPriority) {
+      channel.failIfPending();
     }
-    return false;
   }
 
   /** When {@link #doWork} must run again though nothing wakes it, in the clock's time. */
@@ -322,7 +332,7 @@ public final class Link implements AutoCloseable {
 
   /** What ends the sleep of the thread that calls {@link #doWork}. */
   public List<WakeSource> wakeSources() {
-    return List.of(bridge.wakeSource(), wakeSignal);
+    return List.of(wakeSource, wakeSignal);
   }
 
   /** Ends the sleep of the thread that calls {@link #doWork}; any thread. */
@@ -448,6 +458,21 @@ public final class Link implements AutoCloseable {
     ringPending = true;
   }
 
+  /** A channel has failed; it is taken down at the end of the round. */
+  void failChannelLater() {
+    channelFailurePending = true;
+  }
+
+  /** Counts transfers in the rings that the link's thread serves. */
+  void addPendingTransfers(int more) {
+    pendingTransfers += more;
+  }
+
+  /** How many transfers there are in the rings that the link's thread serves. */
+  int pendingTransfers() {
+    return pendingTransfers;
+  }
+
   WakeSignal wakeSignal() {
     return wakeSignal;
   }
@@ -469,6 +494,26 @@ public final class Link implements AutoCloseable {
       listener.asyncEvent(new AsyncEvent(AsyncEvent.Type.DEVICE_FATAL, null, null));
     } catch (RuntimeException e) {
       broken.addSuppressed(e);
+    }
+  }
+
+  /** The bridge's; before a sleep and after one comes a thorough round. */
+  private final class ThoroughWakeSource implements WakeSource {
+    @Override
+    public void arm() {
+      bridge.wakeSource().arm();
+      roundsToSkip = 0;
+    }
+
+    @Override
+    public void disarm() {
+      bridge.wakeSource().disarm();
+      roundsToSkip = 0;
+    }
+
+    @Override
+    public Fd fd() {
+      return bridge.wakeSource().fd();
     }
   }
 

@@ -248,7 +248,8 @@ public final class QueuePair {
   /**
    * Posts a send or write ({@code ibv_post_send}). It is carried out before this returns if it can
    * be; the peer is woken, if it sleeps, by the next {@link Link#doWork} or {@link Link#ring}. The
-   * completion of a short inline request comes with the next {@link Link#doWork}.
+   * completion comes with the next {@link Link#doWork} that finds it done, or before, with a later
+   * post.
    *
    * @param request read, not kept
    * @return {@link #OK}, {@link #FULL}, {@link #BAD_STATE} or {@link #INVALID}
@@ -365,19 +366,32 @@ public final class QueuePair {
     }
   }
 
-  int doWork() {
+  /** Looks at everything. */
+  int lookAround() {
     // Fills first: what came before the connection ended is delivered.
     int work = state.isConnected() ? receive() : 0;
     work += responder.poll();
     work += look();
-    if (state == QpState.RTS) {
-      work += sendQueue.progress();
-    } else if (state == QpState.SQD) {
-      work += drain();
-    } else if (state == QpState.INIT) {
-      work += answerOrGiveUp();
+    work += send();
+    return state == QpState.INIT ? work + answerOrGiveUp() : work;
+  }
+
+  /** Looks at what the connection brings; a look at its end comes soon. */
+  int poll() {
+    if (!state.isConnected()) {
+      return 0;
     }
-    return work;
+    int work = receive();
+    work += responder.poll();
+    return work + send();
+  }
+
+  private int send() {
+    return switch (state) {
+      case RTS -> sendQueue.progress();
+      case SQD -> drain();
+      case RESET, INIT, RTR, SQE, ERR -> 0;
+    };
   }
 
   ChannelSnapshot.Pair snapshot(int index) {
@@ -607,6 +621,7 @@ public final class QueuePair {
     sendQueue.connected(partnerTerms, connector.serial());
     responder.begin();
     state = state.transition(QpState.RTS);
+    channel.connectionsChanged();
     events.add(this, CmEvent.ESTABLISHED, connector.peerData());
   }
 
@@ -617,6 +632,7 @@ public final class QueuePair {
     state = state.transition(QpState.ERR);
     ending = wasConnected;
     if (wasConnected) {
+      channel.connectionsChanged();
       // What either side has seen of the other by now counts; the peer learns how much that is.
       int _ = receiveQueue.poll();
       sendQueue.complete();

@@ -76,11 +76,6 @@ final class RegionTable implements AddressSpace {
     slot.witness = keyWord(generation, rkey);
   }
 
-  /** Whether a key word is still the same; to be asked after a full fence. */
-  boolean isUnchanged(long witnessAt, long witness) {
-    return SharedMemory.getLongAcquire(control, witnessAt) == witness;
-  }
-
   @Override
   public boolean resolveSource(long address, int lengthBytes, Translation into) {
     int lkey = DmaAddress.handle(address);
@@ -98,9 +93,10 @@ final class RegionTable implements AddressSpace {
     return lookUp(DmaAddress.handle(address), DmaAddress.offset(address), lengthBytes, 0, into);
   }
 
+  /** Whether a key word is still the same; to be asked after a full fence. */
   @Override
-  public boolean stillGranted(Translation destination) {
-    return isUnchanged(destination.slot(), destination.witness());
+  public boolean stillGranted(long witnessAt, long witness) {
+    return SharedMemory.getLongAcquire(control, witnessAt) == witness;
   }
 
   /**

@@ -64,6 +64,7 @@ final class SendQueue implements TransferOwner {
   private boolean failing;
   private boolean ended;
   private boolean awaited;
+  private boolean unverified;
   private int idleRounds;
   private String failure = "";
   private long waitsSinceNs = NEVER;
@@ -113,6 +114,7 @@ final class SendQueue implements TransferOwner {
           && slot.lengthBytes <= ChannelLayout.EAGER_BYTES
           && store(slot, request.inlineData, request.inlineOffset)) {
         awaited |= slot.signaled;
+        unverified = true;
         sample.posted(posted);
         posted++;
         issued = posted;
@@ -174,12 +176,16 @@ final class SendQueue implements TransferOwner {
       // What waits for room in the ring, or for those before it, may go on when they are done.
       long done = stored;
       channel.transfer();
+      channel.collect();
       if (stored == done || waitsSinceNs != NEVER) {
         break;
       }
     }
     if (issued > stored) {
       channel.transfer();
+      if (slot(issued - 1).operation.takesReceive) {
+        channel.collect(); // its receiver waits to be told
+      }
     }
     if (awaited || stored - completed > lazily || ++idleRounds >= PATIENCE_ROUNDS) {
       complete();
@@ -192,6 +198,7 @@ final class SendQueue implements TransferOwner {
     long before = completed;
     if (issued > stored) {
       channel.transfer();
+      channel.collect();
     }
     complete();
     return (int) (completed - before);
@@ -222,9 +229,10 @@ final class SendQueue implements TransferOwner {
       failure = "the engine says 0x%x".formatted(dmaStatus);
     } else if (slot.operation.takesReceive && !failing) {
       receives.fill(slot); // after a failure no message may arrive: one before it would be missing
+      unverified = true;
     }
     stored++;
-    awaited = true;
+    awaited |= slot.signaled || failing;
     channel.link().ringLater();
   }
 
@@ -237,7 +245,10 @@ final class SendQueue implements TransferOwner {
     if (completed == stored || ended || isUnanswered(slot(completed))) {
       return;
     }
-    SharedMemory.fullFence();
+    if (unverified) { // what the engine carried out it has verified
+      SharedMemory.fullFence();
+      unverified = false;
+    }
     boolean stands = queuePair.peerIsConnected();
     long before = completed;
     long bytes = 0;
@@ -399,6 +410,7 @@ final class SendQueue implements TransferOwner {
       long at = slot.sges == 0 ? 0 : slot.localOffsets[0];
       if (store(slot, inlineMemory, at)) {
         awaited |= slot.signaled;
+        unverified = true;
         issued++;
         stored++;
         return true;
@@ -561,7 +573,7 @@ final class SendQueue implements TransferOwner {
 
   private boolean isWithdrawn(SendSlot slot) {
     return slot.witnessAt != SendSlot.NO_WITNESS
-        && !channel.table().isUnchanged(slot.witnessAt, slot.witness);
+        && !channel.table().stillGranted(slot.witnessAt, slot.witness);
   }
 
   /**

@@ -22,6 +22,7 @@ final class Transfers {
   private final @Nullable TransferRing handedOver;
   private final @Nullable DmaWorker worker;
   private final int thresholdBytes;
+  private int counted;
 
   Transfers(Link link, ChannelSpec spec, AddressSpace space) {
     this.link = link;
@@ -55,7 +56,18 @@ final class Transfers {
       long destination,
       int lengthBytes) {
     TransferRing ring = ringFor(owner, lengthBytes);
-    return ring.insert(owner, index, last, opcode, source, destination, lengthBytes);
+    boolean inserted = ring.insert(owner, index, last, opcode, source, destination, lengthBytes);
+    count();
+    return inserted;
+  }
+
+  /** Tells the link how many transfers its thread has to look after. */
+  private void count() {
+    int now = inline.descriptors().inUse();
+    if (now != counted) {
+      link.addPendingTransfers(now - counted);
+      counted = now;
+    }
   }
 
   private TransferRing ringFor(TransferOwner owner, int lengthBytes) {
@@ -68,24 +80,32 @@ final class Transfers {
   }
 
   /**
-   * Hands over what was inserted, carries out at most one piece of it at once if nothing has its
-   * turn before, and tells the owners what is done.
+   * Hands over what was inserted, and carries out one piece of it at once if nothing has its turn
+   * before. The owners are told later, so that many transfers share a fence.
    */
   void transfer() {
     boolean _ = inline.publish();
-    if (link.isIdle() && !link.turns().othersWait(id, priority)) {
-      int _ = inline.engine().doWork(SoftwareEngine.PIECE_BYTES);
+    if (link.isIdle() && isFirst()) {
+      int _ = inline.engine().carryOut(SoftwareEngine.PIECE_BYTES);
     }
     TransferRing other = handedOver;
     if (other != null && other.publish() && worker != null) {
       worker.wake();
     }
-    int _ = collect();
+  }
+
+  private boolean isFirst() {
+    return link.pendingTransfers() == counted || !link.turns().othersWait(id, priority);
   }
 
   /** Tells the owners what is done; returns how many transfers that were. */
   int collect() {
-    int count = inline.collect();
+    int count = 0;
+    if (counted > 0) {
+      int _ = inline.engine().settle();
+      count = inline.collect();
+      count();
+    }
     TransferRing other = handedOver;
     if (other != null && worker != null) {
       if (!worker.isRunning()) {
@@ -110,6 +130,7 @@ final class Transfers {
   /** Forgets everything: no memory is touched any more. */
   void discard() {
     inline.discard();
+    count();
     if (handedOver != null && worker != null) {
       worker.pause();
       handedOver.discard();
@@ -126,8 +147,8 @@ final class Transfers {
     return rings;
   }
 
-  /** The ring that the link's thread serves. */
-  TransferRing inline() {
-    return inline;
+  /** For tests: how many bytes the link's thread has moved. */
+  long movedBytes() {
+    return inline.engine().movedBytes();
   }
 }

@@ -151,6 +151,7 @@ class QueuePairTest {
     for (int i = 0; i < 100; i++) {
       request.write(i, rkey, 0).sge(source.lkey(), 0, 8).signaled(i % 5 == 4);
       assertThat(a.qp().postSend(request)).isEqualTo(QueuePair.OK);
+      pair.run(1);
       if (i % 5 == 4) {
         assertThat(a.next().wrId()).isEqualTo(i);
       }
@@ -311,6 +312,7 @@ class QueuePairTest {
     int rkey = a.channel().remoteRegion(LANDING).rkey();
     assertThat(a.qp().postSend(request.write(3, rkey, 8).sge(source.lkey(), 0, 8)))
         .isEqualTo(QueuePair.OK);
+    pair.run(1);
     assertThat(a.next().isSuccess()).isTrue();
     assertThat(region.segment().get(JAVA_LONG, 8)).isEqualTo(source.segment().get(JAVA_LONG, 0));
   }
@@ -399,6 +401,7 @@ class QueuePairTest {
     int rkey = one.channel().remoteRegion(0).rkey();
     request.write(1, rkey, 0).sge(source.lkey(), 0, 4096);
     assertThat(one.qp().postSend(request)).isEqualTo(QueuePair.OK);
+    pair.run(1);
     assertThat(one.next().isSuccess()).isTrue();
     assertThat(region.segment().mismatch(source.segment().asSlice(0, 4096))).isEqualTo(-1);
     assertThat(a.channel().counters().sentOperations()).as("the other channel").isZero();

@@ -79,8 +79,8 @@ public class RevocationStress {
     }
 
     @Override
-    public boolean stillGranted(Translation destination) {
-      return SharedMemory.getLongAcquire(memory, destination.slot()) == destination.witness();
+    public boolean stillGranted(long slot, long witness) {
+      return SharedMemory.getLongAcquire(memory, slot) == witness;
     }
   }
 }
