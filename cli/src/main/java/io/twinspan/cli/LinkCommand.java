@@ -121,7 +121,8 @@ final class LinkCommand {
           channel.path("life").asLong(),
           channel.path("downReason").asString(""));
       out.printf(
-          "    sent %d (%s, %d errors)  received %d (%s, %d errors)  waits: %d receive, %d ring%n",
+          "    sent %d (%s, %d errors)  received %d (%s, %d errors)  waits: %d receive, %d ring"
+              + "  wrong CRCs: %d%n",
           counts.path("sentOperations").asLong(),
           Sizes.rough(counts.path("sentBytes").asLong()),
           counts.path("sendErrors").asLong(),
@@ -129,7 +130,8 @@ final class LinkCommand {
           Sizes.rough(counts.path("receivedBytes").asLong()),
           counts.path("receiveErrors").asLong(),
           counts.path("receiverWaits").asLong(),
-          counts.path("ringWaits").asLong());
+          counts.path("ringWaits").asLong(),
+          counts.path("crcErrors").asLong());
       JsonNode latency = channel.path("latency");
       out.printf(
           Locale.ROOT,

@@ -143,6 +143,13 @@ final class PerfCommand implements Callable<Integer> {
   private @Nullable String rotate;
 
   @Option(
+      names = "--crc",
+      description =
+          "Check everything from end to end with a CRC-32C; a request is complete when the peer has"
+              + " checked it.")
+  private boolean crc;
+
+  @Option(
       names = "--cpu",
       paramLabel = "A,B",
       split = ",",
@@ -198,7 +205,8 @@ final class PerfCommand implements Callable<Integer> {
         depth,
         engine == Engine.WORKER,
         adaptive,
-        rotate == null ? 0 : Sizes.parse(rotate));
+        rotate == null ? 0 : Sizes.parse(rotate),
+        crc);
   }
 
   private static int bytes(String text, String what) {

@@ -119,15 +119,16 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
     long segment = segmentBytes(options);
     ChannelSpec tested =
         new ChannelSpec(
-            0,
-            "perf",
-            ChannelSpec.Direction.BOTH,
-            segment,
-            segment,
-            options.queuePairs(),
-            options.depth(),
-            options.depth(),
-            options.inlineBytes());
+                0,
+                "perf",
+                ChannelSpec.Direction.BOTH,
+                segment,
+                segment,
+                options.queuePairs(),
+                options.depth(),
+                options.depth(),
+                options.inlineBytes())
+            .withCrc(options.crc());
     return new ChannelPlan(
         options.test().isFlooded()
             ? List.of(tested.withPriority(0, 1), Flood.spec(options))

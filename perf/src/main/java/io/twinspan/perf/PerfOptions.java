@@ -20,6 +20,7 @@ import java.util.Map;
  * @param adaptive whether both sides sleep when there is nothing to do, and latency tests pause
  *     {@link #PAUSE_NS} before each message; otherwise they spin
  * @param rotateBytes over how much memory the buffers of both sides rotate; 0 for one hot buffer
+ * @param crc whether the channel checks all it carries from end to end
  */
 public record PerfOptions(
     PerfTest test,
@@ -31,7 +32,8 @@ public record PerfOptions(
     int depth,
     boolean worker,
     boolean adaptive,
-    long rotateBytes) {
+    long rotateBytes,
+    boolean crc) {
   /** How long the leading side of an adaptive latency test lets both sides fall asleep. */
   public static final long PAUSE_NS = 1_000_000;
 
@@ -72,6 +74,11 @@ public record PerfOptions(
     if (test == PerfTest.WRITE_LAT && (sizeBytes == 0 || sizeBytes % Long.BYTES != 0)) {
       throw new TwinspanException(
           "write_lat polls for the last 8 bytes: its size is a multiple of 8, not " + sizeBytes);
+    }
+    if (crc && test == PerfTest.WRITE_LAT && queuePairs > 1) {
+      throw new TwinspanException(
+          "write_lat with CRCs takes one queue pair: others would write to the same place before"
+              + " it is checked");
     }
   }
 
@@ -143,7 +150,8 @@ public record PerfOptions(
         "depth=" + depth,
         "worker=" + (worker ? 1 : 0),
         "adaptive=" + (adaptive ? 1 : 0),
-        "rotate=" + rotateBytes);
+        "rotate=" + rotateBytes,
+        "crc=" + (crc ? 1 : 0));
   }
 
   /** Reads what {@link #encode} wrote. */
@@ -163,7 +171,8 @@ public record PerfOptions(
         Math.toIntExact(number(values, "depth")),
         number(values, "worker") == 1,
         number(values, "adaptive") == 1,
-        number(values, "rotate"));
+        number(values, "rotate"),
+        number(values, "crc") == 1);
   }
 
   private static long number(Map<String, String> values, String name) {

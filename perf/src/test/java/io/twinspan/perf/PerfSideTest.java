@@ -52,7 +52,7 @@ class PerfSideTest {
 
   private static PerfOptions options(PerfTest test, int sizeBytes, int queuePairs, long rotate) {
     return new PerfOptions(
-        test, sizeFor(test, sizeBytes), 100, 20, queuePairs, 112, 16, false, false, rotate);
+        test, sizeFor(test, sizeBytes), 100, 20, queuePairs, 112, 16, false, false, rotate, false);
   }
 
   @ParameterizedTest
@@ -75,6 +75,23 @@ class PerfSideTest {
 
   @ParameterizedTest
   @EnumSource
+  void checksEverythingWithCrcs(PerfTest test) throws Exception {
+    for (int size : new int[] {8, 200_000}) {
+      PerfOptions options =
+          new PerfOptions(test, sizeFor(test, size), 100, 20, 1, 112, 16, false, false, 0, true);
+      assertThat(measure(options).p50Us()).isPositive();
+    }
+  }
+
+  @Test
+  void refusesSeveralQueuePairsThatWriteToOnePlaceBeforeItIsChecked() {
+    assertThatThrownBy(
+            () -> new PerfOptions(PerfTest.WRITE_LAT, 8, 1, 0, 2, 0, 2, false, false, 0, true))
+        .hasMessageContaining("one queue pair");
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void takesTurnsAmongQueuePairsAndBuffers(PerfTest test) throws Exception {
     assertThat(measure(options(test, 64, 3, 1000)).p50Us()).isPositive();
   }
@@ -84,7 +101,7 @@ class PerfSideTest {
   void goesOnWithTheShortestQueues(int depth) throws Exception {
     for (PerfTest test : PerfTest.values()) {
       PerfOptions options =
-          new PerfOptions(test, sizeFor(test, 64), 100, 1, 1, 0, depth, false, false, 0);
+          new PerfOptions(test, sizeFor(test, 64), 100, 1, 1, 0, depth, false, false, 0, false);
       assertThat(measure(options).p50Us()).isPositive();
     }
   }
@@ -93,13 +110,14 @@ class PerfSideTest {
   @EnumSource
   void letsAWorkerCopy(PerfTest test) throws Exception {
     PerfOptions options =
-        new PerfOptions(test, sizeFor(test, 4096), 50, 5, 1, 112, 16, true, false, 0);
+        new PerfOptions(test, sizeFor(test, 4096), 50, 5, 1, 112, 16, true, false, 0, false);
     assertThat(measure(options).p50Us()).isPositive();
   }
 
   @Test
   void oneIterationIsEnough() throws Exception {
-    PerfOptions options = new PerfOptions(PerfTest.SEND_LAT, 0, 1, 0, 1, 0, 2, false, false, 0);
+    PerfOptions options =
+        new PerfOptions(PerfTest.SEND_LAT, 0, 1, 0, 1, 0, 2, false, false, 0, false);
     assertThat(measure(options).messagesPerSecond()).isPositive();
   }
 
@@ -122,7 +140,8 @@ class PerfSideTest {
   @Test
   void aPeerThatGoesEndsTheMeasurement() throws Exception {
     PerfOptions options =
-        new PerfOptions(PerfTest.WRITE_BW, 64, Integer.MAX_VALUE, 1, 1, 112, 16, false, false, 0);
+        new PerfOptions(
+            PerfTest.WRITE_BW, 64, Integer.MAX_VALUE, 1, 1, 112, 16, false, false, 0, false);
     CompletableFuture<PerfResult> leader = start(Side.B, options);
     try (PerfSide follower = new PerfSide(Side.A, socket(), options, PATIENCE)) {
       while (follower.phase() == 0) { // the leader's warm-up

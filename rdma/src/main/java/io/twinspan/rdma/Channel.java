@@ -45,6 +45,7 @@ public final class Channel {
   private final @Nullable QueuePair[] queuePairs;
   private QueuePair[] connected = {};
 
+  private final @Nullable PayloadCrc crc;
   private final Transfers transfers;
   private final ChannelLatency latency = new ChannelLatency();
   private final ChannelLife life = new ChannelLife();
@@ -62,6 +63,9 @@ public final class Channel {
   private String downReason = "";
   private @Nullable String pendingFailure;
 
+  /** A region whose right was taken back, while what came before is looked at. */
+  private @Nullable MemoryRegion closing;
+
   Channel(Link link, ChannelPlan plan, ChannelSpec spec, Side side, MemorySegment window) {
     this.link = link;
     this.spec = spec;
@@ -74,6 +78,7 @@ public final class Channel {
     table = new RegionTable(link.protectionDomain());
     transfers = new Transfers(link, spec, table);
     queuePairs = new @Nullable QueuePair[spec.queuePairs()];
+    crc = spec.crc() ? new PayloadCrc() : null;
     int sharedDepth = spec.sharedReceiveDepth();
     sharedReceives = sharedDepth == 0 ? null : new SharedReceiveQueue(this);
     peerSharedReceives =
@@ -451,11 +456,13 @@ public final class Channel {
     }
     regions[slot] = null;
     withdraw(slot);
+    closing = region;
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
         queuePair.settle();
       }
     }
+    closing = null;
   }
 
   private void withdraw(int slot) {
@@ -479,6 +486,11 @@ public final class Channel {
   /** For tests: this side's control block, also while the channel is down. */
   MemorySegment controlBlock() {
     return life.ownBlock();
+  }
+
+  /** Computes the channel's CRCs; null if its plan wants none. */
+  @Nullable PayloadCrc crc() {
+    return crc;
   }
 
   ChannelLatency latency() {
@@ -526,6 +538,17 @@ public final class Channel {
     }
   }
 
+  /**
+   * This side's own region of a key if the peer may have written this range of it; also while it is
+   * being taken back, when what came before is looked at.
+   */
+  @Nullable MemoryRegion landed(int rkey, long offset, long lengthBytes) {
+    MemoryRegion leaving = closing;
+    MemoryRegion region = leaving != null && leaving.rkey() == rkey ? leaving : own(rkey);
+    boolean granted = region != null && region.grants(offset, lengthBytes, Access.REMOTE_WRITE);
+    return granted ? region : null;
+  }
+
   /** This side's own region of a key. */
   @Nullable MemoryRegion own(int rkey) {
     int slot = rkey & RegionTable.SLOT_MASK;
@@ -557,7 +580,23 @@ public final class Channel {
       long source,
       long destination,
       int lengthBytes) {
-    return transfers.insert(owner, index, last, Opcode.MEMMOVE, source, destination, lengthBytes);
+    return insert(owner, index, last, Opcode.MEMMOVE, source, destination, lengthBytes);
+  }
+
+  /**
+   * As the other one.
+   *
+   * @param opcode {@link Opcode#MEMMOVE} or {@link Opcode#COPY_CRC}
+   */
+  boolean insert(
+      TransferOwner owner,
+      long index,
+      boolean last,
+      int opcode,
+      long source,
+      long destination,
+      int lengthBytes) {
+    return transfers.insert(owner, index, last, opcode, source, destination, lengthBytes);
   }
 
   /** Has copied what was inserted, now or in a later {@link Link#doWork}. */

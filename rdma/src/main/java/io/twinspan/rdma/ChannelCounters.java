@@ -17,7 +17,8 @@ public final class ChannelCounters {
   private static final int RECEIVE_ERRORS = 5;
   private static final int RECEIVER_WAITS = 6;
   private static final int RING_WAITS = 7;
-  private static final int COUNT = 8;
+  private static final int CRC_ERRORS = 8;
+  private static final int COUNT = 9;
 
   private final AtomicLongArray values = new AtomicLongArray(COUNT);
 
@@ -63,6 +64,11 @@ public final class ChannelCounters {
     return values.get(RECEIVE_ERRORS);
   }
 
+  /** Wrong CRCs, whichever side has found them. */
+  public long crcErrors() {
+    return values.get(CRC_ERRORS);
+  }
+
   void sent(long bytes, long operations) {
     add(SENT_BYTES, bytes);
     add(SENT_OPERATIONS, operations);
@@ -89,7 +95,12 @@ public final class ChannelCounters {
         receivedOperations(),
         receiveErrors(),
         receiverWaits(),
-        ringWaits());
+        ringWaits(),
+        crcErrors());
+  }
+
+  void crcError() {
+    add(CRC_ERRORS, 1);
   }
 
   void receiveError() {

@@ -17,6 +17,7 @@ import io.twinspan.concurrent.SharedMemory;
  *           0  connection word: serial &lt;&lt; 8 | kind   8 first receive   16 private data: length, bytes
  *             88 first request   96 RNR timer in microseconds   100 reads and atomics it takes
  *            104 access bits   108 protection domain   112 1 if its receives are the shared ones
+ *            120 why it ended: 1 for a wrong CRC of a message, 2 for one of an answer
  *         128  the peer's requests, a ring of 16 times 128 bytes
  *        2176  answers to the owner's requests, a ring of 16 times 64 bytes
  *        3200  a receive block
@@ -31,13 +32,18 @@ import io.twinspan.concurrent.SharedMemory;
  *
  *   fill:        0 {@linkplain #word word}: sequence, opcode, queue pair, flags, and in detail the
  *                  length if eager, and the attempt: the low 9 bits of the connection's serial
- *                8 immediate data or invalidated rkey   12 CRC32C of the payload
+ *                8 immediate data or invalidated rkey   12 CRC32C of payload and those
  *               16 payload if it is eager, else its length (8 bytes)
+ *               24 of a write: its rkey   32 its offset
  *   request:     0 word: sequence, opcode, -, flags, entries in the scatter list
  *                8 rkey   12 CRC32C   16 offset   24 length   32 compare or add   40 swap
  *               48 scatter list of the requester, up to 4: 0 rkey   4 length   8 offset
  *   answer:      0 word: sequence, -, -, -, status   8 value
+ *               16 CRC32C of the value, or of what was read into each entry of the list
  * </pre>
+ *
+ * <p>CRCs, and where a write went, are there only if the channel's plan wants them. That of a
+ * request is of its fields; of one to check a write, of the data.
  *
  * <p>A key word is stored last, with release; a reader loads it before and after the fields. Words
  * of fills, requests and answers are stored last too, and carry the low half of a count that goes
@@ -71,6 +77,13 @@ final class ChannelLayout {
   static final long CM_ACCESS = CM_MAX_DEST_RD_ATOMIC + Integer.BYTES;
   static final long CM_DOMAIN = CM_ACCESS + Integer.BYTES;
   static final long CM_SHARED = CM_DOMAIN + Integer.BYTES;
+  static final long CM_END_REASON = CM_SHARED + Long.BYTES;
+
+  /** A connection ended because the CRC of a message was wrong: of the first that was not taken. */
+  static final int END_BAD_MESSAGE = 1;
+
+  /** A connection ended because the CRC of the answer to a read or atomic was wrong. */
+  static final int END_BAD_ANSWER = 2;
 
   /** How many reads and atomics of a queue pair may be outstanding (max_rd_atomic). */
   static final int MAX_RD_ATOMIC = 16;
@@ -88,6 +101,7 @@ final class ChannelLayout {
   static final long ANSWERS = REQUESTS + MAX_RD_ATOMIC * REQUEST_BYTES;
   static final long ANSWER_BYTES = 64;
   static final long ANSWER_VALUE = 8;
+  static final long ANSWER_CRCS = 16;
 
   static final long RECEIVE_BLOCK = ANSWERS + MAX_RD_ATOMIC * ANSWER_BYTES;
   static final long POSTED = 0;
@@ -110,6 +124,8 @@ final class ChannelLayout {
   static final long FILL_CRC = 12;
   static final long FILL_PAYLOAD = 16;
   static final long FILL_LENGTH = 16;
+  static final long FILL_RKEY = 24;
+  static final long FILL_OFFSET = 32;
 
   /** How long a payload may be that travels in the fill itself. */
   static final int EAGER_BYTES = (int) (FILL_BYTES - FILL_PAYLOAD);
@@ -123,6 +139,10 @@ final class ChannelLayout {
   static final int OPCODE_READ = 4;
   static final int OPCODE_COMPARE_SWAP = 5;
   static final int OPCODE_FETCH_ADD = 6;
+
+  /** A request to compare what a write has brought with its CRC. */
+  static final int OPCODE_CHECK = 7;
+
   static final int OPCODE_ANSWER = 8;
 
   static final int FLAG_SOLICITED = 1;

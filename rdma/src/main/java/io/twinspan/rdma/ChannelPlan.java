@@ -37,7 +37,7 @@ public final class ChannelPlan {
   /** Default channel 4: mirrors of the commit logs. Both directions. */
   public static final int MIRROR = 4;
 
-  private static final int VERSION = 2;
+  private static final int VERSION = 3;
   private static final long MIB = 1 << 20;
 
   private final List<ChannelSpec> channels;
@@ -142,7 +142,7 @@ public final class ChannelPlan {
     StringBuilder text = new StringBuilder("plan ").append(VERSION).append('\n');
     for (ChannelSpec c : channels) {
       text.append(
-          "%d %s %s %d %d %d %d %d %d %d %d %d\n"
+          "%d %s %s %d %d %d %d %d %d %d %d %d %s\n"
               .formatted(
                   c.id(),
                   c.name(),
@@ -155,7 +155,8 @@ public final class ChannelPlan {
                   c.maxInlineBytes(),
                   c.sharedReceiveDepth(),
                   c.priority(),
-                  c.weight()));
+                  c.weight(),
+                  c.crc() ? "crc" : "-"));
     }
     return text.toString().getBytes(StandardCharsets.US_ASCII);
   }

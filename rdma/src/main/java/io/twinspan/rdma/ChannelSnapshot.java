@@ -89,6 +89,7 @@ public record ChannelSnapshot(
    * @param receiveErrors what the peer announced and made no sense
    * @param receiverWaits how often a send began to wait for a receive of the peer
    * @param ringWaits how often a request had to wait because a descriptor ring was full
+   * @param crcErrors wrong CRCs, whichever side has found them
    */
   public record Counts(
       long sentBytes,
@@ -98,7 +99,8 @@ public record ChannelSnapshot(
       long receivedOperations,
       long receiveErrors,
       long receiverWaits,
-      long ringWaits) {}
+      long ringWaits,
+      long crcErrors) {}
 
   /**
    * Of one of 64 requests of each queue pair, how long it took from post to completion.

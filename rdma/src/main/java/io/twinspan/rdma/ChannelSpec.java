@@ -20,6 +20,9 @@ import io.twinspan.bridge.Side;
  *     number go first
  * @param weight 1 to {@value #MAX_WEIGHT}: among channels of one priority, how much of the bulk
  *     transfers is its share
+ * @param crc whether all that it carries is checked from end to end with a CRC-32C: a bit that
+ *     flips in the window ends the connection with {@link WorkCompletion#VENDOR_BAD_CRC} at both
+ *     sides. Requests are complete only when the peer has checked them
  */
 public record ChannelSpec(
     int id,
@@ -33,7 +36,8 @@ public record ChannelSpec(
     int maxInlineBytes,
     int sharedReceiveDepth,
     int priority,
-    int weight) {
+    int weight,
+    boolean crc) {
   /** The number of the last priority. */
   public static final int LOWEST_PRIORITY = 7;
 
@@ -86,7 +90,7 @@ public record ChannelSpec(
     if (!sound) {
       throw new IllegalArgumentException(
           ("channel %d %s: %s, segments %d and %d, %d queue pairs of %d and %d, inline %d,"
-                  + " shared receives %d, priority %d, weight %d")
+                  + " shared receives %d, priority %d, weight %d, CRC %b")
               .formatted(
                   id,
                   name,
@@ -99,7 +103,8 @@ public record ChannelSpec(
                   maxInlineBytes,
                   sharedReceiveDepth,
                   priority,
-                  weight));
+                  weight,
+                  crc));
     }
   }
 
@@ -126,7 +131,8 @@ public record ChannelSpec(
         maxInlineBytes,
         0,
         DEFAULT_PRIORITY,
-        1);
+        1,
+        false);
   }
 
   /** A channel for both sides, with segments of 1 MiB, one queue pair, and depths of 256. */
@@ -136,21 +142,26 @@ public record ChannelSpec(
 
   /** The same channel with other segments. */
   public ChannelSpec withSegments(long bytesA, long bytesB) {
-    return with(bytesA, bytesB, sharedReceiveDepth, priority, weight);
+    return with(bytesA, bytesB, sharedReceiveDepth, priority, weight, crc);
   }
 
   /** The same channel with a shared receive queue. */
   public ChannelSpec withSharedReceives(int depth) {
-    return with(segmentBytesA, segmentBytesB, depth, priority, weight);
+    return with(segmentBytesA, segmentBytesB, depth, priority, weight, crc);
   }
 
   /** The same channel with another place among the others. */
   public ChannelSpec withPriority(int newPriority, int newWeight) {
-    return with(segmentBytesA, segmentBytesB, sharedReceiveDepth, newPriority, newWeight);
+    return with(segmentBytesA, segmentBytesB, sharedReceiveDepth, newPriority, newWeight, crc);
+  }
+
+  /** The same channel with CRCs, or without. */
+  public ChannelSpec withCrc(boolean on) {
+    return with(segmentBytesA, segmentBytesB, sharedReceiveDepth, priority, weight, on);
   }
 
   private ChannelSpec with(
-      long bytesA, long bytesB, int sharedDepth, int newPriority, int newWeight) {
+      long bytesA, long bytesB, int sharedDepth, int newPriority, int newWeight, boolean withCrc) {
     return new ChannelSpec(
         id,
         name,
@@ -163,7 +174,8 @@ public record ChannelSpec(
         maxInlineBytes,
         sharedDepth,
         newPriority,
-        newWeight);
+        newWeight,
+        withCrc);
   }
 
   /** Its share of a side's window in bytes. */

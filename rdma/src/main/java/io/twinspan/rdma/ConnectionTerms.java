@@ -14,10 +14,16 @@ import java.lang.foreign.MemorySegment;
  * @param maxDestRdAtomic its {@link QpAttributes#maxDestRdAtomic}
  * @param accessBits its {@link QpAttributes#remoteAccess}
  * @param domain number of the queue pair's protection domain
+ * @param endReason at its end why, as {@link ChannelLayout} names it; else 0
  */
 record ConnectionTerms(
-    long firstReceive, int rnrTimerUs, int maxDestRdAtomic, int accessBits, int domain) {
-  static final ConnectionTerms NONE = new ConnectionTerms(0, 0, 0, 0, 0);
+    long firstReceive,
+    int rnrTimerUs,
+    int maxDestRdAtomic,
+    int accessBits,
+    int domain,
+    int endReason) {
+  static final ConnectionTerms NONE = new ConnectionTerms(0, 0, 0, 0, 0, 0);
 
   private static final int MAX_RNR_TIMER_US = (int) (QpAttributes.MAX_RNR_TIMER.toNanos() / 1000);
 
@@ -28,16 +34,17 @@ record ConnectionTerms(
         (int) (attributes.minRnrTimer().toNanos() / 1000),
         attributes.maxDestRdAtomic(),
         attributes.accessBits(),
-        domain);
+        domain,
+        0);
   }
 
   /** At its end: how many of its receives a side has seen filled. */
-  static ConnectionTerms ofEnd(long taken) {
-    return new ConnectionTerms(taken, 0, 0, 0, 0);
+  static ConnectionTerms ofEnd(long taken, int reason) {
+    return new ConnectionTerms(taken, 0, 0, 0, 0, reason);
   }
 
   ConnectionTerms withFirstReceive(long first) {
-    return new ConnectionTerms(first, rnrTimerUs, maxDestRdAtomic, accessBits, domain);
+    return new ConnectionTerms(first, rnrTimerUs, maxDestRdAtomic, accessBits, domain, 0);
   }
 
   static ConnectionTerms read(MemorySegment control, long block) {
@@ -49,7 +56,8 @@ record ConnectionTerms(
             0,
             QpAttributes.MAX_RD_ATOMIC),
         control.get(JAVA_INT, block + ChannelLayout.CM_ACCESS),
-        control.get(JAVA_INT, block + ChannelLayout.CM_DOMAIN));
+        control.get(JAVA_INT, block + ChannelLayout.CM_DOMAIN),
+        control.get(JAVA_INT, block + ChannelLayout.CM_END_REASON));
   }
 
   /** Whether a partner may do that to its regions. */
@@ -63,5 +71,6 @@ record ConnectionTerms(
     control.set(JAVA_INT, block + ChannelLayout.CM_MAX_DEST_RD_ATOMIC, maxDestRdAtomic);
     control.set(JAVA_INT, block + ChannelLayout.CM_ACCESS, accessBits);
     control.set(JAVA_INT, block + ChannelLayout.CM_DOMAIN, domain);
+    control.set(JAVA_INT, block + ChannelLayout.CM_END_REASON, endReason);
   }
 }

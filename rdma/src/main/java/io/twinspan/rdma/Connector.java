@@ -115,11 +115,12 @@ final class Connector {
    * Ends the connection, or the attempt; what the peer announces afterwards may be overlooked.
    *
    * @param taken how many of its receives this side has seen filled
+   * @param reason 0, or one that the peer should know
    */
-  void end(long taken) {
+  void end(long taken, int reason) {
     if (phase != Phase.IDLE) {
       phase = Phase.IDLE;
-      keep(ConnectionTerms.ofEnd(taken), new byte[0]);
+      keep(ConnectionTerms.ofEnd(taken, reason), new byte[0]);
       publish(DISCONNECT);
       SharedMemory.fullFence();
     }
@@ -145,6 +146,18 @@ final class Connector {
         && kind(peerWord) == DISCONNECT
         && serial(peerWord) == serial
         && receiveIndex < peerTerms.firstReceive();
+  }
+
+  /** Whether the peer is changing its word, which will be another one in a moment. */
+  boolean peerIsWriting() {
+    long word = SharedMemory.getLongAcquire(channel.localControl(), block + ChannelLayout.CM_WORD);
+    return kind(word) == NONE;
+  }
+
+  /** Why the peer says that it ended the connection; 0 if it does not, or did not. */
+  int peerEndReason() {
+    boolean ended = kind(peerWord) == DISCONNECT && serial(peerWord) == serial;
+    return ended ? peerTerms.endReason() : 0;
   }
 
   /** Whether this side has asked, and there is no answer yet. */

@@ -29,6 +29,7 @@ final class PeerReceives {
   private final long fills;
   private final int depth;
   private final int mask;
+  private final boolean checked;
 
   private long posted;
   private long taken;
@@ -59,6 +60,7 @@ final class PeerReceives {
     this.depth = depth;
     mask = depth - 1;
     isFilled = new boolean[owner == null ? depth : 0];
+    checked = channel.spec().crc();
     fills = block + ChannelLayout.fills(depth);
   }
 
@@ -189,6 +191,9 @@ final class PeerReceives {
     if (length > 0) {
       MemorySegment.copy(data, offset, peer, entry + ChannelLayout.FILL_PAYLOAD, length);
     }
+    if (checked) {
+      peer.set(JAVA_INT, entry + ChannelLayout.FILL_CRC, slot.crc);
+    }
     end(entry, slot, ChannelLayout.OPCODE_SEND, flags, length);
   }
 
@@ -200,6 +205,11 @@ final class PeerReceives {
       peer.set(JAVA_INT, entry + ChannelLayout.FILL_IMMEDIATE, slot.immediate);
     }
     peer.set(JAVA_LONG, entry + ChannelLayout.FILL_LENGTH, slot.lengthBytes);
+    if (checked) {
+      peer.set(JAVA_INT, entry + ChannelLayout.FILL_CRC, slot.crc);
+      peer.set(JAVA_INT, entry + ChannelLayout.FILL_RKEY, slot.remoteKey);
+      peer.set(JAVA_LONG, entry + ChannelLayout.FILL_OFFSET, slot.remoteOffset);
+    }
     int opcode = slot.operation.isSend ? ChannelLayout.OPCODE_SEND : ChannelLayout.OPCODE_WRITE;
     end(entry, slot, opcode, slot.operation.fillFlags, 0);
   }

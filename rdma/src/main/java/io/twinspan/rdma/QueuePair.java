@@ -51,6 +51,7 @@ public final class QueuePair {
   private long connectDeadlineNs = NEVER;
   private boolean draining;
   private boolean ending;
+  private int endReason;
   private boolean hasHeard;
   private byte[] peerData = {};
   private String lastError = "";
@@ -455,6 +456,11 @@ public final class QueuePair {
     return connector.peerStands();
   }
 
+  /** Whether the peer may still take what was sent: it did not end the connection for good. */
+  boolean peerMayTake() {
+    return connector.peerStands() || connector.peerIsWriting();
+  }
+
   boolean peerTook(long receiveIndex) {
     return connector.peerTook(receiveIndex);
   }
@@ -471,6 +477,9 @@ public final class QueuePair {
   void settle() {
     if (state.isConnected()) {
       receiveQueue.settle();
+      if (channel.crc() != null) {
+        int _ = responder.poll(); // checks of what was written to it
+      }
     }
   }
 
@@ -509,6 +518,31 @@ public final class QueuePair {
   void accessViolation(String what) {
     channel.counters().receiveError();
     fail("the peer has no right to " + what, AsyncEvent.Type.QP_ACCESS_ERR);
+  }
+
+  /** What was to be received is not what was sent; its receive's completion says so. */
+  void badMessage(String why) {
+    endReason = ChannelLayout.END_BAD_MESSAGE;
+    channel.counters().crcError();
+    fail(why);
+  }
+
+  /** What the peer wrote or asked for is not what was sent; it gets that as an answer. */
+  void badCrc(String why) {
+    channel.counters().crcError();
+    fail(why, AsyncEvent.Type.QP_FATAL);
+  }
+
+  /** A request failed for a CRC; whether this side has found that, and the peer does not know. */
+  void badRequest(String why, boolean foundHere) {
+    endReason = foundHere ? ChannelLayout.END_BAD_ANSWER : 0;
+    lastError = why;
+    channel.counters().crcError();
+  }
+
+  /** Whether the peer ended the connection because of a message. */
+  boolean peerFoundBadMessage() {
+    return connector.peerEndReason() == ChannelLayout.END_BAD_MESSAGE;
   }
 
   private void fail(String why, AsyncEvent.@Nullable Type reason) {
@@ -579,7 +613,7 @@ public final class QueuePair {
     }
     if (connector.isAsking() && channel.link().nowNs() >= connectDeadlineNs) {
       connectDeadlineNs = NEVER;
-      connector.end(receiveQueue.first());
+      connector.end(receiveQueue.first(), 0);
       events.add(this, CmEvent.UNREACHABLE);
       return 1;
     }
@@ -602,7 +636,7 @@ public final class QueuePair {
         events.add(this, CmEvent.REJECTED, connector.peerData());
       }
       case DISCONNECTED -> {
-        toError("disconnected by the peer");
+        toError(whyPeerEnded());
         events.add(this, CmEvent.DISCONNECTED);
       }
     }
@@ -616,6 +650,7 @@ public final class QueuePair {
   private void connected() {
     connectDeadlineNs = NEVER;
     hasHeard = false;
+    endReason = 0;
     state = state.transition(QpState.RTR);
     partnerTerms = connector.peerTerms();
     sendQueue.connected(partnerTerms, connector.serial());
@@ -637,7 +672,7 @@ public final class QueuePair {
       int _ = receiveQueue.poll();
       sendQueue.complete();
     }
-    connector.end(receiveQueue.taken());
+    connector.end(receiveQueue.taken(), endReason);
     if (wasConnected) {
       // What the peer was told it delivered before it could see the end is delivered.
       int _ = receiveQueue.poll();
@@ -651,6 +686,18 @@ public final class QueuePair {
     if (wasConnected && receiveQueue.isShared()) {
       events.add(AsyncEvent.Type.QP_LAST_WQE_REACHED, channel, this);
     }
+  }
+
+  private String whyPeerEnded() {
+    if (peerFoundBadMessage()) {
+      return "the peer found the CRC of a message to be wrong";
+    }
+    if (connector.peerEndReason() != ChannelLayout.END_BAD_ANSWER) {
+      return "disconnected by the peer";
+    }
+    channel.counters().crcError();
+    events.add(AsyncEvent.Type.QP_FATAL, channel, this);
+    return "the peer found the CRC of an answer to be wrong";
   }
 
   private void requireInit() {

@@ -9,6 +9,7 @@ final class ReceiveQueue {
   private final CompletionSource completions;
   private final ReceiveRing ring;
   private final @Nullable SharedReceiveQueue shared;
+  private final @Nullable PayloadCrc crc;
   private boolean polling;
 
   ReceiveQueue(
@@ -21,6 +22,7 @@ final class ReceiveQueue {
     this.channel = channel;
     ChannelSpec spec = channel.spec();
     this.shared = shared;
+    crc = channel.crc();
     if (shared == null) {
       long block = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
       ring = new ReceiveRing(channel, block, spec.receiveDepth());
@@ -183,6 +185,9 @@ final class ReceiveQueue {
       queuePair.fail("a receive's region was deregistered");
       return false;
     }
+    if (crc != null && !check(crc)) {
+      return false;
+    }
     WcOpcode opcode = ring.isSend() ? WcOpcode.RECV : WcOpcode.RECV_RDMA_WITH_IMM;
     int flags = ring.has(ChannelLayout.FLAG_IMMEDIATE) ? WorkCompletion.WITH_IMMEDIATE : 0;
     if (ring.has(ChannelLayout.FLAG_INVALIDATE)) {
@@ -200,6 +205,26 @@ final class ReceiveQueue {
     complete(ring.wrId(), WcStatus.SUCCESS, opcode, flags, ring.lengthBytes(), ring.immediate());
     ring.advance();
     return true;
+  }
+
+  /** Compares what came with its CRC; false if that was the end of the connection. */
+  private boolean check(PayloadCrc of) {
+    MemoryRegion target = null;
+    if (!ring.isSend() && ring.lengthBytes() > 0) {
+      target = queuePair.allowsPartner(Access.REMOTE_WRITE) ? ring.target() : null;
+      if (target == null) {
+        queuePair.accessViolation("where it wrote: " + ring.describe());
+        return false;
+      }
+    }
+    if (ring.isIntact(of, target)) {
+      return true;
+    }
+    WcOpcode opcode = ring.isSend() ? WcOpcode.RECV : WcOpcode.RECV_RDMA_WITH_IMM;
+    String what = "the CRC of a message is wrong: " + ring.describe();
+    complete(ring.drop(), WcStatus.GENERAL_ERR, opcode, WorkCompletion.BAD_CRC_FLAG, 0, 0);
+    queuePair.badMessage(what);
+    return false;
   }
 
   /** Completes a receive that was never posted, without success; false if there is no room. */

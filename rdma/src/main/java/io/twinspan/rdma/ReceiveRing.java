@@ -36,6 +36,7 @@ final class ReceiveRing {
   private final int depth;
   private final int mask;
   private final int quarter;
+  private final boolean checked;
   private final ReceiveSlot[] slots;
   private long posted;
   private long published;
@@ -50,12 +51,16 @@ final class ReceiveRing {
   private int length;
   private int attempt;
   private int immediate;
+  private int crc;
+  private int rkey;
+  private long offset;
 
   ReceiveRing(Channel channel, long block, int depth) {
     this.channel = channel;
     this.block = block;
     this.depth = depth;
     mask = depth - 1;
+    checked = channel.spec().crc();
     quarter = Math.max(1, depth / 4);
     fills = block + ChannelLayout.fills(depth);
     slots = new ReceiveSlot[depth];
@@ -147,7 +152,7 @@ final class ReceiveRing {
   /** Publishes if there is enough for it, or the peer may be waiting. */
   void publishIfShort() {
     long unpublished = posted - published;
-    if (unpublished >= quarter || (unpublished > 0 && published - completed < quarter)) {
+    if (checked || unpublished >= quarter || (unpublished > 0 && published - completed < quarter)) {
       publish();
       channel.link().ringLater();
     }
@@ -185,6 +190,11 @@ final class ReceiveRing {
         has(ChannelLayout.FLAG_IMMEDIATE | ChannelLayout.FLAG_INVALIDATE)
             ? own.get(JAVA_INT, entry + ChannelLayout.FILL_IMMEDIATE)
             : 0;
+    if (checked) {
+      crc = own.get(JAVA_INT, entry + ChannelLayout.FILL_CRC);
+      rkey = own.get(JAVA_INT, entry + ChannelLayout.FILL_RKEY);
+      offset = own.get(JAVA_LONG, entry + ChannelLayout.FILL_OFFSET);
+    }
     if (has(ChannelLayout.FLAG_EAGER)) {
       length = ChannelLayout.eagerLength(word);
       return isSend() && length <= ChannelLayout.EAGER_BYTES ? Found.FILL : Found.BREACH;
@@ -290,6 +300,37 @@ final class ReceiveRing {
       left -= part;
     }
     return true;
+  }
+
+  /** Where a write has brought its data, by the peer's account. */
+  @Nullable MemoryRegion target() {
+    return channel.landed(rkey, offset, length);
+  }
+
+  /**
+   * Whether the CRC is that of what came and lies in its place.
+   *
+   * @param target of a write
+   */
+  boolean isIntact(PayloadCrc of, @Nullable MemoryRegion target) {
+    of.begin();
+    if (target != null) {
+      of.add(target.segment(), offset, length);
+    }
+    ReceiveSlot slot = slots[(int) completed & mask];
+    int left = isSend() ? length : 0;
+    for (int i = 0; i < slot.sges && left > 0; i++) {
+      MemoryRegion region = slot.regions[i];
+      int part = Math.min(left, slot.lengths[i]);
+      if (region != null) {
+        of.add(region.segment(), slot.offsets[i], part);
+      }
+      left -= part;
+    }
+    if (has(ChannelLayout.FLAG_IMMEDIATE | ChannelLayout.FLAG_INVALIDATE)) {
+      of.add(immediate);
+    }
+    return of.value() == crc;
   }
 
   /** The receive that was looked at is done with. */

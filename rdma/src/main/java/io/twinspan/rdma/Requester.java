@@ -2,9 +2,11 @@ package io.twinspan.rdma;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import io.twinspan.concurrent.SharedMemory;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Asks the peer for what only it can do on a link that carries nothing but writes: reads and
@@ -15,6 +17,7 @@ final class Requester {
   private final Channel channel;
   private final ProtectionDomain domain;
   private final long block;
+  private final @Nullable PayloadCrc crc;
   private long asked;
   private long answered;
 
@@ -27,6 +30,7 @@ final class Requester {
     this.channel = channel;
     this.domain = domain;
     this.block = block;
+    crc = channel.crc();
   }
 
   /**
@@ -79,7 +83,10 @@ final class Requester {
     peer.set(JAVA_LONG, entry + ChannelLayout.REQUEST_OFFSET, slot.remoteOffset);
     peer.set(JAVA_LONG, entry + ChannelLayout.REQUEST_LENGTH, slot.lengthBytes);
     int count = 0;
-    if (slot.operation == WorkRequest.Operation.READ) {
+    int opcode = slot.operation.requestOpcode;
+    if (slot.operation == WorkRequest.Operation.WRITE) {
+      opcode = ChannelLayout.OPCODE_CHECK;
+    } else if (slot.operation == WorkRequest.Operation.READ) {
       count = slot.sges;
       for (int i = 0; i < count; i++) {
         long sge = entry + ChannelLayout.REQUEST_LIST + i * ChannelLayout.SGE_BYTES;
@@ -92,11 +99,29 @@ final class Requester {
       peer.set(JAVA_LONG, entry + ChannelLayout.REQUEST_COMPARE_ADD, slot.compareAdd);
       peer.set(JAVA_LONG, entry + ChannelLayout.REQUEST_SWAP, slot.swap);
     }
-    long word = ChannelLayout.word(asked, slot.operation.requestOpcode, 0, 0, count);
+    if (crc != null) {
+      int value = opcode == ChannelLayout.OPCODE_CHECK ? slot.crc : crcOf(slot, crc);
+      peer.set(JAVA_INT, entry + ChannelLayout.REQUEST_CRC, value);
+    }
+    long word = ChannelLayout.word(asked, opcode, 0, 0, count);
     SharedMemory.setLongRelease(peer, entry, word);
     slot.requestIndex = asked;
     asked++;
     channel.link().ringLater();
+  }
+
+  /** That of a request's fields; from this side's memory, as the peer's is not read. */
+  private int crcOf(SendSlot slot, PayloadCrc of) {
+    of.begin().add(slot.remoteKey).add(slot.remoteOffset).add(slot.lengthBytes);
+    if (slot.operation == WorkRequest.Operation.READ) {
+      for (int i = 0; i < slot.sges; i++) {
+        int key = domain.windowKey(slot.localKeys[i], channel);
+        of.add(key).add(slot.lengths[i]).add(slot.localOffsets[i]);
+      }
+    } else {
+      of.add(slot.compareAdd).add(slot.swap);
+    }
+    return of.value();
   }
 
   /** Whether the answer to the oldest outstanding request has come. */
@@ -116,19 +141,47 @@ final class Requester {
       return WcStatus.BAD_RESP_ERR;
     }
     WcStatus status = statusOf(ChannelLayout.detail(word));
-    if (status != WcStatus.SUCCESS || slot.operation == WorkRequest.Operation.READ) {
+    if (status == WcStatus.GENERAL_ERR) {
+      slot.crcFault = SendSlot.CRC_TOLD;
+    }
+    if (status != WcStatus.SUCCESS || slot.operation == WorkRequest.Operation.WRITE) {
       return status;
+    }
+    if (slot.operation == WorkRequest.Operation.READ) {
+      return crc == null ? status : check(slot, own, entry, crc);
+    }
+    long value = own.get(JAVA_LONG, entry + ChannelLayout.ANSWER_VALUE);
+    if (crc != null
+        && crc.begin().add(value).value() != own.get(JAVA_INT, entry + ChannelLayout.ANSWER_CRCS)) {
+      slot.crcFault = SendSlot.CRC_FOUND;
+      return WcStatus.GENERAL_ERR;
     }
     int lkey = slot.localKeys[0];
     if (!domain.covers(lkey, slot.localOffsets[0], Long.BYTES)) {
       return WcStatus.LOC_PROT_ERR; // deregistered meanwhile
     }
-    MemorySegment.copy(
-        own,
-        entry + ChannelLayout.ANSWER_VALUE,
-        domain.segment(lkey),
-        slot.localOffsets[0],
-        Long.BYTES);
+    domain.segment(lkey).set(JAVA_LONG_UNALIGNED, slot.localOffsets[0], value);
+    return WcStatus.SUCCESS;
+  }
+
+  /** Compares what was read with the CRCs that came with the answer. */
+  private WcStatus check(SendSlot slot, MemorySegment own, long entry, PayloadCrc of) {
+    for (int i = 0; i < slot.sges; i++) {
+      int lkey = slot.localKeys[i];
+      if (slot.lengths[i] == 0) {
+        continue;
+      }
+      if (!domain.covers(lkey, slot.localOffsets[i], slot.lengths[i])) {
+        return WcStatus.LOC_PROT_ERR; // deregistered meanwhile
+      }
+      int expected =
+          own.get(JAVA_INT, entry + ChannelLayout.ANSWER_CRCS + (long) i * Integer.BYTES);
+      MemorySegment memory = domain.segment(lkey);
+      if (of.begin().add(memory, slot.localOffsets[i], slot.lengths[i]).value() != expected) {
+        slot.crcFault = SendSlot.CRC_FOUND;
+        return WcStatus.GENERAL_ERR;
+      }
+    }
     return WcStatus.SUCCESS;
   }
 
@@ -139,7 +192,7 @@ final class Requester {
   }
 
   /** Only what an honest peer may say. */
-  private static WcStatus statusOf(int code) {
+  private WcStatus statusOf(int code) {
     if (code == WcStatus.SUCCESS.code()) {
       return WcStatus.SUCCESS;
     }
@@ -151,6 +204,9 @@ final class Requester {
     }
     if (code == WcStatus.REM_INV_REQ_ERR.code()) {
       return WcStatus.REM_INV_REQ_ERR;
+    }
+    if (code == WcStatus.GENERAL_ERR.code() && crc != null) {
+      return WcStatus.GENERAL_ERR;
     }
     return code == WcStatus.REM_OP_ERR.code() ? WcStatus.REM_OP_ERR : WcStatus.BAD_RESP_ERR;
   }

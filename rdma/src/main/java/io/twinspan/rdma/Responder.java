@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import io.twinspan.concurrent.SharedMemory;
 import io.twinspan.dma.DmaAddress;
 import io.twinspan.dma.DmaStatus;
+import io.twinspan.dma.Opcode;
 import io.twinspan.dma.Translation;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -24,22 +25,27 @@ final class Responder implements TransferOwner {
   private final Translation target = new Translation();
   private long served;
   private boolean reading;
+  private final @Nullable PayloadCrc crc;
 
   // The request in hand, read once.
   private int rkey;
   private long offset;
   private long length;
+  private int expectedCrc;
   private long compareAdd;
   private long swap;
   private int entries;
   private final int[] keys = new int[ChannelLayout.MAX_SGE];
   private final int[] lengths = new int[ChannelLayout.MAX_SGE];
   private final long[] offsets = new long[ChannelLayout.MAX_SGE];
+  private final int[] crcs = new int[ChannelLayout.MAX_SGE];
+  private int copied;
 
   Responder(QueuePair queuePair, Channel channel, long block) {
     this.queuePair = queuePair;
     this.channel = channel;
     this.block = block;
+    crc = channel.crc();
   }
 
   /** A connection begins: the peer has said where its requests begin. */
@@ -63,6 +69,18 @@ final class Responder implements TransferOwner {
       work++;
     }
     return work;
+  }
+
+  @Override
+  public void copied(long index, int crcOfCopy) {
+    if (reading && index == served) {
+      while (copied < entries && lengths[copied] == 0) {
+        copied++; // was not copied
+      }
+      if (copied < entries) {
+        crcs[copied++] = crcOfCopy;
+      }
+    }
   }
 
   @Override
@@ -94,6 +112,7 @@ final class Responder implements TransferOwner {
       return true;
     }
     rkey = own.get(JAVA_INT, entry + ChannelLayout.REQUEST_RKEY);
+    expectedCrc = own.get(JAVA_INT, entry + ChannelLayout.REQUEST_CRC);
     offset = own.get(JAVA_LONG, entry + ChannelLayout.REQUEST_OFFSET);
     length = own.get(JAVA_LONG, entry + ChannelLayout.REQUEST_LENGTH);
     compareAdd = own.get(JAVA_LONG, entry + ChannelLayout.REQUEST_COMPARE_ADD);
@@ -105,15 +124,58 @@ final class Responder implements TransferOwner {
         return read(own, entry + ChannelLayout.REQUEST_LIST);
       }
       case ChannelLayout.OPCODE_COMPARE_SWAP, ChannelLayout.OPCODE_FETCH_ADD -> atomic(opcode);
+      case ChannelLayout.OPCODE_CHECK -> check();
       default -> refuse(WcStatus.REM_INV_REQ_ERR);
     }
     return true;
+  }
+
+  /** Compares what a write has brought with its CRC. */
+  private void check() {
+    PayloadCrc of = crc;
+    if (of == null) {
+      refuse(WcStatus.REM_INV_REQ_ERR);
+      return;
+    }
+    MemoryRegion region =
+        queuePair.allowsPartner(Access.REMOTE_WRITE) ? channel.landed(rkey, offset, length) : null;
+    if (region == null) {
+      refuse(WcStatus.REM_ACCESS_ERR);
+    } else if (of.begin().add(region.segment(), offset, length).value() == expectedCrc) {
+      answer(WcStatus.SUCCESS, 0);
+    } else {
+      refuseCrc("what it wrote");
+    }
+  }
+
+  /** Whether a request is as the peer has sent it; if not, it is refused. */
+  private boolean isIntact(boolean isRead) {
+    PayloadCrc of = crc;
+    if (of == null) {
+      return true;
+    }
+    of.begin().add(rkey).add(offset).add(length);
+    if (isRead) {
+      for (int i = 0; i < entries; i++) {
+        of.add(keys[i]).add(lengths[i]).add(offsets[i]);
+      }
+    } else {
+      of.add(compareAdd).add(swap);
+    }
+    if (of.value() == expectedCrc) {
+      return true;
+    }
+    refuseCrc("its request");
+    return false;
   }
 
   /** Returns false if it must be tried again because the descriptor ring is full. */
   private boolean read(MemorySegment own, long list) {
     if (!readList(own, list)) {
       refuse(WcStatus.REM_INV_REQ_ERR);
+      return true;
+    }
+    if (!isIntact(true)) {
       return true;
     }
     if (length == 0) {
@@ -138,6 +200,8 @@ final class Responder implements TransferOwner {
       return false;
     }
     reading = true;
+    copied = 0;
+    int opcode = crc == null ? Opcode.MEMMOVE : Opcode.COPY_CRC;
     long at = offset;
     long left = length;
     for (int i = 0; i < entries; i++) {
@@ -145,7 +209,8 @@ final class Responder implements TransferOwner {
         left -= lengths[i];
         long source = DmaAddress.of(region.lkey(), at);
         long destination = DmaAddress.of(keys[i], offsets[i]);
-        boolean _ = channel.insert(this, served, left == 0, source, destination, lengths[i]);
+        boolean _ =
+            channel.insert(this, served, left == 0, opcode, source, destination, lengths[i]);
         at += lengths[i];
       }
     }
@@ -175,6 +240,9 @@ final class Responder implements TransferOwner {
   }
 
   private void atomic(int opcode) {
+    if (!isIntact(false)) {
+      return;
+    }
     MemoryRegion region = granted(Long.BYTES, Access.REMOTE_ATOMIC);
     if (region == null) {
       refuse(WcStatus.REM_ACCESS_ERR);
@@ -196,6 +264,11 @@ final class Responder implements TransferOwner {
     queuePair.accessViolation("what it asked for: " + status);
   }
 
+  private void refuseCrc(String what) {
+    answer(WcStatus.GENERAL_ERR, 0);
+    queuePair.badCrc("the CRC of " + what + " is wrong");
+  }
+
   private void answer(WcStatus status, long value) {
     MemorySegment peer = channel.remoteControl();
     long entry =
@@ -203,6 +276,13 @@ final class Responder implements TransferOwner {
             + ChannelLayout.ANSWERS
             + (served & (ChannelLayout.MAX_RD_ATOMIC - 1)) * ChannelLayout.ANSWER_BYTES;
     peer.set(JAVA_LONG, entry + ChannelLayout.ANSWER_VALUE, value);
+    if (crc != null) {
+      if (entries == 0) {
+        crcs[0] = crc.begin().add(value).value(); // of an atomic
+      }
+      MemorySegment.copy(
+          crcs, 0, peer, JAVA_INT, entry + ChannelLayout.ANSWER_CRCS, ChannelLayout.MAX_SGE);
+    }
     long word = ChannelLayout.word(served, ChannelLayout.OPCODE_ANSWER, 0, 0, status.code());
     SharedMemory.setLongRelease(peer, entry, word);
     served++;

@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The send side of a queue pair: a ring of work requests, each of which is posted, then issued,
@@ -48,6 +49,10 @@ final class SendQueue implements TransferOwner {
   private PeerReceives receives;
   private boolean shared;
   private final Requester requester;
+
+  /** Null without checksums. */
+  private final @Nullable SendChecks checks;
+
   private final int mask;
   private final int lazily;
   private final int maxInlineBytes;
@@ -83,6 +88,8 @@ final class SendQueue implements TransferOwner {
     ownReceives = new PeerReceives(channel, queuePair, receiveBlock, spec.receiveDepth());
     receives = ownReceives;
     requester = new Requester(channel, domain, block);
+    PayloadCrc crc = channel.crc();
+    checks = crc == null ? null : new SendChecks(channel, domain, requester, crc, depth);
     maxInlineBytes = spec.maxInlineBytes();
     inlineMemory = Arena.ofAuto().allocate(Math.max(1L, (long) depth * maxInlineBytes), 64);
     inlineKey = domain.register(inlineMemory).lkey();
@@ -106,6 +113,9 @@ final class SendQueue implements TransferOwner {
     SendSlot slot = slot(posted);
     if (!slot.keep(request) || (slot.inline && slot.lengthBytes > maxInlineBytes)) {
       return QueuePair.INVALID;
+    }
+    if (checks != null) {
+      checks.post(slot, request);
     }
     if (slot.inline) {
       if (mayStore
@@ -230,6 +240,8 @@ final class SendQueue implements TransferOwner {
     } else if (slot.operation.takesReceive && !failing) {
       receives.fill(slot); // after a failure no message may arrive: one before it would be missing
       unverified = true;
+    } else if (checks != null && !failing) {
+      checks.stored(slot);
     }
     stored++;
     awaited |= slot.signaled || failing;
@@ -242,7 +254,11 @@ final class SendQueue implements TransferOwner {
    */
   void complete() {
     idleRounds = 0;
-    if (completed == stored || ended || isUnanswered(slot(completed))) {
+    if (completed == stored || ended) {
+      return;
+    }
+    if (isUnanswered(slot(completed))) {
+      awaited = true;
       return;
     }
     if (unverified) { // what the engine carried out it has verified
@@ -258,6 +274,9 @@ final class SendQueue implements TransferOwner {
       if (status != WcStatus.SUCCESS) {
         slot.status = status;
         break;
+      }
+      if (checks != null) {
+        checks.completed(slot);
       }
       bytes += slot.lengthBytes;
       if (slot.signaled) {
@@ -280,6 +299,9 @@ final class SendQueue implements TransferOwner {
     for (; completed < posted; completed++) {
       giveBack(slot(completed));
       add(slot(completed), WcStatus.WR_FLUSH_ERR, 0);
+    }
+    if (checks != null) {
+      checks.forget();
     }
     sample.dropped();
     issued = posted;
@@ -341,6 +363,9 @@ final class SendQueue implements TransferOwner {
     if (slot.fence && requester.outstanding() > 0) {
       return false;
     }
+    if (checks != null && !checks.mayIssue(slot)) {
+      return false;
+    }
     if (operation.takesReceive && receives.look() != PeerReceives.Credit.SOME) {
       return false;
     }
@@ -357,9 +382,14 @@ final class SendQueue implements TransferOwner {
       if (slot.lengthBytes > 0 && !write(slot, data, offset)) {
         return false;
       }
+      if (checks != null) {
+        checks.issued(slot);
+      }
       if (operation.takesReceive) {
         slot.receiveIndex = receives.take();
         receives.fill(slot);
+      } else if (checks != null) {
+        checks.stored(slot);
       }
     }
     channel.link().ringLater();
@@ -391,6 +421,10 @@ final class SendQueue implements TransferOwner {
   /** Issues the next request; false if it must wait, or has failed. */
   private boolean issue(SendSlot slot) {
     if (slot.fence && requester.outstanding() > 0) {
+      return false;
+    }
+    if (checks != null && !checks.mayIssue(slot)) {
+      awaited = true;
       return false;
     }
     for (int i = 0; i < slot.sges; i++) {
@@ -511,6 +545,9 @@ final class SendQueue implements TransferOwner {
         remoteDone = 0;
       }
     }
+    if (checks != null) {
+      checks.issued(slot);
+    }
     issued++;
     return true;
   }
@@ -556,16 +593,20 @@ final class SendQueue implements TransferOwner {
 
   /** What became of a stored request; to be asked after a full fence. */
   private WcStatus verdict(SendSlot slot, boolean stands) {
-    if (slot.operation.isAnswered) {
+    if (slot.answered) {
       return requester.take(slot);
     }
     boolean withdrawn = isWithdrawn(slot);
-    if (withdrawn && !slot.operation.isSend) {
+    if (withdrawn && !slot.operation.isSend && !isTaken(slot)) {
       return WcStatus.REM_ACCESS_ERR;
     }
     // The count that says that the peer took it may be of its next attempt already.
-    boolean holds = stands && (!withdrawn || queuePair.peerIsConnected());
+    boolean holds = stands && ((!withdrawn && checks == null) || queuePair.peerIsConnected());
     if (slot.operation.takesReceive && !holds && !queuePair.peerTook(slot.receiveIndex)) {
+      if (queuePair.peerFoundBadMessage()) {
+        slot.crcFault = SendSlot.CRC_TOLD;
+        return WcStatus.GENERAL_ERR;
+      }
       return withdrawn ? WcStatus.REM_OP_ERR : WcStatus.RETRY_EXC_ERR;
     }
     return WcStatus.SUCCESS;
@@ -583,8 +624,8 @@ final class SendQueue implements TransferOwner {
    * it had not, it ends the connection as soon as it sees the message.
    */
   private boolean isPending(SendSlot slot, boolean stands) {
-    if (slot.operation.isAnswered) {
-      return isUnanswered(slot);
+    if (isUnanswered(slot)) {
+      return true;
     }
     return stands
         && slot.operation.takesReceive
@@ -595,11 +636,21 @@ final class SendQueue implements TransferOwner {
                 && !receives.peerTook(slot.receiveIndex)));
   }
 
-  /** Whether a stored request waits for the peer's answer. */
+  /** Whether a stored request waits for the peer's answer, or for the peer to check it. */
   private boolean isUnanswered(SendSlot slot) {
-    return slot.operation.isAnswered
+    if (slot.answered) {
+      return slot.status == WcStatus.SUCCESS && !requester.isAnswered(slot);
+    }
+    return checks != null
+        && slot.operation.takesReceive
         && slot.status == WcStatus.SUCCESS
-        && !requester.isAnswered(slot);
+        && !receives.peerTook(slot.receiveIndex)
+        && queuePair.peerMayTake();
+  }
+
+  /** Whether the peer has checked it and taken it. */
+  private boolean isTaken(SendSlot slot) {
+    return checks != null && slot.operation.takesReceive && receives.peerTook(slot.receiveIndex);
   }
 
   private void fail(SendSlot slot, boolean stands) {
@@ -607,9 +658,13 @@ final class SendQueue implements TransferOwner {
     String why = failure;
     if (!failing) {
       why =
-          slot.operation.isAnswered
+          slot.answered
               ? "the peer refused"
               : stands ? "the peer took its right back" : "the peer ended the connection";
+    }
+    if (slot.crcFault != SendSlot.CRC_FINE) {
+      why = "the CRC of it or of its answer is wrong";
+      queuePair.badRequest(status + ": " + why, slot.crcFault == SendSlot.CRC_FOUND);
     }
     ended = true;
     channel.counters().sendError();
@@ -628,7 +683,8 @@ final class SendQueue implements TransferOwner {
 
   private void add(SendSlot slot, WcStatus status, int byteLength) {
     WcOpcode opcode = slot.operation.wcOpcode;
-    completions.add(slot.wrId, status, opcode, 0, byteLength, 0, queuePair.number());
+    int flags = slot.crcFault == SendSlot.CRC_FINE ? 0 : WorkCompletion.BAD_CRC_FLAG;
+    completions.add(slot.wrId, status, opcode, flags, byteLength, 0, queuePair.number());
   }
 
   private SendSlot slot(long index) {

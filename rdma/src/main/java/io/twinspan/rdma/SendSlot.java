@@ -10,6 +10,15 @@ final class SendSlot {
   /** No receive of the peer is taken, or no answer is due. */
   static final long NONE = -1;
 
+  /** As far as is known. */
+  static final int CRC_FINE = 0;
+
+  /** The peer has found its checksum to be wrong. */
+  static final int CRC_TOLD = 1;
+
+  /** This side has found that of the answer to be wrong. */
+  static final int CRC_FOUND = 2;
+
   /** Index of its queue pair. */
   final int queuePair;
 
@@ -45,6 +54,18 @@ final class SendSlot {
   /** Whether the peer was told of that receive. */
   boolean filled;
 
+  /** Whether it is complete only when the peer has answered. */
+  boolean answered;
+
+  /** On a channel with checksums: that of its data and immediate data. */
+  int crc;
+
+  /** And where in the peer's segment it lands. */
+  long landsAt;
+
+  /** And whether a checksum was found to be wrong: one of {@link #CRC_FINE} and so on. */
+  int crcFault;
+
   /** Which of the requests to the peer it is. */
   long requestIndex;
 
@@ -72,6 +93,8 @@ final class SendSlot {
     witnessAt = NO_WITNESS;
     receiveIndex = NONE;
     filled = false;
+    answered = operation.isAnswered;
+    crcFault = CRC_FINE;
     if (status != WcStatus.SUCCESS) {
       status = WcStatus.SUCCESS;
     }

@@ -22,6 +22,7 @@ final class TransferRing {
   private final @Nullable TransferOwner[] owners = new @Nullable TransferOwner[SLOTS];
   private final long[] indices = new long[SLOTS];
   private final boolean[] lasts = new boolean[SLOTS];
+  private final boolean[] crcs = new boolean[SLOTS];
   private boolean unpublished;
 
   TransferRing(AddressSpace space) {
@@ -57,6 +58,7 @@ final class TransferRing {
     owners[slot] = owner;
     indices[slot] = index;
     lasts[slot] = last;
+    crcs[slot] = opcode == Opcode.COPY_CRC;
     ring.descriptor(slot)
         .set(
             lengthBytes == 0 ? Opcode.NOOP : opcode,
@@ -98,6 +100,9 @@ final class TransferRing {
       }
       TransferOwner owner = owners[slot];
       long index = indices[slot];
+      if (crcs[slot] && owner != null) {
+        owner.copied(index, ring.record(slot).crc());
+      }
       boolean isTold = lasts[slot] || status != DmaStatus.SUCCESS;
       ring.release();
       count++;

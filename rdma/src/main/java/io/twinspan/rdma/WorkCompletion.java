@@ -9,6 +9,14 @@ public final class WorkCompletion {
   static final int WITH_INVALIDATE = 1 << 3;
   static final int SOLICITED = 1 << 7;
 
+  /** A {@link #vendorError()}: the CRC of what came through the window was wrong. */
+  public static final int VENDOR_BAD_CRC = 1;
+
+  private static final int VENDOR_SHIFT = 8;
+
+  /** How that is told among the flags. */
+  static final int BAD_CRC_FLAG = VENDOR_BAD_CRC << VENDOR_SHIFT;
+
   // How status, opcode, flags and queue pair number lie in one word of the completion queue.
   private static final int OPCODE_SHIFT = 8;
   private static final int FLAGS_SHIFT = 16;
@@ -44,6 +52,13 @@ public final class WorkCompletion {
   /** What became of it. */
   public WcStatus status() {
     return WcStatus.of((int) meta & BYTE_MASK);
+  }
+
+  /**
+   * More about a {@link WcStatus#GENERAL_ERR} ({@code vendor_err}): {@link #VENDOR_BAD_CRC}, or 0.
+   */
+  public int vendorError() {
+    return ((int) meta >>> (FLAGS_SHIFT + VENDOR_SHIFT)) & BYTE_MASK;
   }
 
   /** Whether it succeeded. */

@@ -30,12 +30,14 @@ class ChannelPlanTest {
     others.add(SPEC.withSharedReceives(16));
     others.add(SPEC.withPriority(2, 1));
     others.add(SPEC.withPriority(1, 3));
+    others.add(SPEC.withCrc(true));
     for (ChannelSpec other : others) {
       assertThat(objection(SPEC, other))
           .contains("channel plans differ")
           .contains(" 1048576 1 8 8");
     }
-    assertThat(objection(SPEC, SPEC.withPriority(1, 3))).contains("1 1' here", "1 3' there");
+    assertThat(objection(SPEC, SPEC.withPriority(1, 3))).contains("1 1 -' here", "1 3 -' there");
+    assertThat(objection(SPEC, SPEC.withCrc(true))).contains("1 1 -' here", "1 1 crc' there");
   }
 
   @Test
@@ -55,7 +57,8 @@ class ChannelPlanTest {
               1 << 16,
               4096,
               7,
-              64));
+              64,
+              true));
     }
     assertThat(new ChannelPlan(channels).contract().encoded()).hasSizeLessThan(Contract.MAX_BYTES);
   }
