@@ -28,6 +28,7 @@ import picocli.CommandLine.ParameterException;
       DemoCommand.class,
       LinkCommand.class,
       PerfCommand.class,
+      ShelfCommand.class,
       VersionCommand.class
     })
 public final class Twinspan {

@@ -82,6 +82,15 @@ class TwinspanTest {
             "controller cont",
             "controller start",
             "nvme list",
+            "nvme id-ctrl",
+            "nvme id-ns",
+            "nvme smart-log",
+            "nvme error-log",
+            "nvme queues",
+            "nvme reset",
+            "nvme perf",
+            "shelf",
+            "shelf fault",
             "demo",
             "link show",
             "perf",
@@ -133,6 +142,21 @@ class TwinspanTest {
         "controller kill c",
         "controller explode a",
         "nvme",
+        "nvme id-ctrl",
+        "nvme id-ctrl drive0 --target vfio-user:x",
+        "nvme reset",
+        "nvme perf",
+        "nvme perf --media null --target vfio-user:x",
+        "nvme perf --media tape",
+        "nvme perf --media null --iodepth 1024",
+        "nvme perf --media null --rw sideways",
+        "nvme perf --media null --bs 2MiB",
+        "nvme perf --media null --cpu 0",
+        "shelf --drives 65 --dir DIR",
+        "shelf --drive-size 1MiB --dir DIR",
+        "shelf --ports A --dir DIR",
+        "shelf --media tape --dir DIR",
+        "shelf fault",
         "demo --input",
         "link",
         "link show extra",
@@ -176,12 +200,28 @@ class TwinspanTest {
         "controller kill a --dir DIR",
         "controller start b --dir DIR",
         "nvme list --dir DIR",
+        "nvme smart-log drive0 --dir DIR",
         "link show --dir DIR"
       })
   void aMissingArrayIsOneLineAndStatus1(String line) {
     assertThat(run(line)).isEqualTo(1);
 
     assertOneLine("there is no array in " + folder.resolve("array"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"nvme queues --dir DIR", "shelf fault drive0 --dir DIR"})
+  void aMissingShelfIsOneLineAndStatus1(String line) {
+    assertThat(run(line)).isEqualTo(1);
+
+    assertOneLine("no shelf is running in " + folder.resolve("array"));
+  }
+
+  @Test
+  void whatIsNoDriveIsOneLineAndStatus1() {
+    assertThat(run("nvme id-ctrl --target floppy")).isEqualTo(1);
+
+    assertOneLine("\"floppy\" is no drive");
   }
 
   @Test

@@ -53,9 +53,20 @@ final class ControlRequests {
       case "volume-resize" -> resize(request);
       case "volume-delete" -> delete(request);
       case "nvme-list" -> drives.describe();
+      case "nvme-report" -> report(request);
       case "link-show" -> status.link(STATUS_TIMEOUT);
       default -> throw new TwinspanException("a controller knows no command \"" + command + "\"");
     };
+  }
+
+  private JsonNode report(JsonNode request) {
+    String report = request.path("report").asString("");
+    try {
+      return drives.report(
+          request.path("drive").asString(""), report, request.path("nsid").asInt(1));
+    } catch (IllegalArgumentException e) {
+      throw new TwinspanException("a controller can't tell: " + e.getMessage(), e);
+    }
   }
 
   private JsonNode create(JsonNode request) {

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -188,6 +189,22 @@ final class DriveBay implements AutoCloseable {
       }
     }
     return drives;
+  }
+
+  /**
+   * What one drive says of itself.
+   *
+   * @param drive its name
+   * @param report see {@link NvmeReports}
+   * @param nsid the namespace, where that matters
+   */
+  JsonNode report(String drive, String report, int nsid) {
+    for (Bay bay : bays) {
+      if (bay.name.equals(drive)) {
+        return NvmeReports.of(bay.controller, report, nsid);
+      }
+    }
+    throw new TwinspanException("there is no drive \"" + drive + "\"");
   }
 
   @Override

@@ -87,6 +87,32 @@ public record Fault(
     return fault;
   }
 
+  /** {@return the fault as {@link #parse} reads it} */
+  @Override
+  public String toString() {
+    StringBuilder text =
+        new StringBuilder(effect.name().toLowerCase(Locale.ROOT).replace('_', '-'));
+    if (opcode != ANY) {
+      text.append(" opcode=").append(opcode);
+    }
+    if (nsid != ANY) {
+      text.append(" nsid=").append(nsid);
+    }
+    if (firstBlock != 0 || lastBlock != Long.MAX_VALUE) {
+      text.append(" blocks=").append(firstBlock).append('-').append(lastBlock);
+    }
+    if (count != Integer.MAX_VALUE) {
+      text.append(" count=").append(count);
+    }
+    if (effect == Effect.STATUS) {
+      text.append(" status=0x").append(Integer.toHexString(status));
+    }
+    if (effect == Effect.DELAY) {
+      text.append(" delay=").append(delay.toMillis());
+    }
+    return text.toString();
+  }
+
   private Fault with(String name, String value) {
     int dash = value.indexOf('-');
     long first = dash < 0 || !name.equals("blocks") ? 0 : Long.parseLong(value.substring(0, dash));

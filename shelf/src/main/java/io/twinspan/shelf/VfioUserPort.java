@@ -1,5 +1,6 @@
 package io.twinspan.shelf;
 
+import io.twinspan.concurrent.SystemClock;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.linux.Credentials;
 import io.twinspan.linux.Fd;
@@ -34,8 +35,14 @@ final class VfioUserPort implements AutoCloseable {
   private static final String MEMORY_GONE =
       "{}: the client is disconnected, memory that it had mapped has gone: {}";
 
-  /** While the drive is busy, sockets are looked at once in that many rounds. */
-  private static final int ROUNDS_BETWEEN_LOOKS = 128;
+  /**
+   * While the drive is busy, sockets are looked at that often: a look costs as much as some
+   * commands do.
+   */
+  private static final long LOOK_NS = 500_000;
+
+  /** And the clock once in that many rounds. */
+  private static final int ROUNDS_BETWEEN_TIMES = 16;
 
   /** A socket that, after every sleep, is due to be looked at. */
   private final class Source implements WakeSource {
@@ -69,6 +76,7 @@ final class VfioUserPort implements AutoCloseable {
   private boolean due = true;
   private boolean acceptFailed;
   private int rounds;
+  private long lookedNs;
 
   /**
    * A port that listens already.
@@ -116,10 +124,8 @@ final class VfioUserPort implements AutoCloseable {
   /** Serves the socket when it is due, and the controller; returns how much was done. */
   int poll() {
     int work = 0;
-    rounds++;
-    if (due || rounds >= ROUNDS_BETWEEN_LOOKS) {
+    if (due || isTimeToLook()) {
       due = false;
-      rounds = 0;
       work += accept();
       work += serve();
     }
@@ -134,6 +140,20 @@ final class VfioUserPort implements AutoCloseable {
       disconnect();
     }
     return work;
+  }
+
+  private boolean isTimeToLook() {
+    rounds++;
+    if (rounds < ROUNDS_BETWEEN_TIMES) {
+      return false;
+    }
+    rounds = 0;
+    long nowNs = SystemClock.INSTANCE.nanoTime();
+    if (nowNs - lookedNs < LOOK_NS) {
+      return false;
+    }
+    lookedNs = nowNs;
+    return true;
   }
 
   @Override

@@ -27,6 +27,16 @@ class FaultPlanTest {
   }
 
   @Test
+  void isWrittenAsItIsRead() {
+    for (String text :
+        new String[] {
+          "status opcode=2 nsid=1 blocks=3-7 count=4 status=0x281", "delay delay=5", "power-cut"
+        }) {
+      assertThat(Fault.parse(text)).hasToString(text);
+    }
+  }
+
+  @Test
   void refusesNonsense() {
     for (String text :
         new String[] {
@@ -56,7 +66,8 @@ class FaultPlanTest {
         text.append(alphabet.charAt(random.nextInt(alphabet.length())));
       }
       try {
-        assertThat(Fault.parse(text.toString()).count()).isPositive();
+        Fault fault = Fault.parse(text.toString());
+        assertThat(Fault.parse(fault.toString()).toString()).isEqualTo(fault.toString());
       } catch (IllegalArgumentException e) {
         assertThat(e).as("seed %d", seed).isNotNull();
       }

@@ -1,0 +1,184 @@
+package io.twinspan.cli;
+
+import io.twinspan.linux.TwinspanException;
+import io.twinspan.nvme.CompletionHandler;
+import io.twinspan.nvme.DmaMemory;
+import io.twinspan.nvme.NvmeController;
+import io.twinspan.nvme.QueuePair;
+import io.twinspan.nvme.Status;
+import java.util.Locale;
+import org.HdrHistogram.Histogram;
+
+/**
+ * One thread that keeps a number of commands in flight at one drive, and measures each. It polls,
+ * and allocates nothing per command.
+ */
+final class NvmeLoad implements AutoCloseable {
+  private static final long LONGEST_NS = 60_000_000_000L;
+  private static final int DIGITS = 3;
+
+  /** How many rounds go by between two looks at the clock for the end. */
+  private static final int ROUNDS = 64;
+
+  private static final int NSID = 1;
+
+  /** What is read or written, and where. */
+  enum Pattern {
+    /** Reads anywhere. */
+    RANDREAD,
+    /** Writes anywhere. */
+    RANDWRITE,
+    /** Reads one block after the other. */
+    READ,
+    /** Writes one block after the other. */
+    WRITE;
+
+    boolean isRandom() {
+      return this == RANDREAD || this == RANDWRITE;
+    }
+
+    boolean writes() {
+      return this == RANDWRITE || this == WRITE;
+    }
+
+    /** The name on the command line. */
+    String label() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** One command in flight. */
+  private static final class Slot {
+    private final long offset;
+    private long startNs;
+
+    private Slot(long offset) {
+      this.offset = offset;
+    }
+  }
+
+  private final Pattern pattern;
+  private final int blocks;
+  private final long positions;
+  private final NvmeController controller;
+  private final DmaMemory memory;
+  private final QueuePair<Slot> queue;
+  private final Slot[] free;
+  private final Histogram histogram = new Histogram(LONGEST_NS, DIGITS);
+  private int freeCount;
+  private long position;
+  private long random;
+  private long completed;
+  private int failure;
+
+  /**
+   * Prepares a load.
+   *
+   * @param controller closed by the caller
+   * @param pattern what to do
+   * @param sizeBytes of each command, a multiple of the drive's block size
+   * @param depth how many commands in flight
+   * @param seed of the random positions
+   */
+  NvmeLoad(NvmeController controller, Pattern pattern, int sizeBytes, int depth, long seed) {
+    this.controller = controller;
+    this.pattern = pattern;
+    random = seed | 1;
+    var namespace = controller.identifyNamespace(NSID);
+    if (sizeBytes % namespace.blockBytes() != 0 || sizeBytes > controller.maxTransferBytes()) {
+      throw new TwinspanException(
+          "--bs is a multiple of the drive's %d bytes, and at most %d, not %d"
+              .formatted(namespace.blockBytes(), controller.maxTransferBytes(), sizeBytes));
+    }
+    blocks = sizeBytes / namespace.blockBytes();
+    positions = namespace.sizeBlocks() / blocks;
+    memory = DmaMemory.allocate("nvme-perf", (long) depth * sizeBytes);
+    controller.map(memory);
+    free = new Slot[depth];
+    for (int i = 0; i < depth; i++) {
+      free[freeCount++] = new Slot((long) i * sizeBytes);
+    }
+    CompletionHandler<Slot> handler = this::completed;
+    queue = controller.createQueuePair(depth, handler);
+  }
+
+  /**
+   * Runs the load for a time, and forgets what was measured before.
+   *
+   * @return how many commands were answered a second
+   */
+  double run(long durationNs) {
+    histogram.reset();
+    completed = 0;
+    long startNs = System.nanoTime();
+    long nowNs = startNs;
+    while (nowNs - startNs < durationNs) {
+      for (int i = 0; i < ROUNDS; i++) {
+        while (freeCount > 0) {
+          submit();
+        }
+        var _ = queue.poll(free.length);
+      }
+      requireSuccess();
+      nowNs = System.nanoTime();
+    }
+    double rate = completed * 1e9 / (nowNs - startNs);
+    while (freeCount < free.length) {
+      var _ = queue.poll(free.length);
+    }
+    requireSuccess();
+    return rate;
+  }
+
+  /** A percentile of the time from submission to completion, in µs. */
+  double us(double percentile) {
+    return histogram.getValueAtPercentile(percentile) / 1e3;
+  }
+
+  @Override
+  public void close() {
+    queue.close();
+    controller.unmap(memory);
+    memory.close();
+  }
+
+  private void submit() {
+    Slot slot = free[--freeCount];
+    long lba = nextPosition() * blocks;
+    slot.startNs = System.nanoTime();
+    int status =
+        pattern.writes()
+            ? queue.write(NSID, lba, blocks, memory.segment(), slot.offset, slot)
+            : queue.read(NSID, lba, blocks, memory.segment(), slot.offset, slot);
+    if (status != Status.SUCCESS) {
+      completed(slot, status);
+    }
+  }
+
+  private void completed(Slot slot, int status) {
+    histogram.recordValue(Math.min(System.nanoTime() - slot.startNs, LONGEST_NS));
+    completed++;
+    if (status != Status.SUCCESS) {
+      failure = status;
+    }
+    free[freeCount++] = slot;
+  }
+
+  private void requireSuccess() {
+    if (failure != 0) {
+      throw new TwinspanException(
+          "%s: a command failed: %s".formatted(controller.name(), Status.name(failure)));
+    }
+  }
+
+  private long nextPosition() {
+    if (pattern.isRandom()) {
+      random ^= random << 13; // xorshift64
+      random ^= random >>> 7;
+      random ^= random << 17;
+      return Math.floorMod(random, positions);
+    }
+    position = position + 1 == positions ? 0 : position + 1;
+    return position;
+  }
+}
