@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * {@value #SOCKET_CHECK_NS} ns: whoever was paused notices there that the peer has given it up.
  */
 public final class ShmBridge extends PairedBridge<ShmEndpoint> {
-  private static final long SOCKET_CHECK_NS = 50_000;
+  private static final long SOCKET_CHECK_NS = 200_000;
   private static final long REFUSED_RETRY_NS = 1_000_000_000;
   private static final int MAX_CANDIDATES = 8;
   private static final int TOKEN_LISTENER = 0;

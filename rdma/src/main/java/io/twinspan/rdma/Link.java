@@ -32,9 +32,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Link implements AutoCloseable {
   /** How long fast rounds may do without a thorough one, about. */
-  private static final long THOROUGH_INTERVAL_NS = 2_000;
+  private static final long THOROUGH_INTERVAL_NS = 10_000;
 
-  private static final int MAX_ROUNDS_SKIPPED = 32;
+  private static final int MAX_ROUNDS_SKIPPED = 256;
 
   /** How many pieces one {@link #doWork} copies at most, so that its caller gets on. */
   private static final int PIECES_PER_PASS = 4;

@@ -27,6 +27,9 @@ final class ReceiveRing {
     BREACH
   }
 
+  /** How many fills are loaded at once where there are many; a power of two. */
+  private static final int LOOK_AHEAD = 4;
+
   private final Channel channel;
   private final long block;
   private final long fills;
@@ -168,7 +171,7 @@ final class ReceiveRing {
   /** Looks for the next fill and reads what it says. */
   Found look() {
     MemorySegment own = channel.localControl();
-    long entry = fills + (completed & mask) * ChannelLayout.FILL_BYTES;
+    long entry = entry(completed);
     word = SharedMemory.getLongAcquire(own, entry);
     int distance = ChannelLayout.distance(word, completed);
     if (distance < 0 || word == 0) {
@@ -176,6 +179,9 @@ final class ReceiveRing {
     }
     if (distance > 0 || completed == published) {
       return Found.BREACH;
+    }
+    if ((completed & LOOK_AHEAD - 1) == 0) {
+      lookAhead(own);
     }
     opcode = ChannelLayout.opcode(word);
     flags = ChannelLayout.flags(word);
@@ -200,6 +206,27 @@ final class ReceiveRing {
             && length >= 0
             && (isSend() || isAborted() || opcode == ChannelLayout.OPCODE_WRITE);
     return sound ? Found.FILL : Found.BREACH;
+  }
+
+  /**
+   * Loads the lines of some fills at once if the peer has filled them all: one after the other,
+   * each would be waited for.
+   */
+  private void lookAhead(MemorySegment own) {
+    long last = completed + LOOK_AHEAD - 1;
+    long lastWord = SharedMemory.getLongOpaque(own, entry(last));
+    if (lastWord == 0 || ChannelLayout.distance(lastWord, last) != 0) {
+      return;
+    }
+    for (long i = completed; i <= last; i++) {
+      long entry = entry(i);
+      long _ = SharedMemory.getLongOpaque(own, entry);
+      long _ = SharedMemory.getLongOpaque(own, entry + ChannelLayout.FILL_BYTES / 2);
+    }
+  }
+
+  private long entry(long index) {
+    return fills + (index & mask) * ChannelLayout.FILL_BYTES;
   }
 
   /** Whether the peer's own count says that it filled more than was found; rarely asked. */
