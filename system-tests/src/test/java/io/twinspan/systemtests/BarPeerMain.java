@@ -39,8 +39,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One side of a link through a BAR. A begins rounds: it writes a pattern into B's memory and
  * announces it, by SEND or by the write's immediate data; B checks every byte, writes another
- * pattern into A's memory, and says so likewise; A checks that. A short round carries no pattern
- * and measures the way there and back.
+ * pattern into A's memory, and says so likewise; A checks that. After some rounds A also reads back
+ * what it wrote, and counts up a number in B's memory by two atomics. A short round carries no
+ * pattern and measures the way there and back.
  *
  * <p>A tells of each life in which it has done its rounds, and ends after the second, which B is
  * killed for in the midst of the rounds of the first.
@@ -49,12 +50,16 @@ final class BarPeerMain implements Agent, LinkListener {
   static final int ROUNDS = 40;
 
   private static final int SHORT_ROUNDS = 100;
+  private static final int FETCH_EVERY = 5;
   private static final int LIVES = 2;
   private static final int LANDING_SLOT = 1;
   private static final int INBOX_SLOT = 2;
+  private static final int FETCHED_SLOT = 3;
   private static final int RECEIVES = 8;
   private static final int MESSAGE_BYTES = 64;
   private static final int AREA_BYTES = 128 << 10;
+  private static final int COUNTER = AREA_BYTES;
+  private static final int PAGE_BYTES = 4096;
   private static final int NOT_WRITTEN = -1;
   private static final byte[] SECRET = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
 
@@ -73,11 +78,14 @@ final class BarPeerMain implements Agent, LinkListener {
   private final MemorySegment inbox;
   private final MemorySegment message = Arena.ofAuto().allocate(MESSAGE_BYTES, 8);
   private final MemorySegment pattern = Arena.ofAuto().allocate(AREA_BYTES, 64);
+  private final MemorySegment fetched;
   private final MemoryRegion source;
   private final WorkRequest request = new WorkRequest();
   private final WorkCompletion completion = new WorkCompletion();
   private final long[] roundTripsNs = new long[SHORT_ROUNDS];
   private @Nullable MemoryRegion inboxRegion;
+  private int fetchedKey;
+  private long counted;
   private int round;
   private int livesDone;
   private long startedNs;
@@ -95,7 +103,8 @@ final class BarPeerMain implements Agent, LinkListener {
     channel = link.channel(0);
     completions = link.createCompletionQueue(64);
     qp = channel.createQueuePair(0, completions, completions);
-    landing = channel.allocate(AREA_BYTES);
+    landing = channel.allocate(AREA_BYTES + PAGE_BYTES);
+    fetched = channel.allocate(AREA_BYTES + PAGE_BYTES);
     inbox = channel.allocate((long) RECEIVES * MESSAGE_BYTES);
     source = link.protectionDomain().register(pattern);
   }
@@ -128,6 +137,9 @@ final class BarPeerMain implements Agent, LinkListener {
       if (completion.opcode() == WcOpcode.RECV
           || completion.opcode() == WcOpcode.RECV_RDMA_WITH_IMM) {
         receive();
+      } else if (completion.opcode() == WcOpcode.COMP_SWAP) {
+        verifyFetched();
+        begin(round + 1);
       }
     }
     if (side == Side.A && round == 0 && qp.state() == QpState.RTS) {
@@ -157,9 +169,34 @@ final class BarPeerMain implements Agent, LinkListener {
     if (round == ROUNDS + SHORT_ROUNDS) {
       report();
       begin(1);
+    } else if (round % FETCH_EVERY == 0 && round <= ROUNDS) {
+      fetch();
     } else {
       begin(round + 1);
     }
+  }
+
+  /** Reads back what this round has written, and counts up by its number and once more. */
+  private void fetch() {
+    Span span = span(round, side);
+    int rkey = channel.remoteRegion(LANDING_SLOT).rkey();
+    request.read(0, rkey, span.offset).sge(fetchedKey, span.offset, span.length);
+    post(qp.postSend(request));
+    request.fetchAndAdd(1, rkey, COUNTER, round).sge(fetchedKey, COUNTER, Long.BYTES);
+    post(qp.postSend(request));
+    long expected = counted + round;
+    request.compareAndSwap(2, rkey, COUNTER, expected, expected + 1);
+    post(qp.postSend(request.sge(fetchedKey, COUNTER + Long.BYTES, Long.BYTES)));
+  }
+
+  private void verifyFetched() {
+    int wrong = span(round, side).firstDifference(fetched);
+    check(wrong == NOT_WRITTEN, "read of round", round, "differs at " + wrong);
+    long added = fetched.get(JAVA_LONG, COUNTER);
+    check(added == counted, "counter", added, "expected " + counted);
+    long swapped = fetched.get(JAVA_LONG, COUNTER + Long.BYTES);
+    check(swapped == counted + round, "counter", swapped, "expected " + (counted + round));
+    counted = swapped + 1;
   }
 
   private void begin(int next) {
@@ -195,9 +232,10 @@ final class BarPeerMain implements Agent, LinkListener {
   private void report() {
     Arrays.sort(roundTripsNs);
     System.out.printf(
-        "life %d: %d rounds and back verified, 64 B one way: p50 %d us, p99 %d us%n",
+        "life %d: %d rounds and back verified, counted to %d, 64 B one way: p50 %d us, p99 %d us%n",
         link.generation(),
         ROUNDS,
+        counted,
         roundTripsNs[SHORT_ROUNDS / 2] / 2000,
         roundTripsNs[SHORT_ROUNDS * 99 / 100] / 2000);
     livesDone++;
@@ -259,7 +297,12 @@ final class BarPeerMain implements Agent, LinkListener {
   public void linkUp(long generation) {
     System.out.println("up: generation " + generation);
     round = 0;
-    var _ = channel.register(LANDING_SLOT, landing, Access.REMOTE_WRITE);
+    counted = 0;
+    landing.set(JAVA_LONG, COUNTER, 0);
+    var _ =
+        channel.register(
+            LANDING_SLOT, landing, Access.REMOTE_WRITE, Access.REMOTE_READ, Access.REMOTE_ATOMIC);
+    fetchedKey = channel.register(FETCHED_SLOT, fetched, Access.LOCAL_WRITE).lkey();
     MemoryRegion region = channel.register(INBOX_SLOT, inbox, Access.LOCAL_WRITE);
     inboxRegion = region;
     qp.reset().init();

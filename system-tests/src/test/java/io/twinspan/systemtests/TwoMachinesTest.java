@@ -2,7 +2,11 @@ package io.twinspan.systemtests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.twinspan.bridge.Bridge;
+import io.twinspan.concurrent.Clock;
+import io.twinspan.dma.DmaWorker;
 import io.twinspan.linux.Fd;
+import io.twinspan.rdma.Link;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -10,11 +14,15 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.HdrHistogram.Histogram;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.Logger;
 
 /** The link between two virtual machines that share the memory of an ivshmem device, no more. */
 @RequiresTool({"qemu-system-x86_64", "apt-get", "dpkg-deb", "xz"})
@@ -33,10 +41,7 @@ class TwoMachinesTest {
           --enable-native-access=ALL-UNNAMED -cp '%s' %s "$1" "$device/resource2"
       }
       """
-          .formatted(
-              System.getProperty("java.home"),
-              System.getProperty("java.class.path"),
-              BarPeerMain.class.getName());
+          .formatted(System.getProperty("java.home"), classPath(), BarPeerMain.class.getName());
 
   private static final String BIND =
       """
@@ -54,6 +59,24 @@ class TwoMachinesTest {
 
   @TempDir Path directory;
   private Path memory;
+
+  /**
+   * What the link needs, each thing by a class of it. Of the tests' own class path most would only
+   * be opened and read, file by file through the emulator, before a side comes up.
+   */
+  private static String classPath() {
+    return Stream.of(
+            Fd.class,
+            Clock.class,
+            Bridge.class,
+            DmaWorker.class,
+            Link.class,
+            BarPeerMain.class,
+            Logger.class,
+            Histogram.class)
+        .map(type -> type.getProtectionDomain().getCodeSource().getLocation().getPath())
+        .collect(Collectors.joining(":"));
+  }
 
   @BeforeEach
   void makeMemory() throws IOException {
