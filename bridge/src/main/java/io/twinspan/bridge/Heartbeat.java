@@ -13,8 +13,10 @@ package io.twinspan.bridge;
 final class Heartbeat {
   /**
    * How many times the limit a peer that always has an excuse is silent before it counts as dead.
+   * With the usual limit that is 9 s: at a load of 30 on two processors, peers that lived were seen
+   * to be silent for 5.5 s.
    */
-  static final int PATIENCE = 10;
+  static final int PATIENCE = 30;
 
   private final long intervalNs;
   private final long silenceNs;

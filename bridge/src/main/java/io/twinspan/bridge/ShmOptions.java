@@ -11,7 +11,7 @@ import java.util.function.IntFunction;
  * What a {@link ShmBridge} needs to know: side, socket, array and secret.
  *
  * <p>A peer counts as hung 300 ms after its last heartbeat unless told otherwise. Time in which it
- * got no processor, or its virtual machine had stopped it, does not count, up to ten times the
+ * got no processor, or its virtual machine had stopped it, does not count, up to thirty times the
  * limit.
  */
 public final class ShmOptions extends BridgeOptions<ShmOptions> {

@@ -49,7 +49,7 @@ class HeartbeatTest {
       nowNs += 25 * MS;
       excuseAt(nowNs, 25 * MS);
     }
-    assertThat(nowNs).isBetween(2_900 * MS, 3_000 * MS);
+    assertThat(nowNs).isBetween(8_900 * MS, 9_000 * MS);
 
     heartbeat.look(nowNs, 1, false);
     assertThat(heartbeat.isSilent(nowNs + 249 * MS)).as("a sign renews all").isFalse();
@@ -78,7 +78,7 @@ class HeartbeatTest {
       nowNs += 100 * MS;
       heartbeat.look(nowNs, 0, true);
     }
-    assertThat(nowNs).isBetween(1_000 * MS, 1_400 * MS);
+    assertThat(nowNs).isBetween(3_000 * MS, 3_400 * MS);
   }
 
   @Test
