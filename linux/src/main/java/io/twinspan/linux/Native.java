@@ -1,23 +1,19 @@
 package io.twinspan.linux;
 
+import static io.twinspan.linux.Symbols.link;
+import static io.twinspan.linux.Symbols.linkIfPresent;
+import static io.twinspan.linux.Symbols.variadic;
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
-import java.util.Locale;
 import java.util.Optional;
 
 /**
- * The symbols of the C library that this module calls, one static method each.
+ * The symbols of the C library that this module calls, one static method each; those of sockets are
+ * in {@link NativeSockets}.
  *
  * <p>Every method returns what the function returned, or the negated errno where it returned -1.
  * Methods repeat a call that a signal interrupted, except for those whose timeout would start again
@@ -27,24 +23,6 @@ import java.util.Optional;
 final class Native {
   /** x86-64 packs {@code struct epoll_event} to 12 bytes; other machines pad it to 16. */
   static final boolean X86_64 = System.getProperty("os.arch", "").equals("amd64");
-
-  private static final Linker LINKER = Linker.nativeLinker();
-  private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
-  private static final VarHandle ERRNO =
-      CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
-
-  /** Where the linker leaves errno; per thread, because calls overlap. */
-  private static final ThreadLocal<MemorySegment> STATE =
-      ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE));
-
-  static {
-    String os = System.getProperty("os.name", "unknown").toLowerCase(Locale.ROOT);
-    if (!os.equals("linux")
-        || ADDRESS.byteSize() != Long.BYTES
-        || ByteOrder.nativeOrder() != ByteOrder.LITTLE_ENDIAN) {
-      throw new TwinspanException("Twinspan needs 64-bit little-endian Linux, and this is " + os);
-    }
-  }
 
   private static final MethodHandle OPEN =
       variadic(2, "open", JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
@@ -78,31 +56,8 @@ final class Native {
   private static final MethodHandle EPOLL_WAIT =
       link("epoll_wait", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
   private static final Optional<MethodHandle> EPOLL_PWAIT2_IF_PRESENT =
-      LINKER
-          .defaultLookup()
-          .find("epoll_pwait2")
-          .map(s -> link("epoll_pwait2", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, ADDRESS, ADDRESS));
+      linkIfPresent("epoll_pwait2", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, ADDRESS, ADDRESS);
   private static final MethodHandle EPOLL_PWAIT2 = EPOLL_PWAIT2_IF_PRESENT.orElse(EPOLL_WAIT);
-  private static final MethodHandle SOCKET = link("socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle SOCKETPAIR =
-      link("socketpair", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS);
-  private static final MethodHandle BIND = link("bind", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle LISTEN = link("listen", JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle ACCEPT4 =
-      link("accept4", JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT);
-  private static final MethodHandle CONNECT =
-      link("connect", JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle SHUTDOWN = link("shutdown", JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle SEND =
-      link("send", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
-  private static final MethodHandle SENDMSG =
-      link("sendmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle RECVMSG =
-      link("recvmsg", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
-  private static final MethodHandle GETSOCKOPT =
-      link("getsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS);
-  private static final MethodHandle SETSOCKOPT =
-      link("setsockopt", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT);
   private static final MethodHandle KILL = link("kill", JAVA_INT, JAVA_INT, JAVA_INT);
   private static final MethodHandle SETSID = link("setsid", JAVA_INT);
   private static final MethodHandle PRCTL =
@@ -119,267 +74,267 @@ final class Native {
   private Native() {}
 
   static int open(MemorySegment path, int flags, int mode) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       while (true) {
         int result = (int) OPEN.invokeExact(state, path, flags, mode);
         if (result != -1) {
           return result;
         }
-        int errno = (int) ERRNO.get(state, 0L);
+        int errno = Symbols.errno(state);
         if (errno != Errno.EINTR) {
           return -errno;
         }
       }
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int close(int fd) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) CLOSE.invokeExact(state, fd);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static long read(int fd, MemorySegment buffer, long length) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       while (true) {
         long result = (long) READ.invokeExact(state, fd, buffer, length);
         if (result != -1) {
           return result;
         }
-        int errno = (int) ERRNO.get(state, 0L);
+        int errno = Symbols.errno(state);
         if (errno != Errno.EINTR) {
           return -errno;
         }
       }
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static long write(int fd, MemorySegment buffer, long length) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       while (true) {
         long result = (long) WRITE.invokeExact(state, fd, buffer, length);
         if (result != -1) {
           return result;
         }
-        int errno = (int) ERRNO.get(state, 0L);
+        int errno = Symbols.errno(state);
         if (errno != Errno.EINTR) {
           return -errno;
         }
       }
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static long pread(int fd, MemorySegment buffer, long length, long offset) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       while (true) {
         long result = (long) PREAD.invokeExact(state, fd, buffer, length, offset);
         if (result != -1) {
           return result;
         }
-        int errno = (int) ERRNO.get(state, 0L);
+        int errno = Symbols.errno(state);
         if (errno != Errno.EINTR) {
           return -errno;
         }
       }
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static long pwrite(int fd, MemorySegment buffer, long length, long offset) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       while (true) {
         long result = (long) PWRITE.invokeExact(state, fd, buffer, length, offset);
         if (result != -1) {
           return result;
         }
-        int errno = (int) ERRNO.get(state, 0L);
+        int errno = Symbols.errno(state);
         if (errno != Errno.EINTR) {
           return -errno;
         }
       }
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int fdatasync(int fd) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       while (true) {
         int result = (int) FDATASYNC.invokeExact(state, fd);
         if (result != -1) {
           return result;
         }
-        int errno = (int) ERRNO.get(state, 0L);
+        int errno = Symbols.errno(state);
         if (errno != Errno.EINTR) {
           return -errno;
         }
       }
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int ftruncate(int fd, long length) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       while (true) {
         int result = (int) FTRUNCATE.invokeExact(state, fd, length);
         if (result != -1) {
           return result;
         }
-        int errno = (int) ERRNO.get(state, 0L);
+        int errno = Symbols.errno(state);
         if (errno != Errno.EINTR) {
           return -errno;
         }
       }
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int fallocate(int fd, int mode, long offset, long length) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       while (true) {
         int result = (int) FALLOCATE.invokeExact(state, fd, mode, offset, length);
         if (result != -1) {
           return result;
         }
-        int errno = (int) ERRNO.get(state, 0L);
+        int errno = Symbols.errno(state);
         if (errno != Errno.EINTR) {
           return -errno;
         }
       }
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int statx(int dirFd, MemorySegment path, int flags, int mask, MemorySegment statx) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) STATX.invokeExact(state, dirFd, path, flags, mask, statx);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int fchmod(int fd, int mode) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) FCHMOD.invokeExact(state, fd, mode);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int fcntl(int fd, int command, int argument) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) FCNTL.invokeExact(state, fd, command, argument);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int ioctl(int fd, long request, long argument) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) IOCTL.invokeExact(state, fd, request, argument);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int memfdCreate(MemorySegment name, int flags) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) MEMFD_CREATE.invokeExact(state, name, flags);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static long mmap(
       MemorySegment hint, long length, int protection, int flags, int fd, long offset) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       long result = (long) MMAP.invokeExact(state, hint, length, protection, flags, fd, offset);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int munmap(long address, long length) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) MUNMAP.invokeExact(state, address, length);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int eventfd(int initial, int flags) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) EVENTFD.invokeExact(state, initial, flags);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int epollCreate1(int flags) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) EPOLL_CREATE1.invokeExact(state, flags);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int epollCtl(int epollFd, int operation, int fd, MemorySegment event) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) EPOLL_CTL.invokeExact(state, epollFd, operation, fd, event);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int epollWait(int epollFd, MemorySegment events, int capacity, int timeoutMs) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) EPOLL_WAIT.invokeExact(state, epollFd, events, capacity, timeoutMs);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
@@ -394,279 +349,86 @@ final class Native {
       int capacity,
       MemorySegment timeout,
       MemorySegment signalMask) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result =
           (int) EPOLL_PWAIT2.invokeExact(state, epollFd, events, capacity, timeout, signalMask);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static int socket(int domain, int type, int protocol) {
-    MemorySegment state = STATE.get();
-    try {
-      int result = (int) SOCKET.invokeExact(state, domain, type, protocol);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static int socketpair(int domain, int type, int protocol, MemorySegment fds) {
-    MemorySegment state = STATE.get();
-    try {
-      int result = (int) SOCKETPAIR.invokeExact(state, domain, type, protocol, fds);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static int bind(int fd, MemorySegment address, int length) {
-    MemorySegment state = STATE.get();
-    try {
-      int result = (int) BIND.invokeExact(state, fd, address, length);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static int listen(int fd, int backlog) {
-    MemorySegment state = STATE.get();
-    try {
-      int result = (int) LISTEN.invokeExact(state, fd, backlog);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static int accept4(int fd, MemorySegment address, MemorySegment length, int flags) {
-    MemorySegment state = STATE.get();
-    try {
-      while (true) {
-        int result = (int) ACCEPT4.invokeExact(state, fd, address, length, flags);
-        if (result != -1) {
-          return result;
-        }
-        int errno = (int) ERRNO.get(state, 0L);
-        if (errno != Errno.EINTR) {
-          return -errno;
-        }
-      }
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static int connect(int fd, MemorySegment address, int length) {
-    MemorySegment state = STATE.get();
-    try {
-      int result = (int) CONNECT.invokeExact(state, fd, address, length);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static int shutdown(int fd, int how) {
-    MemorySegment state = STATE.get();
-    try {
-      int result = (int) SHUTDOWN.invokeExact(state, fd, how);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static long send(int fd, MemorySegment buffer, long length, int flags) {
-    MemorySegment state = STATE.get();
-    try {
-      while (true) {
-        long result = (long) SEND.invokeExact(state, fd, buffer, length, flags);
-        if (result != -1) {
-          return result;
-        }
-        int errno = (int) ERRNO.get(state, 0L);
-        if (errno != Errno.EINTR) {
-          return -errno;
-        }
-      }
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static long sendmsg(int fd, MemorySegment message, int flags) {
-    MemorySegment state = STATE.get();
-    try {
-      while (true) {
-        long result = (long) SENDMSG.invokeExact(state, fd, message, flags);
-        if (result != -1) {
-          return result;
-        }
-        int errno = (int) ERRNO.get(state, 0L);
-        if (errno != Errno.EINTR) {
-          return -errno;
-        }
-      }
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static long recvmsg(int fd, MemorySegment message, int flags) {
-    MemorySegment state = STATE.get();
-    try {
-      while (true) {
-        long result = (long) RECVMSG.invokeExact(state, fd, message, flags);
-        if (result != -1) {
-          return result;
-        }
-        int errno = (int) ERRNO.get(state, 0L);
-        if (errno != Errno.EINTR) {
-          return -errno;
-        }
-      }
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static int getsockopt(int fd, int level, int option, MemorySegment value, MemorySegment length) {
-    MemorySegment state = STATE.get();
-    try {
-      int result = (int) GETSOCKOPT.invokeExact(state, fd, level, option, value, length);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
-    } catch (Throwable e) {
-      throw propagate(e);
-    }
-  }
-
-  static int setsockopt(int fd, int level, int option, MemorySegment value, int length) {
-    MemorySegment state = STATE.get();
-    try {
-      int result = (int) SETSOCKOPT.invokeExact(state, fd, level, option, value, length);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
-    } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int kill(int pid, int signal) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) KILL.invokeExact(state, pid, signal);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int setsid() {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) SETSID.invokeExact(state);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int prctl(int option, long arg2, long arg3, long arg4, long arg5) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) PRCTL.invokeExact(state, option, arg2, arg3, arg4, arg5);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int sched_setaffinity(int pid, long length, MemorySegment mask) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) SCHED_SETAFFINITY.invokeExact(state, pid, length, mask);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static int sched_getaffinity(int pid, long length, MemorySegment mask) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       int result = (int) SCHED_GETAFFINITY.invokeExact(state, pid, length, mask);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   static long syscall(long number, long arg1, long arg2, long arg3) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       long result = (long) SYSCALL.invokeExact(state, number, arg1, arg2, arg3);
-      return result != -1 ? result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
   }
 
   /** As {@link #syscall}, but keeps the memory open meanwhile; a signal may end a wait. */
   static int futex(
       long number, MemorySegment word, int operation, int value, MemorySegment timeout) {
-    MemorySegment state = STATE.get();
+    MemorySegment state = Symbols.state();
     try {
       long result =
           (long) FUTEX.invokeExact(state, number, word, (long) operation, (long) value, timeout);
-      return result != -1 ? (int) result : -(int) ERRNO.get(state, 0L);
+      return result != -1 ? (int) result : -Symbols.errno(state);
     } catch (Throwable e) {
-      throw propagate(e);
+      throw Symbols.propagate(e);
     }
-  }
-
-  private static MethodHandle link(String name, MemoryLayout result, MemoryLayout... arguments) {
-    return link(name, FunctionDescriptor.of(result, arguments), capture());
-  }
-
-  /** Links a function whose arguments from index {@code firstVariadic} on are variadic. */
-  private static MethodHandle variadic(
-      int firstVariadic, String name, MemoryLayout result, MemoryLayout... arguments) {
-    return link(
-        name,
-        FunctionDescriptor.of(result, arguments),
-        capture(),
-        Linker.Option.firstVariadicArg(firstVariadic));
-  }
-
-  private static MethodHandle link(
-      String name, FunctionDescriptor descriptor, Linker.Option... options) {
-    MemorySegment symbol =
-        LINKER
-            .defaultLookup()
-            .find(name)
-            .orElseThrow(() ->
-                new TwinspanException(
-                    "the C library has no function " + name + "; glibc 2.28 or later has"));
-    return LINKER.downcallHandle(symbol, descriptor, options);
-  }
-
-  private static Linker.Option capture() {
-    return Linker.Option.captureCallState("errno");
-  }
-
-  /** What invokeExact throws is either unchecked (a closed arena, say) or a bug of this class. */
-  private static RuntimeException propagate(Throwable e) {
-    if (e instanceof RuntimeException unchecked) {
-      return unchecked;
-    }
-    if (e instanceof Error error) {
-      throw error;
-    }
-    return new IllegalStateException(e);
   }
 }

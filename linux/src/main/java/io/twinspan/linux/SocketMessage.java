@@ -59,7 +59,7 @@ final class SocketMessage {
     memory.set(JAVA_LONG, CONTROL_LENGTH, align(length));
     point(bytes);
     try {
-      return (int) Native.sendmsg(socket, memory, flags);
+      return (int) NativeSockets.sendmsg(socket, memory, flags);
     } finally {
       Reference.reachabilityFence(bytes);
     }
@@ -71,7 +71,7 @@ final class SocketMessage {
     point(bytes);
     int count;
     try {
-      count = (int) Native.recvmsg(socket, memory, MSG_CMSG_CLOEXEC);
+      count = (int) NativeSockets.recvmsg(socket, memory, MSG_CMSG_CLOEXEC);
     } finally {
       Reference.reachabilityFence(bytes);
     }

@@ -43,8 +43,8 @@ public final class UnixListener implements AutoCloseable {
         // bind gives the file the mode of the socket, so nobody can connect before it is right.
         ErrnoException.check(Native.fchmod(fd.number(), mode), "fchmod of the socket " + path);
         int size = (int) address.byteSize();
-        ErrnoException.check(Native.bind(fd.number(), address, size), "bind " + path);
-        ErrnoException.check(Native.listen(fd.number(), BACKLOG), "listen " + path);
+        ErrnoException.check(NativeSockets.bind(fd.number(), address, size), "bind " + path);
+        ErrnoException.check(NativeSockets.listen(fd.number(), BACKLOG), "listen " + path);
         return new UnixListener(fd, path);
       } catch (RuntimeException e) {
         fd.close();
@@ -61,7 +61,7 @@ public final class UnixListener implements AutoCloseable {
    */
   public Optional<UnixSocket> accept() {
     MemorySegment none = MemorySegment.NULL;
-    int result = Native.accept4(fd.number(), none, none, SocketAddress.CLOSE_ON_EXEC);
+    int result = NativeSockets.accept4(fd.number(), none, none, SocketAddress.CLOSE_ON_EXEC);
     boolean nobody = result == -Errno.EAGAIN || result == -Errno.ECONNABORTED;
     // EINVAL: shut down by close, which has not got to the descriptor yet.
     boolean closed = result == -Errno.EINVAL || (result < 0 && fd.isClosed());

@@ -62,7 +62,7 @@ public final class UnixSocket implements AutoCloseable {
       MemorySegment address = SocketAddress.of(path, arena);
       while (true) {
         Fd fd = open(SocketAddress.SOCK_NONBLOCK);
-        int result = Native.connect(fd.number(), address, (int) address.byteSize());
+        int result = NativeSockets.connect(fd.number(), address, (int) address.byteSize());
         if (result >= 0) {
           fd.setNonBlocking(false);
           return new UnixSocket(fd);
@@ -87,7 +87,8 @@ public final class UnixSocket implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment fds = arena.allocate(JAVA_INT, 2);
       int type = SocketAddress.SOCK_STREAM | SocketAddress.CLOSE_ON_EXEC;
-      ErrnoException.check(Native.socketpair(SocketAddress.AF_UNIX, type, 0, fds), "socketpair");
+      ErrnoException.check(
+          NativeSockets.socketpair(SocketAddress.AF_UNIX, type, 0, fds), "socketpair");
       return List.of(
           new UnixSocket(Fd.adopt(fds.getAtIndex(JAVA_INT, 0))),
           new UnixSocket(Fd.adopt(fds.getAtIndex(JAVA_INT, 1))));
@@ -106,7 +107,7 @@ public final class UnixSocket implements AutoCloseable {
    */
   public int send(MemorySegment buffer, long offset, int length) {
     MemorySegment bytes = buffer.asSlice(offset, length);
-    return (int) Native.send(fd.number(), bytes, length, MSG_NOSIGNAL);
+    return (int) NativeSockets.send(fd.number(), bytes, length, MSG_NOSIGNAL);
   }
 
   /**
@@ -160,7 +161,7 @@ public final class UnixSocket implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment ucred = arena.allocate(JAVA_INT, 3);
       MemorySegment size = arena.allocateFrom(JAVA_INT, (int) ucred.byteSize());
-      int result = Native.getsockopt(fd.number(), SOL_SOCKET, SO_PEERCRED, ucred, size);
+      int result = NativeSockets.getsockopt(fd.number(), SOL_SOCKET, SO_PEERCRED, ucred, size);
       ErrnoException.check(result, "getsockopt SO_PEERCRED of " + fd);
       return new Credentials(
           ucred.getAtIndex(JAVA_INT, 0),
@@ -189,7 +190,7 @@ public final class UnixSocket implements AutoCloseable {
       timeval.setAtIndex(JAVA_LONG, 0, timeout.toSeconds());
       timeval.setAtIndex(JAVA_LONG, 1, timeout.toNanosPart() / 1_000);
       int size = (int) timeval.byteSize();
-      int result = Native.setsockopt(fd.number(), SOL_SOCKET, SO_RCVTIMEO, timeval, size);
+      int result = NativeSockets.setsockopt(fd.number(), SOL_SOCKET, SO_RCVTIMEO, timeval, size);
       ErrnoException.check(result, "setsockopt SO_RCVTIMEO of " + fd);
     }
   }
@@ -201,7 +202,7 @@ public final class UnixSocket implements AutoCloseable {
 
   /** Tells the other end that nothing more will come; what it sends can still be received. */
   public void endOutput() {
-    ErrnoException.check(Native.shutdown(fd.number(), SHUT_WR), "shutdown SHUT_WR of " + fd);
+    ErrnoException.check(NativeSockets.shutdown(fd.number(), SHUT_WR), "shutdown SHUT_WR of " + fd);
   }
 
   /**
@@ -214,12 +215,13 @@ public final class UnixSocket implements AutoCloseable {
 
   static Fd open(int flags) {
     int type = SocketAddress.SOCK_STREAM | SocketAddress.CLOSE_ON_EXEC | flags;
-    return Fd.adopt(ErrnoException.check(Native.socket(SocketAddress.AF_UNIX, type, 0), "socket"));
+    return Fd.adopt(
+        ErrnoException.check(NativeSockets.socket(SocketAddress.AF_UNIX, type, 0), "socket"));
   }
 
   /** Closing alone would leave a thread waiting that is in accept or receive. */
   static void shutDownAndClose(Fd fd) {
-    var _ = Native.shutdown(fd.number(), SHUT_RDWR);
+    var _ = NativeSockets.shutdown(fd.number(), SHUT_RDWR);
     fd.close();
   }
 
