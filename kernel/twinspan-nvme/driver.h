@@ -96,16 +96,17 @@ struct tsn_file {
 
 struct tsn_queue {
 	struct list_head node;
-	struct tsn_device *dev;
+	struct tsn_file *file;
+	refcount_t refs;
 	u16 id;
 	u16 entries;
 	struct tsn_pages sq;
 	struct tsn_pages cq;
-	struct page *no_doorbell;	/* what a process finds there after removal */
+	struct page *no_doorbell;	/* what a process finds there afterwards */
 	struct eventfd_ctx *event;
-	atomic_t mappings;
 	bool direct;
 	bool created;			/* the controller knows of it */
+	bool deleted;
 	unsigned long rings;
 	unsigned long interrupts;
 };
@@ -152,9 +153,9 @@ int tsn_enable(struct tsn_device *d);
 
 /* queue.c: queue pairs, their interrupts, doorbells and mappings */
 extern unsigned int process_queue_pairs;
-void tsn_forget_queue(struct tsn_file *f, struct tsn_queue *q);
+void tsn_forget_queue(struct tsn_queue *q);
 void tsn_revoke_queue(struct tsn_queue *q);
-void tsn_free_queue(struct tsn_queue *q);
+void tsn_put_queue(struct tsn_queue *q);
 bool tsn_direct(const struct tsn_device *d);
 int tsn_create_queue(struct tsn_file *f, struct twinspan_nvme_queue *a);
 int tsn_delete_queue(struct tsn_file *f, u32 id);

@@ -241,7 +241,7 @@ static int tsn_release(struct inode *inode, struct file *file)
 
 	down_read(&d->sem);
 	list_for_each_entry(q, &f->queues, node) {
-		tsn_forget_queue(f, q);
+		tsn_forget_queue(q);
 		tsn_revoke_queue(q);
 	}
 	list_for_each_entry(m, &f->memory, node)
@@ -251,7 +251,7 @@ static int tsn_release(struct inode *inode, struct file *file)
 	mutex_unlock(&d->lock);
 	up_read(&d->sem);
 	list_for_each_entry_safe(q, next, &f->queues, node)
-		tsn_free_queue(q);
+		tsn_put_queue(q);
 	tsn_unpin_all(&f->memory);
 	put_pid(f->owner);
 	kfree(f);

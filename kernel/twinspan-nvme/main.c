@@ -57,7 +57,6 @@ static void tsn_revoke_all(struct tsn_device *d, struct list_head *memory)
 		list_for_each_entry(m, &f->memory, node)
 			tsn_unmap_memory(d, m);
 		list_splice_init(&f->memory, memory);
-		f->queue_count = 0;
 		unmap_mapping_range(f->mapping, 0, 0, 1);
 		wake_up_all(&f->wait);
 	}

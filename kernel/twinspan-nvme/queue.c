@@ -42,18 +42,28 @@ static int tsn_delete(struct tsn_device *d, u8 opcode, u16 id)
 void tsn_revoke_queue(struct tsn_queue *q)
 {
 	if (q->event) {
-		free_irq(pci_irq_vector(q->dev->pdev, q->id), q);
+		free_irq(pci_irq_vector(q->file->dev->pdev, q->id), q);
 		tsn_signal(q->event);
 		eventfd_ctx_put(q->event);
 		q->event = NULL;
 	}
-	tsn_pages_unmap(q->dev, &q->sq);
-	tsn_pages_unmap(q->dev, &q->cq);
+	tsn_pages_unmap(q->file->dev, &q->sq);
+	tsn_pages_unmap(q->file->dev, &q->cq);
 }
 
-/* After tsn_revoke_queue, so it may be called when the device has gone. */
-void tsn_free_queue(struct tsn_queue *q)
+/*
+ * After tsn_revoke_queue. Each mapping has a reference beside the file's own: what a process sees of
+ * a queue pair stays as long as it can see it, and counts as long.
+ */
+void tsn_put_queue(struct tsn_queue *q)
 {
+	struct tsn_device *d = q->file->dev;
+
+	if (!refcount_dec_and_test(&q->refs))
+		return;
+	mutex_lock(&d->lock);
+	q->file->queue_count--;
+	mutex_unlock(&d->lock);
 	tsn_pages_free(&q->sq);
 	tsn_pages_free(&q->cq);
 	if (q->no_doorbell)
@@ -86,21 +96,22 @@ static int tsn_take_id(struct tsn_file *f)
 	return id;
 }
 
-static void tsn_return_id(struct tsn_file *f, u16 id)
+static void tsn_return_id(struct tsn_queue *q)
 {
-	mutex_lock(&f->dev->lock);
-	__clear_bit(id, f->dev->ids);
-	f->queue_count--;
-	mutex_unlock(&f->dev->lock);
+	struct tsn_device *d = q->file->dev;
+
+	mutex_lock(&d->lock);
+	__clear_bit(q->id, d->ids);
+	mutex_unlock(&d->lock);
 }
 
 /*
  * Has the controller forget a queue pair, which ends the commands in it. If it does not, it is
  * reset, and the identifier is not given away before.
  */
-void tsn_forget_queue(struct tsn_file *f, struct tsn_queue *q)
+void tsn_forget_queue(struct tsn_queue *q)
 {
-	struct tsn_device *d = q->dev;
+	struct tsn_device *d = q->file->dev;
 
 	if (!q->created)
 		return;
@@ -111,12 +122,12 @@ void tsn_forget_queue(struct tsn_file *f, struct tsn_queue *q)
 			tsn_fail(d, "a queue pair was not deleted");
 		return;
 	}
-	tsn_return_id(f, q->id);
+	tsn_return_id(q);
 }
 
 static int tsn_create_commands(struct tsn_queue *q)
 {
-	struct tsn_device *d = q->dev;
+	struct tsn_device *d = q->file->dev;
 	struct nvme_command cq = {
 		.create_cq.opcode = nvme_admin_create_cq,
 		.create_cq.prp1 = cpu_to_le64(q->cq.iova),
@@ -147,7 +158,7 @@ static int tsn_create_commands(struct tsn_queue *q)
 
 static int tsn_set_event(struct tsn_queue *q, int fd)
 {
-	struct tsn_device *d = q->dev;
+	struct tsn_device *d = q->file->dev;
 	struct eventfd_ctx *event;
 	int error;
 
@@ -180,10 +191,10 @@ static int tsn_set_up_queue(struct tsn_queue *q, int event_fd)
 	q->no_doorbell = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!q->no_doorbell)
 		return -ENOMEM;
-	error = tsn_pages_map(q->dev, &q->sq, DMA_TO_DEVICE);
+	error = tsn_pages_map(q->file->dev, &q->sq, DMA_TO_DEVICE);
 	if (error)
 		return error;
-	error = tsn_pages_map(q->dev, &q->cq, DMA_FROM_DEVICE);
+	error = tsn_pages_map(q->file->dev, &q->cq, DMA_FROM_DEVICE);
 	if (error)
 		return error;
 	error = tsn_set_event(q, event_fd);
@@ -199,14 +210,14 @@ static u64 tsn_offset(const struct tsn_queue *q, enum tsn_kind kind)
 
 static void tsn_describe_queue(const struct tsn_queue *q, struct twinspan_nvme_queue *a)
 {
-	size_t doorbells = 2 * q->id * (size_t)q->dev->stride;
+	size_t doorbells = 2 * q->id * (size_t)q->file->dev->stride;
 
 	a->id = q->id;
 	a->sq_bytes = q->sq.bytes;
 	a->cq_bytes = q->cq.bytes;
 	a->doorbell_bytes = q->direct ? TSN_PAGE : 0;
 	a->sq_doorbell = offset_in_page(doorbells);
-	a->cq_doorbell = a->sq_doorbell + q->dev->stride;
+	a->cq_doorbell = a->sq_doorbell + q->file->dev->stride;
 	a->sq_offset = tsn_offset(q, TSN_SQ);
 	a->cq_offset = tsn_offset(q, TSN_CQ);
 	a->doorbell_offset = tsn_offset(q, TSN_DOORBELL);
@@ -233,16 +244,17 @@ int tsn_create_queue(struct tsn_file *f, struct twinspan_nvme_queue *a)
 		kfree(q);
 		return id;
 	}
-	q->dev = d;
+	q->file = f;
 	q->id = id;
 	q->entries = a->entries;
 	q->direct = tsn_direct(d);
+	refcount_set(&q->refs, 1);
 	error = tsn_set_up_queue(q, a->event_fd);
 	if (error) {
 		tsn_revoke_queue(q);
 		if (!d->error)	/* else the controller may know of it until it is reset */
-			tsn_return_id(f, id);
-		tsn_free_queue(q);
+			tsn_return_id(q);
+		tsn_put_queue(q);
 		return error;
 	}
 	mutex_lock(&f->lock);
@@ -276,21 +288,20 @@ bool tsn_owns_queue(struct tsn_file *f, u16 id)
 int tsn_delete_queue(struct tsn_file *f, u32 id)
 {
 	struct tsn_queue *q;
-	int error = -EINVAL;
 
 	mutex_lock(&f->lock);
 	q = tsn_find_queue(f, id);
 	if (q) {
-		error = atomic_read(&q->mappings) ? -EBUSY : 0;
-		if (!error)
-			list_del(&q->node);
+		list_del(&q->node);
+		q->deleted = true;
 	}
 	mutex_unlock(&f->lock);
-	if (error)
-		return error;
-	tsn_forget_queue(f, q);
+	if (!q)
+		return -EINVAL;
+	unmap_mapping_range(f->mapping, tsn_offset(q, TSN_DOORBELL), TSN_PAGE, 1);
+	tsn_forget_queue(q);
 	tsn_revoke_queue(q);
-	tsn_free_queue(q);
+	tsn_put_queue(q);
 	return 0;
 }
 
@@ -319,17 +330,15 @@ static void tsn_vma_open(struct vm_area_struct *vma)
 {
 	struct tsn_queue *q = vma->vm_private_data;
 
-	atomic_inc(&q->mappings);
+	refcount_inc(&q->refs);
 }
 
 static void tsn_vma_close(struct vm_area_struct *vma)
 {
-	struct tsn_queue *q = vma->vm_private_data;
-
-	atomic_dec(&q->mappings);
+	tsn_put_queue(vma->vm_private_data);
 }
 
-/* After removal, doorbells are a page that nobody reads; rings stay what they were. */
+/* When a queue pair has gone, its doorbells are a page that nobody reads; the rings stay. */
 static vm_fault_t tsn_vma_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -342,16 +351,18 @@ static vm_fault_t tsn_vma_fault(struct vm_fault *vmf)
 	vm_fault_t fault;
 
 	down_read(&d->sem);
+	mutex_lock(&f->lock);
 	if (kind == TSN_SQ)
 		address = virt_to_phys(q->sq.address);
 	else if (kind == TSN_CQ)
 		address = virt_to_phys(q->cq.address);
-	else if (f->revoked)
+	else if (f->revoked || q->deleted)
 		address = page_to_phys(q->no_doorbell);
 	else
 		address = pci_resource_start(d->pdev, 0) + NVME_REG_DBS +
 			  ((2 * q->id * (size_t)d->stride) & PAGE_MASK);
 	fault = vmf_insert_pfn(vma, vmf->address, PHYS_PFN(address) + page);
+	mutex_unlock(&f->lock);
 	up_read(&d->sem);
 	return fault;
 }
@@ -386,7 +397,7 @@ static int tsn_map_queue(struct tsn_file *f, struct vm_area_struct *vma)
 #endif
 	vma->vm_private_data = q;
 	vma->vm_ops = &tsn_vma_ops;
-	atomic_inc(&q->mappings);
+	refcount_inc(&q->refs);
 	return 0;
 }
 

@@ -5,7 +5,7 @@
  * All sizes are in bytes. Calls return 0, or -1 with errno:
  *   EPERM   not allowed: by the policy for admin commands, or the file was opened for reading only
  *   EINVAL  an argument that can't be right
- *   EBUSY   no queue pair is free, or the queue pair to delete is still mapped
+ *   EBUSY   no queue pair is free
  *   EDQUOT  the process has as many queue pairs as it may have
  *   ENOMEM  also: RLIMIT_MEMLOCK does not allow so much registered memory
  *   ENOSPC  no interrupt vector is left for the queue pair
@@ -65,7 +65,7 @@ struct twinspan_nvme_admin {
 /*
  * To be mapped with MAP_SHARED at the given offsets, each as a whole. The doorbells are 32 bits
  * wide, at sq_doorbell and cq_doorbell in the doorbell page. Forked processes do not inherit the
- * mappings.
+ * mappings. A queue pair that was deleted counts as one of the process until it is unmapped.
  */
 struct twinspan_nvme_queue {
 	__u32 entries;		/* in: of each queue, 2 to 4096 or what CAP.MQES allows */

@@ -2,6 +2,7 @@ package io.twinspan.linux;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * A mapped range of memory: a part of a file or memfd shared with other processes, or anonymous.
@@ -28,8 +29,18 @@ public final class Mapping implements AutoCloseable {
     }
   }
 
+  /**
+   * A part of a file or device.
+   *
+   * @param fd the file; it may be closed after it was mapped
+   * @param offset first byte of the part, a multiple of the page size (4096)
+   * @param lengthBytes size of the part, a multiple of the page size
+   */
+  public record Part(Fd fd, long offset, long lengthBytes) {}
+
   private static final int MAP_SHARED = 1;
   private static final int MAP_PRIVATE = 2;
+  private static final int MAP_FIXED = 0x10;
   private static final int MAP_ANONYMOUS = 0x20;
 
   private final Arena arena;
@@ -77,6 +88,34 @@ public final class Mapping implements AutoCloseable {
     requireRange(0, lengthBytes);
     int flags = MAP_PRIVATE | MAP_ANONYMOUS;
     return of(lengthBytes, Protection.READ_WRITE, flags, -1, 0, "anonymous memory");
+  }
+
+  /**
+   * Maps parts of files or devices, one behind the other, to be read and written.
+   *
+   * @param parts at least one
+   * @throws ErrnoException if the kernel refuses
+   */
+  public static Mapping joined(List<Part> parts) {
+    Mapping whole = anonymous(parts.stream().mapToLong(Part::lengthBytes).sum());
+    try {
+      long at = 0;
+      for (Part part : parts) {
+        MemorySegment place = whole.segment.asSlice(at, part.lengthBytes);
+        int flags = MAP_SHARED | MAP_FIXED;
+        int bits = Protection.READ_WRITE.bits;
+        int fd = part.fd.number();
+        long address = Native.mmap(place, part.lengthBytes, bits, flags, fd, part.offset);
+        if (address < 0) {
+          throw new ErrnoException("mmap " + part, (int) -address);
+        }
+        at += part.lengthBytes;
+      }
+      return whole;
+    } catch (RuntimeException e) {
+      whole.close();
+      throw e;
+    }
   }
 
   /** The memory, aligned to a page; read-only if the protection is {@link Protection#READ}. */

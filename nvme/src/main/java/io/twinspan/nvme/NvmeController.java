@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
  * command in flight is answered with {@link Status#GONE} when it has stopped, or when the device
  * goes. The states are {@link ControllerState}.
  */
-public final class NvmeController implements AutoCloseable {
+public final class NvmeController extends QueueOwner implements AutoCloseable {
   /** Namespaces with a higher identifier are not used. */
   public static final int MAX_NSID = 1024;
 
@@ -113,6 +113,7 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /** {@return the longest transfer of one command in bytes: the smaller of MDTS and 4 MiB} */
+  @Override
   public int maxTransferBytes() {
     return maxTransferBytes;
   }
@@ -144,6 +145,7 @@ public final class NvmeController implements AutoCloseable {
    * @return whether it is, and has not failed; if it is not, polling its queue pairs gives GONE for
    *     each command
    */
+  @Override
   public boolean checkPresence() {
     ControllerState now = state;
     boolean mayGo = now != ControllerState.GONE && now != ControllerState.CLOSED;
@@ -208,6 +210,7 @@ public final class NvmeController implements AutoCloseable {
    * @param offset of the part, in bytes
    * @param lengthBytes its size
    */
+  @Override
   public long iovaOf(MemorySegment segment, long offset, long lengthBytes) {
     return windows.iovaOf(segment, offset, lengthBytes);
   }
@@ -415,27 +418,32 @@ public final class NvmeController implements AutoCloseable {
     return name() + " " + state;
   }
 
+  @Override
   NvmeOptions options() {
     return options;
   }
 
   /** What the data path needs to know of a namespace, which need not be there. */
+  @Override
   NamespaceLimits limits(int nsid) {
     NamespaceLimits[] all = limits;
     return nsid >= 1 && nsid < all.length ? all[nsid] : NamespaceLimits.NONE;
   }
 
   /** Whether I/O commands may name their data by SGLs. */
+  @Override
   boolean takesSgls() {
     return sglSupport != 0;
   }
 
   /** Bits of a DMA address that must be 0: dwords with PRPs, but SGLs may allow any byte. */
+  @Override
   int dataAlignmentMask() {
     return sglSupport == IdentifyController.SGLS_ANY_ALIGNMENT ? 0 : 3;
   }
 
   /** Whether the controller has neither failed nor gone nor been closed. */
+  @Override
   boolean isLiving() {
     return state.isLiving();
   }
@@ -444,6 +452,7 @@ public final class NvmeController implements AutoCloseable {
    * Lets go of a queue pair: deletes its queues, or, if the controller does not do that, stops the
    * controller; settles the queue pair if either worked.
    */
+  @Override
   synchronized void release(QueuePair<?> pair) {
     checkPresence();
     if (queuePairs.contains(pair)) {
@@ -471,6 +480,7 @@ public final class NvmeController implements AutoCloseable {
   }
 
   /** Asks the controller in the background to abort a command; the queue pair is told. */
+  @Override
   void abort(QueueEngine<?> queue, int cid) {
     options
         .background()
@@ -512,6 +522,7 @@ public final class NvmeController implements AutoCloseable {
    * The controller is FAILED, and will be stopped before commands are answered; or GONE, and they
    * are answered now. Any thread, never blocks; the first one counts.
    */
+  @Override
   void fail(ControllerState next, String reason) {
     synchronized (stateLock) {
       if (!state.mayBecome(next)) {

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * and the eventfd by which it may sleep ({@link DoorbellPage}), or the buffers that spare ringing
  * ({@link ShadowDoorbells}). For the queue pair's thread.
  */
-final class QueueDoorbells {
+final class QueueDoorbells implements Doorbells {
   private final MemorySegment bar;
   private final int queueId;
   private final long sqTailOffset;
@@ -43,8 +43,8 @@ final class QueueDoorbells {
     }
   }
 
-  /** Publishes the submission entries before a new tail, and wakes the drive if it sleeps. */
-  void sqTail(int tail) {
+  @Override
+  public void sqTail(int tail) {
     if (shadow == null || shadow.sqTail(queueId, tail, lastTail)) {
       SharedMemory.setIntRelease(bar, sqTailOffset, tail);
     }
@@ -52,8 +52,8 @@ final class QueueDoorbells {
     wake();
   }
 
-  /** Gives the completion entries before a new head back to the drive. */
-  void cqHead(int head) {
+  @Override
+  public void cqHead(int head) {
     if (shadow == null || shadow.cqHead(queueId, head, lastHead)) {
       SharedMemory.setIntRelease(bar, cqHeadOffset, head);
     }
@@ -61,8 +61,8 @@ final class QueueDoorbells {
     wake(); // a drive whose completion queue was full may sleep until there is room
   }
 
-  /** Says whether completions are to be signalled; a full fence follows. */
-  void interruptArmed(boolean armed) {
+  @Override
+  public void interruptArmed(boolean armed) {
     if (wakeEvent != null) {
       SharedMemory.setIntRelease(bar, DoorbellPage.INTERRUPT_ARMED_OFFSET, armed ? 1 : 0);
     }

@@ -2,6 +2,7 @@ package io.twinspan.nvme;
 
 import io.twinspan.concurrent.Clock;
 import io.twinspan.concurrent.WakeSource;
+import io.twinspan.linux.EventFd;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -25,14 +26,14 @@ final class QueueEngine<R> {
     SETTLED
   }
 
-  private final NvmeController controller;
-  private final PciDevice device;
+  private final QueueOwner controller;
+  private final String name;
   private final int id;
   private final int entries;
   private final CompletionHandler<? super R> handler;
   private final QueueMemory memory;
   private final MemorySegment segment;
-  private final QueueDoorbells doorbells;
+  private final Doorbells doorbells;
   private final @Nullable QueueInterrupt interrupt;
   private final CommandSlots<R> slots;
   private final SplitRequests<R> splits = new SplitRequests<>();
@@ -56,24 +57,47 @@ final class QueueEngine<R> {
   private volatile boolean abortEnded;
 
   QueueEngine(
-      NvmeController controller,
+      QueueOwner controller,
       PciDevice device,
       int id,
       int depth,
       int doorbellStride,
       @Nullable ShadowDoorbells shadowDoorbells,
       CompletionHandler<? super R> handler) {
+    this(
+        controller,
+        device.name(),
+        id,
+        depth,
+        new QueueDoorbells(device, id, doorbellStride, shadowDoorbells),
+        id < device.interruptCount() ? device.interrupt(id) : null,
+        new QueueMemory(device, depth + 1, depth, controller.maxTransferBytes()),
+        handler);
+  }
+
+  QueueEngine(
+      QueueOwner controller,
+      String name,
+      int id,
+      int depth,
+      Doorbells doorbells,
+      @Nullable EventFd event,
+      QueueMemory memory,
+      CompletionHandler<? super R> handler) {
     this.controller = controller;
-    this.device = device;
+    this.name = name;
     this.id = id;
+    this.doorbells = doorbells;
+    this.memory = memory;
     this.handler = handler;
     entries = depth + 1;
     slots = new CommandSlots<>(depth);
-    doorbells = new QueueDoorbells(device, id, doorbellStride, shadowDoorbells);
-    interrupt =
-        id < device.interruptCount() ? new QueueInterrupt(device.interrupt(id), doorbells) : null;
-    memory = new QueueMemory(device, entries, depth, controller.maxTransferBytes());
+    interrupt = event == null ? null : new QueueInterrupt(event, doorbells);
     segment = memory.segment();
+  }
+
+  String name() {
+    return name;
   }
 
   int id() {
@@ -458,7 +482,7 @@ final class QueueEngine<R> {
 
   private void requireOpen() {
     if (closed) {
-      throw new IllegalStateException("queue pair " + id + " of " + device.name() + " is closed");
+      throw new IllegalStateException("queue pair " + id + " of " + name + " is closed");
     }
   }
 }

@@ -7,10 +7,10 @@ import io.twinspan.linux.Fd;
 /** A queue pair's MSI-X vector, which the drive signals only while it is armed. */
 final class QueueInterrupt implements WakeSource {
   private final EventFd event;
-  private final QueueDoorbells doorbells;
+  private final Doorbells doorbells;
   private boolean armed;
 
-  QueueInterrupt(EventFd event, QueueDoorbells doorbells) {
+  QueueInterrupt(EventFd event, Doorbells doorbells) {
     this.event = event;
     this.doorbells = doorbells;
   }

@@ -12,27 +12,58 @@ final class QueueMemory implements AutoCloseable {
   /** Room for small data in bytes. */
   static final int SMALL_BYTES = Prp.PAGE_BYTES / 2;
 
-  private final DmaMemory memory;
   private final MemorySegment segment;
   private final DmaRegion region;
+  private final Runnable free;
   private final long cqOffset;
   private final long commandsOffset;
   private final int commandBytes;
 
+  /** Memory of this process, which a device is shown. */
   QueueMemory(PciDevice device, int entries, int depth, int maxTransferBytes) {
-    int listBytes = Prp.listBytes(maxTransferBytes);
-    int listPages = listBytes <= SMALL_BYTES ? 0 : listBytes;
-    commandBytes = listPages + Prp.PAGE_BYTES;
-    cqOffset = pages((long) entries * SubmissionEntry.BYTES);
-    commandsOffset = cqOffset + pages((long) entries * CompletionEntry.BYTES);
-    memory = DmaMemory.allocate("nvme-queue", commandsOffset + (long) depth * commandBytes);
+    cqOffset = sqBytes(entries);
+    commandsOffset = cqOffset + cqBytes(entries);
+    commandBytes = commandBytes(maxTransferBytes);
+    DmaMemory memory =
+        DmaMemory.allocate("nvme-queue", commandsOffset + (long) depth * commandBytes);
     segment = memory.segment();
+    free = memory::close;
     try {
       region = device.map(memory.memfd(), 0, memory.lengthBytes());
     } catch (RuntimeException e) {
       memory.close();
       throw e;
     }
+  }
+
+  /**
+   * Memory that somebody else laid out like this.
+   *
+   * @param commandsIova where the device finds the pages of the commands
+   * @param free gives everything back
+   */
+  QueueMemory(
+      MemorySegment segment, long commandsIova, int entries, int maxTransferBytes, Runnable free) {
+    this.segment = segment;
+    this.free = free;
+    cqOffset = sqBytes(entries);
+    commandsOffset = cqOffset + cqBytes(entries);
+    commandBytes = commandBytes(maxTransferBytes);
+    region = new DmaRegion(commandsIova - commandsOffset, segment.byteSize());
+  }
+
+  static long sqBytes(int entries) {
+    return pages((long) entries * SubmissionEntry.BYTES);
+  }
+
+  static long cqBytes(int entries) {
+    return pages((long) entries * CompletionEntry.BYTES);
+  }
+
+  /** The bytes of one command's pages. */
+  static int commandBytes(int maxTransferBytes) {
+    int listBytes = Prp.listBytes(maxTransferBytes);
+    return (listBytes <= SMALL_BYTES ? 0 : listBytes) + Prp.PAGE_BYTES;
   }
 
   MemorySegment segment() {
@@ -69,7 +100,7 @@ final class QueueMemory implements AutoCloseable {
 
   @Override
   public void close() {
-    memory.close();
+    free.run();
   }
 
   private static long pages(long bytes) {

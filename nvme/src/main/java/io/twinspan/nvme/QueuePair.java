@@ -36,23 +36,26 @@ public final class QueuePair<R> implements AutoCloseable {
       (QueueMemory.SMALL_BYTES - ReservationReport.HEADER_BYTES)
           / ReservationReport.REGISTRANT_BYTES;
 
-  private final NvmeController controller;
-  private final PciDevice device;
+  private final QueueOwner controller;
   private final QueueEngine<R> engine;
   private final MemorySegment range = MemorySegment.ofArray(new byte[DatasetRange.BYTES]);
 
   QueuePair(
-      NvmeController controller,
+      QueueOwner controller,
       PciDevice device,
       int id,
       int depth,
       int doorbellStride,
       @Nullable ShadowDoorbells shadowDoorbells,
       CompletionHandler<? super R> handler) {
+    this(
+        controller,
+        new QueueEngine<>(controller, device, id, depth, doorbellStride, shadowDoorbells, handler));
+  }
+
+  QueuePair(QueueOwner controller, QueueEngine<R> engine) {
     this.controller = controller;
-    this.device = device;
-    engine =
-        new QueueEngine<>(controller, device, id, depth, doorbellStride, shadowDoorbells, handler);
+    this.engine = engine;
   }
 
   /** {@return the queues' identifier, from 1} */
@@ -338,8 +341,7 @@ public final class QueuePair<R> implements AutoCloseable {
     WakeSource interrupt = engine.interrupt();
     if (interrupt == null) {
       throw new NvmeException(
-          "%s has %d interrupts, none for queue pair %d"
-              .formatted(device.name(), device.interruptCount(), id()));
+          "%s has no interrupt for queue pair %d".formatted(engine.name(), id()));
     }
     return interrupt;
   }

@@ -23,7 +23,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param err its standard error
  */
 record Program(String line, int status, String out, String err) {
-  private static final Duration DEADLINE = Duration.ofMinutes(2);
+  private static final Duration DEADLINE = Duration.ofMinutes(5);
   private static final JsonMapper JSON = new JsonMapper();
 
   /** Runs a program in a directory; one that does not end in time is killed, and the test fails. */
