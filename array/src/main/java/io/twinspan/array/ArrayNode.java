@@ -6,6 +6,7 @@ import io.twinspan.pool.VolumeInfo;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,6 +29,9 @@ public final class ArrayNode {
   /** Size of {@code landing(DATA)} that the link must offer. */
   public static final int DATA_LANDING_BYTES = 2 * ForwardClient.SLOTS * ForwardClient.SLOT_BYTES;
 
+  /** How often a controller that waits asks whether its peer's process has ended. */
+  private static final long PEER_GONE_NS = TimeUnit.MILLISECONDS.toNanos(100);
+
   private static final Logger LOG = LoggerFactory.getLogger(ArrayNode.class);
 
   private final ArrayConfig config;
@@ -47,6 +51,8 @@ public final class ArrayNode {
   private boolean leaving;
   private long nowNs;
   private long lastTurnNs;
+  private long askPeerGoneNs = Long.MIN_VALUE;
+  private boolean peerGone;
 
   /** Size of {@code landing(MIRROR)} that the link must offer: one log per pool. */
   public static long mirrorLandingBytes(long logBytes) {
@@ -310,6 +316,15 @@ public final class ArrayNode {
     @Override
     public boolean leaving() {
       return leaving;
+    }
+
+    @Override
+    public boolean peerGone() {
+      if (nowNs >= askPeerGoneNs) {
+        askPeerGoneNs = nowNs + PEER_GONE_NS;
+        peerGone = !link.isUp() && link.isPeerGone();
+      }
+      return peerGone;
     }
 
     @Override

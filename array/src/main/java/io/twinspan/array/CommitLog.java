@@ -23,6 +23,11 @@ final class CommitLog {
   enum Mode {
     /** A record is committed when the drives hold it. */
     ALONE,
+    /**
+     * A record is destaged when the mirror holds it, and committed when the drives do: so it does
+     * not matter whether the drives name this log yet.
+     */
+    JOINING,
     /** A record is committed when the mirror holds it; only then it is destaged. */
     MIRRORED,
     /** Nothing is committed and nothing destaged. */
@@ -155,7 +160,7 @@ final class CommitLog {
   long destageLimit() {
     return switch (mode) {
       case ALONE, SETTLING -> head;
-      case MIRRORED -> placedEnd;
+      case JOINING, MIRRORED -> placedEnd;
       case HELD -> tail;
     };
   }
@@ -227,7 +232,8 @@ final class CommitLog {
 
   /** Changes what counts as committed, and commits what that makes so. */
   void become(Mode newMode) {
-    if (newMode == Mode.MIRRORED) {
+    if ((newMode == Mode.JOINING && !isEmpty())
+        || (newMode == Mode.MIRRORED && mode != Mode.JOINING)) {
       throw new IllegalStateException("a mirror begins with an empty log: reset");
     }
     mode = newMode;
@@ -353,7 +359,7 @@ final class CommitLog {
     if (waiter != null && isCommitted(slot)) {
       waiters[slot] = null;
       committedByMirror += mode == Mode.MIRRORED ? 1 : 0;
-      committedByDrives += mode == Mode.ALONE ? 1 : 0;
+      committedByDrives += mode == Mode.MIRRORED ? 0 : 1;
       committed.add(waiter);
     }
   }
@@ -361,7 +367,7 @@ final class CommitLog {
   private boolean isCommitted(int slot) {
     boolean destaged = (flags[slot] & DESTAGED) != 0;
     return switch (mode) {
-      case ALONE -> destaged;
+      case ALONE, JOINING -> destaged;
       case MIRRORED -> (flags[slot] & PLACED) != 0 && (destaged || types[slot] != LogRecord.ZERO);
       case HELD, SETTLING -> false;
     };
@@ -372,7 +378,7 @@ final class CommitLog {
       tailPosition += lengths[slot(tail)];
       tail++;
     }
-    if (mode != Mode.MIRRORED) {
+    if (mode != Mode.MIRRORED && mode != Mode.JOINING) {
       releasedPosition = tailPosition;
       wantsRoom = false;
     }

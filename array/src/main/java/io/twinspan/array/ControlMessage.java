@@ -17,8 +17,12 @@ import java.util.List;
 // On the wire enums are their place in the declaration: who changes one raises VERSION.
 @SuppressWarnings("EnumOrdinal")
 sealed interface ControlMessage {
-  /** A controller's part in one pool. */
-  record Part(PoolState state, long epoch, long mirroredEpoch) {}
+  /**
+   * A controller's part in one pool.
+   *
+   * @param heldEpoch epoch of the newest log in its memory, its own or the peer's; 0 for none
+   */
+  record Part(PoolState state, long epoch, long heldEpoch) {}
 
   /** First message of each side in each life of the link. */
   record Hello(
@@ -63,7 +67,7 @@ sealed interface ControlMessage {
   int MAGIC = 0x474D5754;
 
   /** Version of all messages here. */
-  int VERSION = 1;
+  int VERSION = 2;
 
   /** The message as bytes. */
   static byte[] encode(ControlMessage message) {
@@ -176,7 +180,7 @@ sealed interface ControlMessage {
   }
 
   private static void putPart(ByteBuffer out, Part part) {
-    out.put((byte) part.state.ordinal()).putLong(part.epoch).putLong(part.mirroredEpoch);
+    out.put((byte) part.state.ordinal()).putLong(part.epoch).putLong(part.heldEpoch);
   }
 
   private static Part part(ByteBuffer in) {

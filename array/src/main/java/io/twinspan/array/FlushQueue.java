@@ -49,9 +49,13 @@ final class FlushQueue {
     flush.operation = PoolOperation.FLUSH;
   }
 
-  /** Waits until the log's tail has reached the operation's barrier, then for a flush. */
+  /** Waits until the tail that {@link #pump} is told has reached the barrier, then for a flush. */
   void add(Operation operation) {
     waiting.add(operation);
+  }
+
+  boolean isWaiting() {
+    return !waiting.isEmpty();
   }
 
   boolean isUnderWay() {

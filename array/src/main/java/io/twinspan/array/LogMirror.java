@@ -27,6 +27,8 @@ final class LogMirror {
   private int headerSlot;
   private long headerPosition;
   private long placedHeaderPosition;
+  private long headerSequence;
+  private long placedHeaderSequence;
   private long placeNext;
 
   LogMirror(PeerLink link, CommitLog log, int pool, long arrayId) {
@@ -55,6 +57,7 @@ final class LogMirror {
     headerSlot = 0;
     headerPosition = -1;
     placedHeaderPosition = -1;
+    placedHeaderSequence = log.tail();
     placeNext = log.head();
   }
 
@@ -66,6 +69,11 @@ final class LogMirror {
   /** Whether a replay would begin at the log's present tail. */
   boolean coversTail() {
     return !active || placedHeaderPosition == log.tailPosition();
+  }
+
+  /** Sequence of the record with which a replay would begin, at least. */
+  long coveredTail() {
+    return active ? placedHeaderSequence : log.tail();
   }
 
   /** Places nothing any more. */
@@ -113,6 +121,7 @@ final class LogMirror {
 
   private boolean placeHeader() {
     headerPosition = log.tailPosition();
+    headerSequence = log.tail();
     header.encode(
         headerSlot, pool, arrayId, log.epoch(), log.tail(), headerPosition, log.ringBytes());
     long offset = (long) headerSlot * LogHeader.SLOT_BYTES;
@@ -152,6 +161,7 @@ final class LogMirror {
       headerSlot ^= 1;
       headerWanted = false;
       placedHeaderPosition = headerPosition;
+      placedHeaderSequence = headerSequence;
       log.released(headerPosition);
     } else {
       log.placed(token & SEQUENCE_MASK);

@@ -9,9 +9,10 @@ import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Takeover: writes every whole record of a dead owner's mirror to the pool, in order, straight from
- * landing memory. Doing that twice, or for records that were destaged long ago, changes nothing,
- * because all newer records follow. Single-threaded; the link can't write to the memory any more.
+ * Takeover: writes every whole record of a log to the pool, in order, straight from the memory in
+ * which it lies: the mirror of a dead owner's log, or the own log of an owner that was fenced.
+ * Doing that twice, or for records that were destaged long ago, changes nothing, because all newer
+ * records follow. Single-threaded; nobody writes to the memory any more.
  */
 final class MirrorReplay {
   /** How far it is. */
@@ -65,7 +66,7 @@ final class MirrorReplay {
     }
   }
 
-  /** Over the part of {@code landing(MIRROR)} that belongs to the pool. */
+  /** Over one pool's part of {@code landing(MIRROR)}, or over its own log's memory. */
   MirrorReplay(MemorySegment mirror, Pool pool, int poolIndex, long arrayId) {
     this.mirror = mirror;
     this.pool = pool;
@@ -80,13 +81,13 @@ final class MirrorReplay {
     }
   }
 
-  /** Makes the mirror empty: what comes next begins a new life. */
+  /** Makes the memory an empty log: what comes next begins a new life. */
   void forget() {
     header.clear();
   }
 
-  /** Epoch of the log in the mirror, 0 when it holds none. */
-  long mirroredEpoch() {
+  /** Epoch of the log in the memory, 0 when it holds none. */
+  long loggedEpoch() {
     int slot = header.newest(poolIndex, arrayId, ringBytes);
     return slot < 0 ? 0 : header.epoch(slot);
   }

@@ -30,6 +30,7 @@ final class OwnerPath {
 
   private final Pool pool;
   private final CommitLog log;
+  private final LogMirror mirror;
   private final Destager destager;
   private final Scratch scratch;
   private final Guard guard;
@@ -50,6 +51,7 @@ final class OwnerPath {
   OwnerPath(
       Pool pool,
       CommitLog log,
+      LogMirror mirror,
       OperationQueue committed,
       Destager destager,
       Scratch scratch,
@@ -57,6 +59,7 @@ final class OwnerPath {
       int capacity) {
     this.pool = pool;
     this.log = log;
+    this.mirror = mirror;
     this.committed = committed;
     this.destager = destager;
     this.scratch = scratch;
@@ -137,12 +140,23 @@ final class OwnerPath {
       work += startGranted();
     } while (work > before);
     if (guard.mayServe()) {
-      work += flushes.pump(time, log.tail());
+      work += flushes.pump(time, flushableTail());
       if (time >= retryAtNs) {
         work += runStalled();
       }
     }
     return work;
+  }
+
+  /**
+   * Sequence before which everything is on the drives and no replay will touch it again: otherwise
+   * a takeover that dies half-way would leave something older there than what was flushed.
+   */
+  private long flushableTail() {
+    if (flushes.isWaiting() && !mirror.coversTail()) {
+      mirror.wantTail();
+    }
+    return Math.min(log.tail(), mirror.coveredTail());
   }
 
   private int endCommitted() {

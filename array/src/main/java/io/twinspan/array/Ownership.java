@@ -15,12 +15,16 @@ import org.slf4j.LoggerFactory;
  *       after the peer was fenced, or as long as every answer comes from the drives anyway.
  *   <li>The first act after the loss of the link is to revoke the mirror: no placement of an old
  *       owner can succeed later.
- *   <li>Before serving alone: reservations of a majority of the drives, then a higher epoch
- *       persisted there. What the log held is on the drives before that epoch: so a mirror matters
- *       exactly if its epoch is the drives' epoch.
+ *   <li>Before serving alone: reservations of a majority of the drives, then what the log held on
+ *       the drives, then a higher epoch persisted there that names no log. The drives name a log,
+ *       by its epoch, as long as it may hold what they lack: so a log or a mirror matters exactly
+ *       if the drives name it.
  *   <li>With the link lost nobody serves until the drives have decided; requests wait.
- *   <li>A takeover fences, opens, replays, and only then serves.
- *   <li>A controller that returns gets an empty mirror; the owner switches to it with an empty log.
+ *   <li>A takeover fences, opens, replays, settles, and only then serves. When the log that the
+ *       drives name is not here, it waits until it is certain that it is nowhere.
+ *   <li>A controller that returns gets an empty mirror; the owner switches to it with an empty log,
+ *       and until the drives name that log a write needs both mirror and drives.
+ *   <li>Who was fenced keeps its log, and who lost a race its mirror, until an owner is known.
  *   <li>After a pause the drives are asked who owns the pool before anything is served.
  * </ol>
  */
@@ -42,6 +46,9 @@ final class Ownership {
 
     boolean leaving();
 
+    /** Whether the peer's process is known to have ended. */
+    boolean peerGone();
+
     void tell(ControlMessage message);
 
     void declareDown(String reason);
@@ -54,12 +61,12 @@ final class Ownership {
 
   /** Steps of RESYNCING. */
   private enum Step {
-    /** A new epoch is being persisted; the owner goes on as before. */
-    ADVANCING,
     /** No new requests; those under way, and the log, come to an end. */
     DRAINING,
     /** The empty log's header is on its way to the peer. */
-    PLACING_HEADER
+    PLACING_HEADER,
+    /** Requests go on; the drives are being told which log may hold what they lack. */
+    NAMING
   }
 
   private final ArrayConfig array;
@@ -72,7 +79,7 @@ final class Ownership {
   private final String name;
 
   private PoolState state = PoolState.STARTING;
-  private Step step = Step.ADVANCING;
+  private Step step = Step.DRAINING;
   private ControlMessage.Part peer = new ControlMessage.Part(PoolState.STARTING, 0, 0);
   private boolean peerReady;
   private boolean readySent;
@@ -102,7 +109,7 @@ final class Ownership {
   }
 
   ControlMessage.Part part() {
-    return new ControlMessage.Part(state, epoch(), takeover.mirroredEpoch());
+    return new ControlMessage.Part(state, epoch(), takeover.heldEpoch());
   }
 
   long epoch() {
@@ -115,7 +122,7 @@ final class Ownership {
 
   /** Whether new requests may be admitted to the owner's path. */
   boolean admits() {
-    return state.isServing() && (state != PoolState.RESYNCING || step == Step.ADVANCING);
+    return state.isServing() && (state != PoolState.RESYNCING || step == Step.NAMING);
   }
 
   /** Whether requests may be served at this very moment. */
@@ -124,7 +131,7 @@ final class Ownership {
         && !validating
         && controller.leaseHolds()
         && switch (parts.log.mode()) {
-          case ALONE -> true;
+          case ALONE, JOINING -> true;
           case MIRRORED -> link.isGranted(PeerLink.Lane.MIRROR);
           case HELD, SETTLING -> false;
         };
@@ -153,6 +160,9 @@ final class Ownership {
       readySent = false;
       parts.fencing.cancel();
     }
+    if (peerOwns() && part.epoch() > epoch) {
+      suspect();
+    }
   }
 
   void peerIsReady() {
@@ -161,8 +171,6 @@ final class Ownership {
 
   void handedOver() {
     if (state == PoolState.STANDBY) {
-      // The owner has put everything on the drives.
-      takeover.forgetMirror();
       take(Takeover.Purpose.HANDOVER, true);
     }
   }
@@ -189,7 +197,7 @@ final class Ownership {
       case OWNER_ALONE, RESYNCING, OWNER_MIRRORED -> freeze();
       case HANDING_OVER -> departure.linkDown();
       case STOPPING -> departure.linkDownAtStop();
-      case FENCING, OPENING, REPLAYING, FROZEN, SETTLING, LOST, STOPPED -> {}
+      case FENCING, OPENING, AWAITING_LOG, REPLAYING, FROZEN, SETTLING, LOST, STOPPED -> {}
     }
   }
 
@@ -209,6 +217,7 @@ final class Ownership {
       case STANDBY -> standingBy();
       case FENCING -> takeover.fencing();
       case OPENING -> takeover.opening();
+      case AWAITING_LOG -> takeover.awaitingLog();
       case REPLAYING -> takeover.replaying();
       case OWNER_ALONE -> alone();
       case RESYNCING -> resyncing();
@@ -242,8 +251,20 @@ final class Ownership {
     if (controller.peerLeaving() || peer.state() == PoolState.STOPPED) {
       return true;
     }
-    long mirrored = takeover.mirroredEpoch();
-    return mirrored == peer.mirroredEpoch() ? isHome() : mirrored > peer.mirroredEpoch();
+    long held = takeover.heldEpoch();
+    return held == peer.heldEpoch()
+        ? isHome() && peer.state() != PoolState.AWAITING_LOG
+        : held > peer.heldEpoch();
+  }
+
+  /** Whether the peer has the log of this epoch, as its own or as the mirror. */
+  boolean peerHolds(long logEpoch) {
+    return controller.peerKnown() && peer.heldEpoch() == logEpoch;
+  }
+
+  /** Whether an owner is known that began after the logs in this controller's memory. */
+  private boolean peerOwnsSince() {
+    return peerOwns() && peer.epoch() >= takeover.heldEpoch();
   }
 
   private boolean nobodyOwns() {
@@ -253,7 +274,7 @@ final class Ownership {
   private void starting() {
     if (controller.leaving()) {
       transition(PoolState.STOPPED);
-    } else if (peerOwns()) {
+    } else if (peerOwnsSince()) {
       standBy();
     } else if (nobodyOwns() && peer.state() != PoolState.STANDBY && claims()) {
       take(Takeover.Purpose.CLAIM, true);
@@ -263,8 +284,14 @@ final class Ownership {
     }
   }
 
+  /** Leaves the pool to the peer, which is about to take it; requests go on waiting. */
+  void startAgain() {
+    startDeadlineNs = controller.nowNs() + array.startupWaitNs();
+    transition(PoolState.STARTING);
+  }
+
   void standBy() {
-    takeover.forgetMirror();
+    takeover.forgetLogs();
     readySent = false;
     parts.fencing.start(Fencing.Procedure.REGISTER);
     transition(PoolState.STANDBY);
@@ -285,11 +312,10 @@ final class Ownership {
     }
     if (nobodyOwns()) {
       if (peer.state() == PoolState.STOPPED) {
-        // Closed in good order: what the mirror holds is on the drives.
-        takeover.forgetMirror();
-      }
-      if (peer.state() != PoolState.STANDBY || isHome()) {
         take(Takeover.Purpose.TAKEOVER, !readySent);
+      } else if (peer.state() != PoolState.STANDBY || isHome()) {
+        // It may own the pool again by now, and place into the mirror: that right has to end first.
+        controller.declareDown("nobody owns pool " + name);
       }
     }
   }
@@ -319,30 +345,8 @@ final class Ownership {
         && !parts.destager.isStuck()
         && controller.nowNs() >= retryAtNs) {
       transition(PoolState.RESYNCING);
-      step = Step.ADVANCING;
-      controlUnderWay = true;
-      parts.pool.advanceEpoch(this::advanced);
-    }
-  }
-
-  private void advanced(PoolStatus status) {
-    controlUnderWay = false;
-    if (status == PoolStatus.OK) {
-      epoch = parts.pool.epoch();
-    }
-    if (state == PoolState.RESYNCING) {
-      if (status == PoolStatus.OK) {
-        step = Step.DRAINING;
-        stepDeadlineNs = controller.nowNs() + array.controlTimeoutNs();
-      } else {
-        backToAlone();
-      }
-    } else if (state == PoolState.SETTLING) {
-      if (status == PoolStatus.OK) {
-        serve();
-      } else {
-        retryAtNs = controller.nowNs() + RETRY_NS;
-      }
+      step = Step.DRAINING;
+      stepDeadlineNs = controller.nowNs() + array.controlTimeoutNs();
     }
   }
 
@@ -352,19 +356,52 @@ final class Ownership {
   }
 
   private void resyncing() {
-    if (controller.leaving() && step != Step.ADVANCING) {
+    if (parts.mirror.isBroken() && step != Step.DRAINING) {
+      controller.declareDown("the mirror can't be reached");
+    } else if (controller.leaving() && !controlUnderWay) {
       departure.stop();
-    } else if (step == Step.DRAINING && parts.isDrained() && !parts.mirror.isBusy()) {
-      parts.reset(CommitLog.Mode.MIRRORED, epoch);
+    } else {
+      switch (step) {
+        case DRAINING -> draining();
+        case PLACING_HEADER -> {
+          if (parts.mirror.isEstablished()) {
+            parts.log.become(CommitLog.Mode.JOINING);
+            step = Step.NAMING;
+            retryAtNs = 0;
+          }
+        }
+        case NAMING -> {
+          if (!controlUnderWay && controller.nowNs() >= retryAtNs) {
+            controlUnderWay = true;
+            parts.pool.nameLog(this::named);
+          }
+        }
+      }
+    }
+  }
+
+  private void draining() {
+    if (parts.isDrained() && !parts.mirror.isBusy()) {
+      parts.reset(CommitLog.Mode.HELD, parts.pool.epoch() + 1);
       parts.mirror.begin();
       step = Step.PLACING_HEADER;
-    } else if (step == Step.DRAINING && controller.nowNs() >= stepDeadlineNs) {
+    } else if (controller.nowNs() >= stepDeadlineNs) {
       backToAlone();
-    } else if (step == Step.PLACING_HEADER && parts.mirror.isEstablished()) {
+    }
+  }
+
+  private void named(PoolStatus status) {
+    controlUnderWay = false;
+    if (state != PoolState.RESYNCING) {
+      return;
+    }
+    if (status == PoolStatus.OK) {
+      epoch = parts.pool.epoch();
+      parts.log.become(CommitLog.Mode.MIRRORED);
       mirroredSinceNs = controller.nowNs();
       transition(PoolState.OWNER_MIRRORED);
-    } else if (parts.mirror.isBroken() && step == Step.PLACING_HEADER) {
-      controller.declareDown("the mirror can't be reached");
+    } else {
+      retryAtNs = controller.nowNs() + RETRY_NS;
     }
   }
 
@@ -415,11 +452,24 @@ final class Ownership {
   }
 
   private void settling() {
-    // A full medium can't take what the log holds: it stays in the log, and reads go on.
-    boolean settled = parts.log.isDestaged() || parts.destager.isSpaceExhausted();
-    if (settled && !controlUnderWay && controller.nowNs() >= retryAtNs) {
+    // On a full medium this takes until there is space: the peer would need the log till then.
+    if (parts.log.isDestaged() && !controlUnderWay && controller.nowNs() >= retryAtNs) {
       controlUnderWay = true;
-      parts.pool.advanceEpoch(this::advanced);
+      parts.pool.settle(this::settled);
+    }
+  }
+
+  private void settled(PoolStatus status) {
+    controlUnderWay = false;
+    if (state != PoolState.SETTLING) {
+      return;
+    }
+    if (status == PoolStatus.OK) {
+      epoch = parts.pool.epoch();
+      takeover.forgetLogs();
+      serve();
+    } else {
+      retryAtNs = controller.nowNs() + RETRY_NS;
     }
   }
 
@@ -447,9 +497,12 @@ final class Ownership {
     }
     if (controller.leaving()) {
       transition(PoolState.STOPPED);
-    } else if (peerOwns()) {
+    } else if (peerOwnsSince()) {
       standBy();
     } else if (nobodyOwns() && peer.state() != PoolState.STANDBY && claims()) {
+      take(Takeover.Purpose.CLAIM, true);
+    } else if (!controller.peerKnown() && controller.peerGone()) {
+      LOG.warn("pool {}: the peer's process has ended, taking the pool back", name);
       take(Takeover.Purpose.CLAIM, true);
     }
   }
@@ -459,12 +512,13 @@ final class Ownership {
     long deadline =
         switch (state) {
           case STARTING -> controller.peerKnown() ? Long.MAX_VALUE : startDeadlineNs;
-          case OPENING -> takeover.retryAtNs();
+          case OPENING, AWAITING_LOG -> takeover.retryAtNs();
           case SETTLING, OWNER_ALONE -> retryAtNs;
-          case RESYNCING -> stepDeadlineNs;
+          case RESYNCING -> step == Step.NAMING ? retryAtNs : stepDeadlineNs;
           case HANDING_OVER, STOPPING -> departure.deadlineNs();
           case OWNER_MIRRORED -> isHome() ? Long.MAX_VALUE : givebackAtNs();
-          case STANDBY, FENCING, REPLAYING, FROZEN, LOST, STOPPED -> Long.MAX_VALUE;
+          case REPLAYING -> takeover.retryAtNs();
+          case STANDBY, FENCING, FROZEN, LOST, STOPPED -> Long.MAX_VALUE;
         };
     // What is over and still not done waits for something that will report itself.
     return deadline > controller.nowNs() ? deadline : Long.MAX_VALUE;

@@ -102,6 +102,12 @@ public interface PeerLink {
   void declareDown(String reason);
 
   /**
+   * Whether the peer's process is known to have ended, so that nothing is left of what it held in
+   * memory; false when it lives or when nobody can tell. May cost a system call.
+   */
+  boolean isPeerGone();
+
+  /**
    * Delivers what has happened.
    *
    * @return number of events delivered

@@ -11,7 +11,13 @@ final class PoolParts {
   final LogMirror mirror;
   final Destager destager;
   final OwnerPath path;
+
+  /** Replays the mirror of the peer's log. */
   final MirrorReplay replay;
+
+  /** Replays the own log, from its memory, when the peer has died in the middle of a takeover. */
+  final MirrorReplay ownReplay;
+
   final Fencing fencing;
 
   PoolParts(
@@ -30,11 +36,12 @@ final class PoolParts {
     log = new CommitLog(config.log(), config.index(), array.arrayId(), committed);
     mirror = new LogMirror(link, log, config.index(), array.arrayId());
     destager = new Destager(log, pool);
-    path = new OwnerPath(pool, log, committed, destager, scratch, guard, capacity);
+    path = new OwnerPath(pool, log, mirror, committed, destager, scratch, guard, capacity);
     MemorySegment landing =
         link.landing(PeerLink.Lane.MIRROR)
             .asSlice(config.index() * array.logBytes(), array.logBytes());
     replay = new MirrorReplay(landing, pool, config.index(), array.arrayId());
+    ownReplay = new MirrorReplay(config.log(), pool, config.index(), array.arrayId());
     fencing = new Fencing(config.drives(), array.ownKey(), array.peerKey());
   }
 
@@ -57,6 +64,7 @@ final class PoolParts {
         && !path.isUnderWay()
         && destager.underWay() == 0
         && replay.underWay() == 0
+        && ownReplay.underWay() == 0
         && pool.state() == Pool.State.CLOSED
         && fencing.isIdle();
   }
@@ -75,6 +83,7 @@ final class PoolParts {
 
   long deadlineNs() {
     long deadline = Math.min(path.deadlineNs(), destager.retryAtNs());
-    return Math.min(deadline, Math.min(fencing.retryAtNs(), replay.retryAtNs()));
+    deadline = Math.min(deadline, Math.min(replay.retryAtNs(), ownReplay.retryAtNs()));
+    return Math.min(deadline, fencing.retryAtNs());
   }
 }

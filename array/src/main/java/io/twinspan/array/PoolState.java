@@ -11,18 +11,22 @@ import java.util.Set;
  *  STARTING         STANDBY (peer owns) · FENCING (nobody owns, or no peer found in time) · STOPPED
  *  STANDBY          FENCING (link lost, or the pool was handed to us, or nobody owns) · STOPPED
  *  FENCING          OPENING (majority won) · LOST (conflict) · STOPPED
- *  OPENING          REPLAYING (the mirror is of this life) · OWNER_ALONE · FENCING (try again)
+ *  OPENING          REPLAYING (the drives name a log that is here) · OWNER_ALONE (they name none)
+ *                   · AWAITING_LOG (they name one that is not) · FENCING (try again)
  *                   · STANDBY (handover refused) · LOST
+ *  AWAITING_LOG     OWNER_ALONE (the log is nowhere any more) · STARTING (the peer has it)
+ *                   · LOST · STOPPED
  *  REPLAYING        OWNER_ALONE · LOST
  *  OWNER_ALONE      RESYNCING (peer ready) · FROZEN (link lost) · STOPPING · LOST
  *  RESYNCING        OWNER_MIRRORED · OWNER_ALONE (took too long) · FROZEN · STOPPING · LOST
  *  OWNER_MIRRORED   FROZEN · HANDING_OVER · STOPPING · LOST
  *  FROZEN           SETTLING (peer fenced) · LOST
- *  SETTLING         OWNER_ALONE (log on the drives, epoch persisted) · LOST
+ *  SETTLING         OWNER_ALONE (log on the drives, and they say so) · LOST
  *  HANDING_OVER     STANDBY (peer serves) · FENCING (refused, or link lost after the close)
  *                   · FROZEN (link lost before it) · OWNER_MIRRORED (took too long) · LOST
  *  STOPPING         STOPPED · LOST
- *  LOST             STANDBY (peer owns) · FENCING (nobody owns) · STOPPED
+ *  LOST             STANDBY (peer owns) · FENCING (nobody owns, or the peer's process has ended)
+ *                   · STOPPED
  *  STOPPED          final
  * </pre>
  */
@@ -35,23 +39,31 @@ public enum PoolState {
   FENCING,
   /** Holds a majority of the drives; opens the pool, which persists a new epoch. Requests wait. */
   OPENING,
-  /** Writes what the mirror holds to the pool. Requests wait. */
+  /**
+   * Holds the drives; what was acknowledged may be in the other controller's memory only: waits for
+   * it, or for certainty that it is gone. Requests wait.
+   */
+  AWAITING_LOG,
+  /** Writes what the mirror, or its own log, holds to the pool. Requests wait. */
   REPLAYING,
   /** Serves; acknowledges a write when the drives hold it. */
   OWNER_ALONE,
-  /** Serves alone; a new epoch and an empty mirror are on their way. */
+  /** Serves alone; an empty mirror, and its name on the drives, are on their way. */
   RESYNCING,
   /** Serves; acknowledges a write when both logs hold it. */
   OWNER_MIRRORED,
   /** Was serving and lost the link: fences the peer at the drives. Requests wait. */
   FROZEN,
-  /** Has fenced the peer; empties the log onto the drives, then persists a new epoch. */
+  /** Has fenced the peer; empties the log onto the drives, then has them say so. */
   SETTLING,
   /** Gives the pool to the peer in good order. Requests wait. */
   HANDING_OVER,
   /** Closes the pool for a clean end of this controller. */
   STOPPING,
-  /** Another controller took the drives. Requests are answered with SHUTDOWN. */
+  /**
+   * Another controller took the drives. Requests are answered with SHUTDOWN; log and mirror are
+   * kept until an owner is known.
+   */
   LOST,
   /** This controller has ended its part. Requests are answered with SHUTDOWN. */
   STOPPED;
@@ -85,10 +97,13 @@ public enum PoolState {
       case FENCING -> next == OPENING || next == LOST || next == STOPPED;
       case OPENING ->
           next == REPLAYING
+              || next == AWAITING_LOG
               || next == OWNER_ALONE
               || next == FENCING
               || next == STANDBY
               || next == LOST;
+      case AWAITING_LOG ->
+          next == OWNER_ALONE || next == STARTING || next == LOST || next == STOPPED;
       case REPLAYING -> next == OWNER_ALONE || next == LOST;
       case OWNER_ALONE -> next == RESYNCING || next == FROZEN || next == STOPPING || next == LOST;
       case RESYNCING ->

@@ -97,7 +97,15 @@ final class PoolUnit implements OwnerPath.Guard {
         refuse(operation);
         yield true;
       }
-      case STARTING, FENCING, OPENING, REPLAYING, FROZEN, SETTLING, HANDING_OVER, STOPPING -> {
+      case STARTING,
+          FENCING,
+          OPENING,
+          AWAITING_LOG,
+          REPLAYING,
+          FROZEN,
+          SETTLING,
+          HANDING_OVER,
+          STOPPING -> {
         pending.add(operation);
         yield false;
       }

@@ -7,9 +7,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The way to a pool: FENCING, OPENING, REPLAYING. Takes the reservations of a majority of the
- * drives, opens the pool under a higher epoch, writes what the mirror holds to it; only then the
- * pool is served. Single-threaded.
+ * The way to a pool: FENCING, OPENING, REPLAYING, AWAITING_LOG. Takes the reservations of a
+ * majority of the drives and opens the pool under a higher epoch. The drives name the log that may
+ * hold what they lack: if it is here, as the mirror or as the own log of before, it is written to
+ * the pool, and only when the drives have it all they are told that no log is needed any more. Then
+ * the pool is served. Single-threaded.
  */
 final class Takeover {
   /** Why the drives are being taken. */
@@ -34,10 +36,9 @@ final class Takeover {
   private final String name;
   private Purpose purpose = Purpose.CLAIM;
   private boolean openUnderWay;
+  private boolean settleUnderWay;
   private long retryAtNs;
-
-  /** Epoch of the mirror that may have to be replayed, 0 for none. */
-  private long mirroredEpoch;
+  private MirrorReplay replay;
 
   Takeover(
       ArrayConfig array, PoolParts parts, Ownership ownership, Ownership.Controller controller) {
@@ -46,17 +47,18 @@ final class Takeover {
     this.ownership = ownership;
     this.controller = controller;
     name = parts.config.name();
+    replay = parts.replay;
   }
 
-  /** Epoch of a mirror that was kept although the takeover was lost, 0 for none. */
-  long mirroredEpoch() {
-    return mirroredEpoch;
+  /** Epoch of the newest log that lies in this controller's memory, its own or its peer's; or 0. */
+  long heldEpoch() {
+    return Math.max(parts.replay.loggedEpoch(), parts.ownReplay.loggedEpoch());
   }
 
-  /** The mirror begins a new life: what it held is not needed any more. */
-  void forgetMirror() {
+  /** An owner is known, so the drives have what these logs held: they are not needed any more. */
+  void forgetLogs() {
     parts.replay.forget();
-    mirroredEpoch = 0;
+    parts.ownReplay.forget();
   }
 
   /**
@@ -67,13 +69,6 @@ final class Takeover {
    */
   void begin(Purpose why, boolean mayRegister) {
     purpose = why;
-    if (why == Purpose.TAKEOVER) {
-      mirroredEpoch = parts.replay.mirroredEpoch();
-      if (mirroredEpoch < ownership.epoch()) {
-        // The owner has told a later epoch: before that it had put all of this on the drives.
-        mirroredEpoch = 0;
-      }
-    }
     parts.fencing.start(mayRegister ? Fencing.Procedure.REGISTER_AND_TAKE : Fencing.Procedure.TAKE);
     ownership.transition(PoolState.FENCING);
   }
@@ -94,12 +89,7 @@ final class Takeover {
 
   private void open() {
     openUnderWay = true;
-    // A claim asks for no more than the mirror's next epoch, to see whether anybody was there
-    // since.
-    long atLeast =
-        purpose == Purpose.CLAIM
-            ? mirroredEpoch + 1
-            : Math.max(mirroredEpoch, ownership.epoch()) + 1;
+    long atLeast = Math.max(heldEpoch(), ownership.epoch()) + 1;
     boolean drivesStayedPowered = purpose != Purpose.CLAIM;
     parts.pool.open(array.arrayId(), atLeast, drivesStayedPowered, this::opened);
   }
@@ -146,22 +136,31 @@ final class Takeover {
 
   private void openedWell() {
     long epoch = parts.pool.epoch();
+    long unsettled = parts.pool.unsettledEpoch();
     ownership.epochPersisted(epoch);
     parts.reset(CommitLog.Mode.HELD, epoch);
-    boolean replays =
-        mirroredEpoch > 0
-            && (purpose == Purpose.TAKEOVER
-                || (purpose == Purpose.CLAIM && epoch == mirroredEpoch + 1));
-    if (mirroredEpoch > 0 && !replays) {
-      LOG.warn("pool {}: mirror of epoch {} is out of date", name, mirroredEpoch);
-    }
-    mirroredEpoch = 0;
-    if (replays) {
-      parts.replay.start();
+    settleUnderWay = false;
+    retryAtNs = 0;
+    if (unsettled == 0) {
+      serve();
+    } else if (isHere(unsettled)) {
+      replay.start();
       ownership.transition(PoolState.REPLAYING);
     } else {
-      ownership.serve();
+      LOG.warn("pool {}: the log of epoch {} is needed and not here", name, unsettled);
+      ownership.transition(PoolState.AWAITING_LOG);
     }
+  }
+
+  /** Whether the log of this epoch lies in this controller's memory; chooses it for the replay. */
+  private boolean isHere(long epoch) {
+    replay = parts.replay.loggedEpoch() == epoch ? parts.replay : parts.ownReplay;
+    return replay.loggedEpoch() == epoch;
+  }
+
+  private void serve() {
+    forgetLogs();
+    ownership.serve();
   }
 
   void opening() {
@@ -173,14 +172,57 @@ final class Takeover {
   }
 
   void replaying() {
-    switch (parts.replay.pump(controller.nowNs())) {
+    switch (replay.pump(controller.nowNs())) {
       case RUNNING -> {}
       case FENCED -> ownership.lose("the drives refuse this controller");
-      case DONE -> {
-        LOG.info("pool {}: replayed up to record {}", name, parts.replay.lastSequence());
-        ownership.serve();
-      }
+      case DONE -> settle();
     }
+  }
+
+  /**
+   * The log is needed and not here. The peer may have it: it gets the pool. When it is certain that
+   * nobody has it, what only the logs held is lost, and the pool is served as the drives have it.
+   */
+  void awaitingLog() {
+    long unsettled = parts.pool.unsettledEpoch();
+    if (ownership.peerOwns() || ownership.peerHolds(unsettled)) {
+      LOG.info("pool {}: the peer has the log that is needed", name);
+      parts.pool.abandon();
+      ownership.startAgain();
+    } else if (controller.leaving()) {
+      parts.pool.abandon();
+      ownership.transition(PoolState.STOPPED);
+    } else if (controller.peerKnown() || controller.peerGone()) {
+      settle();
+    }
+  }
+
+  /** Has the drives say that no log is needed any more. */
+  private void settle() {
+    if (!settleUnderWay && controller.nowNs() >= retryAtNs) {
+      settleUnderWay = true;
+      parts.pool.settle(this::settled);
+    }
+  }
+
+  private void settled(PoolStatus status) {
+    settleUnderWay = false;
+    PoolState state = ownership.state();
+    if (state != PoolState.REPLAYING && state != PoolState.AWAITING_LOG) {
+      return;
+    }
+    if (status != PoolStatus.OK) {
+      retryAtNs = controller.nowNs() + RETRY_NS;
+      return;
+    }
+    ownership.epochPersisted(parts.pool.epoch());
+    if (state == PoolState.REPLAYING) {
+      LOG.info("pool {}: replayed up to record {}", name, replay.lastSequence());
+    } else {
+      LOG.error(
+          "pool {}: neither controller has the log: writes since the last flush may be lost", name);
+    }
+    serve();
   }
 
   long retryAtNs() {

@@ -292,6 +292,125 @@ class FailoverRulesTest {
     assertThat(read.at(0)).isEqualTo((byte) 119);
   }
 
+  /** b takes over from a, which is paused, and dies before it has replayed a's log. */
+  private void takeoverDies() {
+    a.stallDrives(0, true);
+    for (int i = 0; i < 40; i++) {
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, 50 + i)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    a.paused = true;
+    array.link.linkAllowed = false;
+    array.link.cutFor(b.end);
+    array.runUntil(() -> b.state(0) == PoolState.REPLAYING, "b replays");
+    b.kill();
+    a.stallDrives(0, false);
+    a.paused = false;
+  }
+
+  @Test
+  void rule8FencedOwnerWhosePeerDiedInMidTakeoverHasKeptItsLog() {
+    takeoverDies();
+    TwoNodes.Ask read = array.read(a, volume, 0, BLOCK);
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "a owns again");
+    array.done(read);
+    TwoNodes.Ask again = array.done(array.read(a, volume, 0, BLOCK));
+    assertThat(again.at(0)).isEqualTo((byte) 89);
+  }
+
+  @Test
+  void rule8FencedOwnerTellsAReturningPeerThatItHasTheLog() {
+    a.stallDrives(0, true);
+    takeoverDies();
+    array.link.linkAllowed = true;
+    b.start();
+    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    assertThat(read.at(0)).isEqualTo((byte) 89);
+  }
+
+  @Test
+  void rule8LogThatIsNeededIsWaitedForWhileItsHolderOnlyHangs() {
+    a.stallDrives(0, true);
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 2)).status).isEqualTo(HostStatus.OK);
+    a.paused = true;
+    b.kill();
+    b.start();
+    array.runUntil(() -> b.state(0) == PoolState.AWAITING_LOG, "b has the drives and lacks a log");
+    TwoNodes.Ask atB = array.read(b, volume, 0, BLOCK);
+    array.run(5000);
+    assertThat(atB.status).isNull();
+    a.paused = false;
+    a.stallDrives(0, false);
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 2);
+    assertThat(array.done(atB).at(0)).isEqualTo((byte) 2);
+  }
+
+  @Test
+  void rule8LogThatDiedWithItsHolderIsNotWaitedFor() {
+    a.stallDrives(0, true);
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 2)).status).isEqualTo(HostStatus.OK);
+    a.paused = true;
+    b.kill();
+    b.start();
+    array.runUntil(() -> b.state(0) == PoolState.AWAITING_LOG, "b has the drives and lacks a log");
+    a.kill();
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 1);
+  }
+
+  @Test
+  void controllerThatLostThePoolTakesItBackWhenItsPeerHasDied() {
+    array.link.linkAllowed = false;
+    array.link.cutFor(b.end);
+    a.paused = true;
+    array.runUntil(() -> b.state(0) == PoolState.OWNER_ALONE, "b has taken over");
+    a.paused = false;
+    array.runUntil(() -> a.state(0) == PoolState.LOST, "a lost");
+    assertThat(array.done(array.write(b, volume, 0, BLOCK, 5)).status).isEqualTo(HostStatus.OK);
+    b.kill();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "a owns again");
+    assertThat(array.done(array.read(a, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 5);
+  }
+
+  @Test
+  void mediumThatIsFullKeepsTheLogNeededUntilThereIsSpace() {
+    a.stallDrives(0, true);
+    for (int i = 0; i < 10; i++) {
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, 70 + i)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    for (SimulatedDrive drive : a.drives.getFirst()) {
+      drive.fail(DriveOperation.WRITE, Drive.CAPACITY_EXCEEDED, MANY);
+    }
+    array.link.linkAllowed = false;
+    array.link.maxDetectionTicks = 100_000_000;
+    array.link.cutFor(a.end);
+    a.stallDrives(0, false);
+    array.run(20_000);
+    assertThat(a.state(0)).isEqualTo(PoolState.SETTLING);
+    a.kill();
+    array.link.maxDetectionTicks = 10;
+    array.link.cutFor(b.end);
+    array.runUntil(() -> b.state(0) == PoolState.OWNER_ALONE, "b has taken over");
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 79);
+  }
+
+  @Test
+  void whatWasFlushedSurvivesATakeoverThatDiesInTheMiddle() {
+    for (int i = 0; i < 100; i++) {
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, i)).status).isEqualTo(HostStatus.OK);
+    }
+    array.done(array.submit(a, HostOperation.FLUSH, volume, 0, 0, 0));
+    TwoNodes.Ask late = array.done(array.write(a, volume, BLOCK, BLOCK, 7));
+    assertThat(late.status).isEqualTo(HostStatus.OK);
+    a.kill();
+    b.drives.getFirst().forEach(drive -> drive.maxDelayTicks(40));
+    array.runUntil(() -> b.state(0) == PoolState.REPLAYING, "b replays");
+    array.run(60);
+    b.kill();
+    b.start();
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 99);
+  }
+
   /** The handover of pool 0 to b fails because a can't flush two drives. */
   private void handoverFails() {
     for (SimulatedDrive drive : a.drives.getFirst().subList(0, 2)) {

@@ -372,6 +372,11 @@ final class SimulatedLink {
     }
 
     @Override
+    public boolean isPeerGone() {
+      return !peer.attached;
+    }
+
+    @Override
     public int poll(Handler handler) {
       int work = 0;
       // In order, but nothing before its time; the link's end comes after everything else.

@@ -87,7 +87,8 @@ public final class ControllerProcess implements ArrayListener, HostPort {
     ChannelPlan plan = plan(logBytes);
     ShmBridge bridge = new ShmBridge(bridgeOptions(settings, identity, plan));
     link = new Link(bridge, plan, SystemClock.INSTANCE);
-    RdmaPeerLink peer = new RdmaPeerLink(link);
+    Path peerLock = directory.lockFile("controller-" + (name.equals("a") ? "b" : "a"));
+    RdmaPeerLink peer = new RdmaPeerLink(link, () -> hasEnded(peerLock));
     peer.registerSource(memory.dma().segment());
     peer.registerSource(bridge.local().segment());
     drives.map(memory.dma());
@@ -104,6 +105,16 @@ public final class ControllerProcess implements ArrayListener, HostPort {
     runner =
         new AgentRunner(
             core, Idle.DEFAULT, core.wakeSources(), SystemClock.INSTANCE, onError(), STOP_DEADLINE);
+  }
+
+  /** Whether no process holds the lock; false when that can't be found out. */
+  private static boolean hasEnded(Path lock) {
+    try {
+      return ProcessLock.holder(lock).isEmpty();
+    } catch (TwinspanException e) {
+      LOG.warn("can't tell whether the other controller lives: {}", e.getMessage());
+      return false;
+    }
   }
 
   /**

@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +41,7 @@ final class RdmaPeerLink implements PeerLink {
   private record Source(long address, long end, int lkey) {}
 
   private final Link link;
+  private final BooleanSupplier peerGone;
   private final Map<Lane, Traffic> lanes = new EnumMap<>(Lane.class);
   private final List<Traffic> all = new ArrayList<>();
   private final List<Source> sources = new ArrayList<>();
@@ -49,8 +51,14 @@ final class RdmaPeerLink implements PeerLink {
   private boolean up;
   private @Nullable String downReason;
 
-  RdmaPeerLink(Link link) {
+  /**
+   * Over a link that nobody else uses.
+   *
+   * @param peerGone whether the peer's process is known to have ended
+   */
+  RdmaPeerLink(Link link, BooleanSupplier peerGone) {
     this.link = link;
+    this.peerGone = peerGone;
     boolean isA = link.side() == Side.A;
     int out = isA ? ChannelPlan.DATA_A_TO_B : ChannelPlan.DATA_B_TO_A;
     int in = isA ? ChannelPlan.DATA_B_TO_A : ChannelPlan.DATA_A_TO_B;
@@ -74,6 +82,11 @@ final class RdmaPeerLink implements PeerLink {
   void registerSource(MemorySegment memory) {
     int lkey = link.protectionDomain().register(memory).lkey();
     sources.add(new Source(memory.address(), memory.address() + memory.byteSize(), lkey));
+  }
+
+  @Override
+  public boolean isPeerGone() {
+    return peerGone.getAsBoolean();
   }
 
   /** Up, and the array knows of no other: what is left of a life that has ended does not count. */

@@ -181,7 +181,8 @@ public final class MirrorPool implements Pool {
     OpenPool opened = new OpenPool(drives, memory, options, checksums, found);
     pool = opened;
     drives.watchedBy(opened);
-    opened.persistEpoch(newEpoch, status -> epochPersisted(opened, status));
+    opened.persistEpoch(
+        newEpoch, opened.root.unsettledEpoch, status -> epochPersisted(opened, status));
   }
 
   private void epochPersisted(OpenPool opened, PoolStatus status) {
@@ -209,14 +210,31 @@ public final class MirrorPool implements Pool {
   }
 
   @Override
-  public void advanceEpoch(PoolCompletion completion) {
+  public long unsettledEpoch() {
+    OpenPool current = pool;
+    return current == null ? 0 : current.root.unsettledEpoch;
+  }
+
+  @Override
+  public void nameLog(PoolCompletion completion) {
+    advanceEpoch(true, completion);
+  }
+
+  @Override
+  public void settle(PoolCompletion completion) {
+    advanceEpoch(false, completion);
+  }
+
+  private void advanceEpoch(boolean unsettled, PoolCompletion completion) {
     OpenPool current = pool;
     if (current == null || state() != State.OPEN) {
       rejected.add(new Rejected(null, completion, notOpen()));
       return;
     }
+    long next = current.root.epoch + 1;
     current.persistEpoch(
-        current.root.epoch + 1,
+        next,
+        unsettled ? next : 0,
         status -> {
           epoch = pool == current ? current.epoch() : epoch;
           completion.completed(status);
@@ -248,10 +266,27 @@ public final class MirrorPool implements Pool {
     }
     if (halted == null && current.isQuiet() && starting != null) {
       starting = null;
-      current.flusher.request(() -> closeFlushed = true);
+      if (current.root.unsettledEpoch == 0) {
+        current.flusher.request(() -> closeFlushed = true);
+      } else {
+        settleAndClose(current);
+      }
       return 1;
     }
     return 0;
+  }
+
+  /** Persists that there is no unsettled log; that flushes everything before it as well. */
+  private void settleAndClose(OpenPool current) {
+    current.root.unsettledEpoch = 0;
+    current.root.epoch++;
+    current.rootWriter.changed(majority -> {
+      if (majority) {
+        closeFlushed = true;
+      } else {
+        settleAndClose(current); // a drive has failed meanwhile: the next round counts without it
+      }
+    });
   }
 
   @Override

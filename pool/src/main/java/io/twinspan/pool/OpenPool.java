@@ -93,9 +93,10 @@ final class OpenPool implements DriveSet.Watcher {
     return epoch;
   }
 
-  /** Persists an epoch; {@code done} is told from {@link #work}. */
-  void persistEpoch(long newEpoch, PoolCompletion done) {
+  /** Persists an epoch and which log is unsettled; {@code done} is told from {@link #work}. */
+  void persistEpoch(long newEpoch, long unsettledEpoch, PoolCompletion done) {
     root.epoch = newEpoch;
+    root.unsettledEpoch = unsettledEpoch;
     Operation operation = new Operation(this);
     operation.begin(Operation.Kind.FLUSH, 0, 0, 0);
     operation.completion = done;

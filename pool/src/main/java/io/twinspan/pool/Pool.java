@@ -54,7 +54,7 @@ public interface Pool {
 
   /**
    * Reads the metadata, and persists an epoch higher than both the one found and {@code
-   * minimumEpoch - 1} on a majority of the drives.
+   * minimumEpoch - 1} on a majority of the drives. The {@link #unsettledEpoch} stays as found.
    *
    * @param arrayId the array whose pool must be found, else NOT_FORMATTED
    * @param minimumEpoch least epoch to open with
@@ -64,15 +64,33 @@ public interface Pool {
   void open(
       long arrayId, long minimumEpoch, boolean drivesStayedPowered, PoolCompletion completion);
 
-  /** Epoch persisted by the last successful {@link #open} or {@link #advanceEpoch}; 0 before. */
+  /**
+   * Epoch persisted by the last successful {@link #open}, {@link #nameLog} or {@link #settle}; 0
+   * before.
+   */
   long epoch();
 
-  /** Persists {@code epoch() + 1} on a majority of the drives. */
-  void advanceEpoch(PoolCompletion completion);
+  /**
+   * Epoch of the commit log that may hold what was acknowledged and is not on the drives; 0 when
+   * the drives hold everything, and unless OPEN.
+   */
+  long unsettledEpoch();
 
   /**
-   * Finishes what was accepted, flushes, and forgets everything in memory: state CLOSED, the drives
-   * hold it all.
+   * Persists {@code epoch() + 1} on a majority of the drives, and that from now on the commit log
+   * of that epoch may hold what they lack. When it fails, some drives may say so all the same.
+   */
+  void nameLog(PoolCompletion completion);
+
+  /**
+   * Persists {@code epoch() + 1} on a majority of the drives, and that they hold everything: there
+   * is no unsettled log any more.
+   */
+  void settle(PoolCompletion completion);
+
+  /**
+   * Finishes what was accepted, flushes, persists that there is no unsettled log, and forgets
+   * everything in memory: state CLOSED, the drives hold it all.
    */
   void close(PoolCompletion completion);
 

@@ -17,19 +17,26 @@ import java.nio.ByteOrder;
  *         4  array (2)             24  checkpoint identity (2)     37  segments per area
  *         6  pool (2)              26  checkpoint area             38  slack blocks
  *         8  drive index           27  checkpoint pieces           39  most volumes
- *         9  drive count           28  journal start sequence (2)  40  end
- *        10  failed drives (bits)  30  stable sequence (2)
+ *         9  drive count           28  journal start sequence (2)  40  unsettled epoch (2)
+ *        10  failed drives (bits)  30  stable sequence (2)         42  end
  *        11  chunk blocks
  *        12  rows
  *        13  journal half of the start sequence
  *        14  pool index
  *        15  zero
  * </pre>
+ *
+ * Version 1 ended at word 40; it is still read, as a pool without an unsettled log.
  */
 final class Superblock {
   private static final int MAGIC = 0x42535754;
-  private static final int VERSION = 1;
-  private static final int WORDS = 40;
+  private static final int VERSION = 2;
+  private static final int WORDS = 42;
+
+  /** Pools of before: the same, but without the unsettled epoch. */
+  private static final int OLD_VERSION = 1;
+
+  private static final int OLD_WORDS = 40;
   private static final ValueLayout.OfInt LITTLE_INT =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -47,6 +54,9 @@ final class Superblock {
 
   /** Epoch of the owner. */
   long epoch;
+
+  /** Epoch of the commit log that may hold what the drives lack; 0 for none. */
+  long unsettledEpoch;
 
   /**
    * A batch from {@link #recoverySequence} on counts only if its epoch is at least this: older ones
@@ -115,6 +125,7 @@ final class Superblock {
     words[37] = layout.segments();
     words[38] = slackBlocks;
     words[39] = maxVolumes;
+    Words.putLong(words, 40, unsettledEpoch);
     MemorySegment.copy(words, 0, memory, LITTLE_INT, offset, words.length);
     words[1] = checksums.of(memory, offset + 8, Drive.BLOCK_BYTES - 8);
     MemorySegment.copy(words, 1, memory, LITTLE_INT, offset + 4, 1);
@@ -128,10 +139,10 @@ final class Superblock {
   boolean load(MemorySegment memory, long offset, Checksums checksums) {
     int[] words = new int[WORDS];
     MemorySegment.copy(memory, LITTLE_INT, offset, words, 0, WORDS);
+    boolean old = words[2] == OLD_VERSION && words[3] == OLD_WORDS;
     boolean valid =
         words[0] == MAGIC
-            && words[2] == VERSION
-            && words[3] == WORDS
+            && (old || (words[2] == VERSION && words[3] == WORDS))
             && words[1] == checksums.of(memory, offset + 8, Drive.BLOCK_BYTES - 8);
     if (!valid) {
       return false;
@@ -156,6 +167,7 @@ final class Superblock {
     checksumErrors = Words.getLong(words, 33);
     slackBlocks = words[38];
     maxVolumes = words[39];
+    unsettledEpoch = old ? 0 : Words.getLong(words, 40);
     return isPlausible();
   }
 

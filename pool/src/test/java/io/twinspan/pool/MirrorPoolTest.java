@@ -30,7 +30,7 @@ class MirrorPoolTest {
     rig.attach();
     assertThat(rig.run(c -> rig.pool.open(PoolRig.ARRAY, 10, true, c))).isEqualTo(PoolStatus.OK);
     assertThat(rig.pool.epoch()).isEqualTo(10);
-    assertThat(rig.run(c -> rig.pool.advanceEpoch(c))).isEqualTo(PoolStatus.OK);
+    assertThat(rig.run(c -> rig.pool.settle(c))).isEqualTo(PoolStatus.OK);
     assertThat(rig.pool.epoch()).isEqualTo(11);
     rig.powerCut();
     assertThat(rig.open(false)).isEqualTo(PoolStatus.OK);

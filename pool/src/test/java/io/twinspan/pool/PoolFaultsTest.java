@@ -157,7 +157,7 @@ class PoolFaultsTest {
     assertThat(rig.run(PoolRig.request(PoolOperation.READ, volume, 0, 1)))
         .isEqualTo(PoolStatus.FENCED);
     assertThat(rig.run(c -> rig.pool.createVolume("w", 4096, c))).isEqualTo(PoolStatus.FENCED);
-    assertThat(rig.run(c -> rig.pool.advanceEpoch(c))).isEqualTo(PoolStatus.FENCED);
+    assertThat(rig.run(c -> rig.pool.settle(c))).isEqualTo(PoolStatus.FENCED);
     rig.pool.abandon();
     assertThat(rig.pool.state()).isEqualTo(Pool.State.CLOSED);
     assertThat(rig.open(true)).isEqualTo(PoolStatus.FENCED);

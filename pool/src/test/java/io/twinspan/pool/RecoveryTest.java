@@ -12,7 +12,7 @@ class RecoveryTest {
     PoolRig rig = new PoolRig(3, 512, 3).formatted();
     int volume = rig.create("v", 100);
     rig.writeTags(volume, 0, 2, 30);
-    assertThat(rig.run(c -> rig.pool.advanceEpoch(c))).isEqualTo(PoolStatus.OK);
+    assertThat(rig.run(c -> rig.pool.settle(c))).isEqualTo(PoolStatus.OK);
     long epoch = rig.pool.epoch();
     for (int drive = 0; drive < 3; drive++) {
       Superblock[] slots = {superblock(rig, drive, 0), superblock(rig, drive, 1)};
