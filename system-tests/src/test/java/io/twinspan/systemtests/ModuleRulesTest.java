@@ -40,6 +40,7 @@ class ModuleRulesTest {
           Map.entry("shelf", Set.of("nvme", "concurrent", "linux")),
           Map.entry("pool", Set.of("concurrent", "linux")),
           Map.entry("array", Set.of("pool", "concurrent", "linux")),
+          Map.entry("simulator", Set.of("array", "pool", "concurrent", "linux")),
           Map.entry("target", Set.of("array", "pool", "concurrent", "linux")),
           Map.entry(
               "controller",
@@ -58,6 +59,7 @@ class ModuleRulesTest {
               Set.of(
                   "controller",
                   "shelf",
+                  "simulator",
                   "perf",
                   "target",
                   "array",

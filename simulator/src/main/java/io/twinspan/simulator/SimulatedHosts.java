@@ -1,5 +1,9 @@
-package io.twinspan.array;
+package io.twinspan.simulator;
 
+import io.twinspan.array.ArrayNode;
+import io.twinspan.array.HostOperation;
+import io.twinspan.array.HostRequest;
+import io.twinspan.array.HostStatus;
 import io.twinspan.pool.Drive;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -19,7 +23,7 @@ final class SimulatedHosts {
   private static final int SECTORS_PER_BLOCK = Drive.BLOCK_BYTES / SECTOR_BYTES;
   private static final List<MemorySegment> BUFFERS = new ArrayList<>();
 
-  private final TwoNodes array;
+  private final SimulatedArray array;
   private final Random random;
   private final List<Volume> volumes = new ArrayList<>();
   private final List<Request> open = new ArrayList<>();
@@ -53,7 +57,7 @@ final class SimulatedHosts {
   }
 
   private final class Request extends HostRequest {
-    final TwoNodes.Node node;
+    final SimulatedArray.Node node;
     final Volume target;
     final int sector;
     final int sectors;
@@ -62,7 +66,7 @@ final class SimulatedHosts {
     int[] flushFloor = new int[0];
     boolean submitted;
 
-    Request(TwoNodes.Node node, Volume target, HostOperation kind, int sector, int sectors) {
+    Request(SimulatedArray.Node node, Volume target, HostOperation kind, int sector, int sectors) {
       this.node = node;
       this.target = target;
       this.sector = sector;
@@ -85,7 +89,7 @@ final class SimulatedHosts {
     }
   }
 
-  SimulatedHosts(TwoNodes array, long seed) {
+  SimulatedHosts(SimulatedArray array, long seed) {
     this.array = array;
     random = new Random(seed);
   }
@@ -111,7 +115,7 @@ final class SimulatedHosts {
   /** Hosts begin new requests at controllers that live. */
   void work() {
     for (int i = 0; i < 2; i++) {
-      TwoNodes.Node node = array.node(i);
+      SimulatedArray.Node node = array.node(i);
       if (node.isAlive() && !node.paused) {
         submitWaiting(node);
         if (openAt(node) < depth && random.nextInt(3) == 0) {
@@ -134,11 +138,11 @@ final class SimulatedHosts {
         "hosts' requests answered");
   }
 
-  private long openAt(TwoNodes.Node node) {
+  private long openAt(SimulatedArray.Node node) {
     return open.stream().filter(request -> request.node == node).count();
   }
 
-  private void submitWaiting(TwoNodes.Node node) {
+  private void submitWaiting(SimulatedArray.Node node) {
     for (Request request : List.copyOf(open)) {
       if (request.node == node && !request.submitted) {
         request.submitted = true;
@@ -147,7 +151,7 @@ final class SimulatedHosts {
     }
   }
 
-  private void begin(TwoNodes.Node node) {
+  private void begin(SimulatedArray.Node node) {
     Volume volume = volumes.get(random.nextInt(volumes.size()));
     int total = volume.newest.length;
     int most = random.nextInt(4) == 0 ? maxSectors : 16;
@@ -300,7 +304,7 @@ final class SimulatedHosts {
   }
 
   /** The controller is dead: what its hosts had asked for may have been done, or not. */
-  void died(TwoNodes.Node node) {
+  void died(SimulatedArray.Node node) {
     for (Request request : List.copyOf(open)) {
       if (request.node == node) {
         open.remove(request);
@@ -311,14 +315,23 @@ final class SimulatedHosts {
 
   /** Everything lost power: what was flushed must be there, what came after may be. */
   void powerCut() {
+    for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
+      bothDied(pool);
+    }
+  }
+
+  /** The last memory with a pool's log is gone: what was flushed must be there, the rest may be. */
+  void bothDied(int pool) {
     for (Volume volume : volumes) {
-      System.arraycopy(volume.flushed, 0, volume.floor, 0, volume.floor.length);
-      // Of the versions since then, any may be there; a later read tells.
+      if (volume.id >>> 24 == pool) {
+        System.arraycopy(volume.flushed, 0, volume.floor, 0, volume.floor.length);
+        // Of the versions since then, any may be there; a later read tells.
+      }
     }
   }
 
   /** Reads everything through one controller. */
-  void verify(TwoNodes.Node node) {
+  void verify(SimulatedArray.Node node) {
     for (Volume volume : volumes) {
       int total = volume.newest.length;
       for (int sector = 0; sector < total; sector += 256) {

@@ -1,5 +1,7 @@
-package io.twinspan.array;
+package io.twinspan.simulator;
 
+import io.twinspan.array.ArrayNode;
+import io.twinspan.array.PeerLink;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

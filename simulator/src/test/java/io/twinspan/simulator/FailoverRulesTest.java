@@ -1,7 +1,11 @@
-package io.twinspan.array;
+package io.twinspan.simulator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.twinspan.array.HostOperation;
+import io.twinspan.array.HostStatus;
+import io.twinspan.array.PeerLink;
+import io.twinspan.array.PoolState;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.DriveOperation;
 import io.twinspan.pool.SimulatedDrive;
@@ -10,17 +14,21 @@ import org.junit.jupiter.api.Test;
 
 /** One test for each rule of failover that fails when the rule is taken out. */
 class FailoverRulesTest {
+  static {
+    QuietLogs.set();
+  }
+
   private static final int BLOCK = Drive.BLOCK_BYTES;
   private static final long MANY = 1_000_000;
 
-  private TwoNodes array;
-  private TwoNodes.Node a;
-  private TwoNodes.Node b;
+  private SimulatedArray array;
+  private SimulatedArray.Node a;
+  private SimulatedArray.Node b;
   private int volume;
 
   @BeforeEach
   void start() {
-    array = new TwoNodes(7);
+    array = new SimulatedArray(7);
     array.givebackDelayNs = Long.MAX_VALUE / 4;
     array.started();
     a = array.a;
@@ -30,18 +38,18 @@ class FailoverRulesTest {
     array.run(200);
   }
 
-  private void failAt(TwoNodes.Node node, DriveOperation operation) {
+  private void failAt(SimulatedArray.Node node, DriveOperation operation) {
     for (SimulatedDrive drive : node.drives.getFirst()) {
       drive.fail(operation, Drive.GONE, MANY);
     }
   }
 
-  private void healAt(TwoNodes.Node node) {
+  private void healAt(SimulatedArray.Node node) {
     node.drives.getFirst().forEach(SimulatedDrive::clearFaults);
   }
 
   private boolean isRegistered(long key) {
-    return media(key) > TwoNodes.DRIVES / 2;
+    return media(key) > SimulatedArray.DRIVES / 2;
   }
 
   private long media(long key) {
@@ -76,7 +84,7 @@ class FailoverRulesTest {
   @Test
   void rule1MirroredWriteIsAcknowledgedOnlyWhenTheMirrorHoldsIt() {
     a.end.holds = true;
-    TwoNodes.Ask write = array.write(a, volume, 0, BLOCK, 2);
+    SimulatedArray.Ask write = array.write(a, volume, 0, BLOCK, 2);
     array.run(2000);
     assertThat(write.status).isNull();
     a.end.holds = false;
@@ -88,7 +96,7 @@ class FailoverRulesTest {
     b.kill();
     array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "alone");
     a.stallDrives(0, true);
-    TwoNodes.Ask write = array.write(a, volume, 0, BLOCK, 2);
+    SimulatedArray.Ask write = array.write(a, volume, 0, BLOCK, 2);
     array.run(2000);
     assertThat(write.status).isNull();
     a.stallDrives(0, false);
@@ -111,7 +119,7 @@ class FailoverRulesTest {
     failAt(a, DriveOperation.RESERVATION_PREEMPT);
     b.kill();
     array.runUntil(() -> a.state(0) == PoolState.FROZEN, "frozen");
-    TwoNodes.Ask write = array.write(a, volume, 0, BLOCK, 2);
+    SimulatedArray.Ask write = array.write(a, volume, 0, BLOCK, 2);
     array.run(5000);
     assertThat(write.status).isNull();
     assertThat(isRegistered(0x1B)).isTrue();
@@ -128,8 +136,8 @@ class FailoverRulesTest {
     failAt(b, DriveOperation.RESERVATION_REPORT);
     array.link.cut();
     array.runUntil(() -> a.state(0) == PoolState.FROZEN, "a frozen");
-    TwoNodes.Ask atA = array.write(a, volume, 0, BLOCK, 2);
-    TwoNodes.Ask atB = array.read(b, volume, 0, BLOCK);
+    SimulatedArray.Ask atA = array.write(a, volume, 0, BLOCK, 2);
+    SimulatedArray.Ask atB = array.read(b, volume, 0, BLOCK);
     array.run(5000);
     assertThat(atA.status).isNull();
     assertThat(atB.status).isNull();
@@ -180,7 +188,7 @@ class FailoverRulesTest {
     array.runUntil(() -> b.state(0) == PoolState.LOST, "b has lost the race");
     a.start();
     array.link.linkAllowed = true;
-    TwoNodes.Ask read = array.done(array.read(a, volume, 0, BLOCK));
+    SimulatedArray.Ask read = array.done(array.read(a, volume, 0, BLOCK));
     assertThat(read.at(0)).isEqualTo((byte) 89);
   }
 
@@ -191,7 +199,7 @@ class FailoverRulesTest {
     assertThat(array.done(array.write(a, volume, BLOCK + 100, 50, 3)).status)
         .isEqualTo(HostStatus.OK);
     a.kill();
-    TwoNodes.Ask read = array.done(array.read(b, volume, 0, 3 * BLOCK));
+    SimulatedArray.Ask read = array.done(array.read(b, volume, 0, 3 * BLOCK));
     assertThat(read.status).isEqualTo(HostStatus.OK);
     assertThat(read.at(0)).isEqualTo((byte) 2);
     assertThat(read.at(BLOCK + 99)).isEqualTo((byte) 2);
@@ -220,7 +228,7 @@ class FailoverRulesTest {
     array.runUntil(() -> b.state(0) == PoolState.STANDBY, "standing by");
     array.run(2000);
     assertThat(a.state(0)).isEqualTo(PoolState.RESYNCING);
-    TwoNodes.Ask write = array.write(a, volume, 0, BLOCK, 5);
+    SimulatedArray.Ask write = array.write(a, volume, 0, BLOCK, 5);
     array.run(1000);
     assertThat(write.status).isNull();
     a.end.holds = false;
@@ -228,7 +236,7 @@ class FailoverRulesTest {
   }
 
   /** A mirrored owner with a value in its log that is not destaged, then replaced at the peer. */
-  private TwoNodes.Ask readAtTheOldOwner(boolean seesOldGrants) {
+  private SimulatedArray.Ask readAtTheOldOwner(boolean seesOldGrants) {
     a.stallDrives(0, true);
     assertThat(array.done(array.write(a, volume, 0, BLOCK, 2)).status).isEqualTo(HostStatus.OK);
     a.paused = true;
@@ -240,7 +248,7 @@ class FailoverRulesTest {
     assertThat(array.done(array.write(b, volume, 0, BLOCK, 3)).status).isEqualTo(HostStatus.OK);
     a.stallDrives(0, false);
     if (seesOldGrants) {
-      array.clock.advance(2 * TwoNodes.LEASE_NS);
+      array.clock.advance(2 * SimulatedArray.LEASE_NS);
     }
     a.paused = false;
     return array.read(a, volume, 0, BLOCK);
@@ -248,14 +256,14 @@ class FailoverRulesTest {
 
   @Test
   void rule7AfterAPauseNothingIsServedFromMemory() {
-    TwoNodes.Ask read = readAtTheOldOwner(true);
+    SimulatedArray.Ask read = readAtTheOldOwner(true);
     array.runUntil(() -> a.state(0) == PoolState.LOST, "a lost");
     assertThat(array.done(read).status).isEqualTo(HostStatus.SHUTDOWN);
   }
 
   @Test
   void rule2NothingIsServedFromTheLogOnceTheMirrorIsRevoked() {
-    TwoNodes.Ask read = readAtTheOldOwner(false);
+    SimulatedArray.Ask read = readAtTheOldOwner(false);
     array.run(2000);
     assertThat(array.done(read).status).isEqualTo(HostStatus.SHUTDOWN);
   }
@@ -272,7 +280,7 @@ class FailoverRulesTest {
     a.stallDrives(0, false);
     array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "alone");
     array.run(500);
-    TwoNodes.Ask read = array.done(array.read(a, volume, 0, BLOCK));
+    SimulatedArray.Ask read = array.done(array.read(a, volume, 0, BLOCK));
     assertThat(read.at(10)).isEqualTo((byte) 1);
   }
 
@@ -284,11 +292,11 @@ class FailoverRulesTest {
       assertThat(array.done(array.write(a, volume, 0, BLOCK, i)).status).isEqualTo(HostStatus.OK);
     }
     a.node().stop(() -> a.stopped = true);
-    array.clock.advance(TwoNodes.LEASE_NS / 2);
+    array.clock.advance(SimulatedArray.LEASE_NS / 2);
     array.run(12_000);
     a.stallDrives(0, false);
     array.runUntil(() -> a.stopped, "a stopped");
-    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    SimulatedArray.Ask read = array.done(array.read(b, volume, 0, BLOCK));
     assertThat(read.at(0)).isEqualTo((byte) 119);
   }
 
@@ -311,10 +319,10 @@ class FailoverRulesTest {
   @Test
   void rule8FencedOwnerWhosePeerDiedInMidTakeoverHasKeptItsLog() {
     takeoverDies();
-    TwoNodes.Ask read = array.read(a, volume, 0, BLOCK);
+    SimulatedArray.Ask read = array.read(a, volume, 0, BLOCK);
     array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "a owns again");
     array.done(read);
-    TwoNodes.Ask again = array.done(array.read(a, volume, 0, BLOCK));
+    SimulatedArray.Ask again = array.done(array.read(a, volume, 0, BLOCK));
     assertThat(again.at(0)).isEqualTo((byte) 89);
   }
 
@@ -324,7 +332,7 @@ class FailoverRulesTest {
     takeoverDies();
     array.link.linkAllowed = true;
     b.start();
-    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    SimulatedArray.Ask read = array.done(array.read(b, volume, 0, BLOCK));
     assertThat(read.at(0)).isEqualTo((byte) 89);
   }
 
@@ -336,7 +344,7 @@ class FailoverRulesTest {
     b.kill();
     b.start();
     array.runUntil(() -> b.state(0) == PoolState.AWAITING_LOG, "b has the drives and lacks a log");
-    TwoNodes.Ask atB = array.read(b, volume, 0, BLOCK);
+    SimulatedArray.Ask atB = array.read(b, volume, 0, BLOCK);
     array.run(5000);
     assertThat(atB.status).isNull();
     a.paused = false;
@@ -400,7 +408,7 @@ class FailoverRulesTest {
       assertThat(array.done(array.write(a, volume, 0, BLOCK, i)).status).isEqualTo(HostStatus.OK);
     }
     array.done(array.submit(a, HostOperation.FLUSH, volume, 0, 0, 0));
-    TwoNodes.Ask late = array.done(array.write(a, volume, BLOCK, BLOCK, 7));
+    SimulatedArray.Ask late = array.done(array.write(a, volume, BLOCK, BLOCK, 7));
     assertThat(late.status).isEqualTo(HostStatus.OK);
     a.kill();
     b.drives.getFirst().forEach(drive -> drive.maxDelayTicks(40));
@@ -427,7 +435,7 @@ class FailoverRulesTest {
     a.stallDrives(0, true);
     assertThat(array.done(array.write(a, volume, 0, BLOCK, 7)).status).isEqualTo(HostStatus.OK);
     a.kill();
-    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    SimulatedArray.Ask read = array.done(array.read(b, volume, 0, BLOCK));
     assertThat(read.status).isEqualTo(HostStatus.OK);
     assertThat(read.at(0)).isEqualTo((byte) 7);
   }
@@ -442,7 +450,7 @@ class FailoverRulesTest {
     assertThat(array.done(array.write(a, volume, 0, BLOCK, 7)).status).isEqualTo(HostStatus.OK);
     assertThat(a.state(0)).isNotEqualTo(PoolState.OWNER_MIRRORED);
     a.kill();
-    TwoNodes.Ask read = array.done(array.read(b, volume, 0, BLOCK));
+    SimulatedArray.Ask read = array.done(array.read(b, volume, 0, BLOCK));
     assertThat(read.status).isEqualTo(HostStatus.OK);
     assertThat(read.at(0)).isEqualTo((byte) 7);
   }
@@ -460,7 +468,7 @@ class FailoverRulesTest {
       array.done(array.write(a, big, 0, BLOCK, 2));
     }
     array.done(array.submit(a, HostOperation.ZERO, big, 0, BLOCK, 0));
-    TwoNodes.Ask last = array.done(array.write(a, big, (capacity - 1L) * BLOCK, BLOCK, 3));
+    SimulatedArray.Ask last = array.done(array.write(a, big, (capacity - 1L) * BLOCK, BLOCK, 3));
     assertThat(last.status).isEqualTo(HostStatus.OK);
     array.run(200); // the drives have it all
     a.kill();

@@ -1,7 +1,13 @@
-package io.twinspan.array;
+package io.twinspan.simulator;
 
-import ch.qos.logback.classic.Level;
-import ch.qos.logback.classic.Logger;
+import io.twinspan.array.ArrayConfig;
+import io.twinspan.array.ArrayListener;
+import io.twinspan.array.ArrayNode;
+import io.twinspan.array.HostOperation;
+import io.twinspan.array.HostRequest;
+import io.twinspan.array.HostStatus;
+import io.twinspan.array.PoolConfig;
+import io.twinspan.array.PoolState;
 import io.twinspan.concurrent.ManualClock;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.MirrorPool;
@@ -18,10 +24,9 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.LoggerFactory;
 
 /** Two controllers, their link and their drives in one thread, on virtual time. */
-final class TwoNodes {
+final class SimulatedArray {
   static final long ARRAY = 0xA44A;
   static final long LOG_BYTES = 1 << 20;
   static final int DRIVES = 3;
@@ -29,12 +34,6 @@ final class TwoNodes {
   static final long LEASE_NS = TimeUnit.MILLISECONDS.toNanos(10);
   static final MirrorPoolOptions POOL_OPTIONS =
       new MirrorPoolOptions(16, 64, 4, 8, 8, 64, 1 << 20, 64);
-
-  static {
-    // Scenarios lose controllers by the thousand: show that only to who asks for it.
-    Level level = Level.toLevel(System.getProperty("array.log"), Level.OFF);
-    ((Logger) LoggerFactory.getLogger("io.twinspan")).setLevel(level);
-  }
 
   final Random random;
   final ManualClock clock = new ManualClock();
@@ -46,12 +45,18 @@ final class TwoNodes {
   long givebackDelayNs = TimeUnit.MILLISECONDS.toNanos(3);
   int maxDriveDelayTicks = 3;
   private long boots;
+  Observer observer = (_, _, _) -> {};
 
-  TwoNodes(long seed) {
+  /** Hears of every change of a controller's part in a pool. */
+  interface Observer {
+    void changed(Node node, int pool, PoolState state);
+  }
+
+  SimulatedArray(long seed) {
     this(seed, 1024);
   }
 
-  TwoNodes(long seed, long driveBlocks) {
+  SimulatedArray(long seed, long driveBlocks) {
     random = new Random(seed);
     link = new SimulatedLink(seed * 7 + 1, LOG_BYTES);
     for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
@@ -98,7 +103,7 @@ final class TwoNodes {
   }
 
   /** Starts both and waits until each owns its pool, mirrored. */
-  TwoNodes started() {
+  SimulatedArray started() {
     a.start();
     b.start();
     runUntil(this::isWell, "both well");
@@ -217,7 +222,7 @@ final class TwoNodes {
       return node == null ? PoolState.STOPPED : node.status().pools().get(pool).state();
     }
 
-    VolumeInfo volume(String volumeName) {
+    @Nullable VolumeInfo volume(String volumeName) {
       return node().volumes().stream()
           .filter(volume -> volume.name().equals(volumeName))
           .findFirst()
@@ -259,7 +264,19 @@ final class TwoNodes {
               givebackDelayNs,
               LEASE_NS,
               TimeUnit.MILLISECONDS.toNanos(200));
-      node = new ArrayNode(config, pools, end, scratch, clock, ArrayListener.NONE);
+      node =
+          new ArrayNode(
+              config,
+              pools,
+              end,
+              scratch,
+              clock,
+              new ArrayListener() {
+                @Override
+                public void ownershipChanged(int pool, PoolState state) {
+                  observer.changed(Node.this, pool, state);
+                }
+              });
     }
 
     /** What the last life left in the drives takes effect, or not, before the next one comes. */
@@ -295,8 +312,17 @@ final class TwoNodes {
     }
 
     void stop() {
-      node().stop(() -> stopped = true);
+      beginStop();
       runUntil(() -> stopped, name + " stopped");
+      endStop();
+    }
+
+    /** Asks it to end in good order; {@link #endStop} when it is stopped. */
+    void beginStop() {
+      node().stop(() -> stopped = true);
+    }
+
+    void endStop() {
       end.detach();
       node = null;
       for (List<SimulatedDrive> ports : drives) {

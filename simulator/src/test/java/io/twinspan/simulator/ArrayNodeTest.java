@@ -1,7 +1,13 @@
-package io.twinspan.array;
+package io.twinspan.simulator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.twinspan.array.HostOperation;
+import io.twinspan.array.HostStatus;
+import io.twinspan.array.NodeStatus;
+import io.twinspan.array.PoolState;
+import io.twinspan.array.PeerLink;
+import io.twinspan.array.HostRequest;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.DriveOperation;
 import io.twinspan.pool.PoolCompletion;
@@ -18,16 +24,20 @@ import org.junit.jupiter.api.Test;
 
 /** The whole of two controllers, one scenario at a time. */
 class ArrayNodeTest {
+  static {
+    QuietLogs.set();
+  }
+
   private static final int BLOCK = Drive.BLOCK_BYTES;
 
-  private static void work(TwoNodes array, SimulatedHosts hosts, int ticks) {
+  private static void work(SimulatedArray array, SimulatedHosts hosts, int ticks) {
     for (int i = 0; i < ticks; i++) {
       hosts.work();
       array.tick();
     }
   }
 
-  private static PoolStatus change(TwoNodes array, Consumer<PoolCompletion> change) {
+  private static PoolStatus change(SimulatedArray array, Consumer<PoolCompletion> change) {
     List<PoolStatus> answers = new ArrayList<>();
     change.accept(answers::add);
     array.runUntil(() -> !answers.isEmpty(), "volume changed");
@@ -37,7 +47,7 @@ class ArrayNodeTest {
 
   @Test
   void bothControllersServeEveryVolume() {
-    TwoNodes array = new TwoNodes(1).started();
+    SimulatedArray array = new SimulatedArray(1).started();
     SimulatedHosts hosts = new SimulatedHosts(array, 1);
     hosts.volume(array.createVolume(array.a, 0, "first", 64), 64);
     hosts.volume(array.createVolume(array.a, 1, "second", 64), 64);
@@ -55,7 +65,7 @@ class ArrayNodeTest {
 
   @Test
   void aControllerThatFindsNoPeerTakesBothPoolsAfterItsWait() {
-    TwoNodes array = new TwoNodes(3);
+    SimulatedArray array = new SimulatedArray(3);
     array.a.start();
     array.run(100);
     assertThat(array.a.state(0)).isEqualTo(PoolState.STARTING);
@@ -67,7 +77,7 @@ class ArrayNodeTest {
 
   @Test
   void idleControllersDoNothing() {
-    TwoNodes array = new TwoNodes(11).started();
+    SimulatedArray array = new SimulatedArray(11).started();
     array.createVolume(array.a, 0, "v", 8);
     array.run(500);
     int work = 0;
@@ -76,26 +86,26 @@ class ArrayNodeTest {
     }
     assertThat(work).isZero();
     assertThat(array.a.node().nextDeadlineNs())
-        .isGreaterThan(array.clock.nanoTime() + TwoNodes.LEASE_NS / 4);
+        .isGreaterThan(array.clock.nanoTime() + SimulatedArray.LEASE_NS / 4);
   }
 
   @Test
   void bytesOfAnyAlignmentAreWrittenAndReadBack() {
-    TwoNodes array = new TwoNodes(4).started();
+    SimulatedArray array = new SimulatedArray(4).started();
     int volume = array.createVolume(array.a, 0, "v", 80);
     byte[] model = new byte[80 * BLOCK];
     Random random = new Random(4);
     for (int i = 0; i < 150; i++) {
-      TwoNodes.Node node = array.node(random.nextInt(2));
+      SimulatedArray.Node node = array.node(random.nextInt(2));
       int length = 1 + random.nextInt(random.nextBoolean() ? 600 : HostRequest.MAX_BYTES);
       int offset = random.nextInt(model.length - length + 1);
       HostOperation kind = random.nextInt(4) == 0 ? HostOperation.ZERO : HostOperation.WRITE;
-      TwoNodes.Ask ask = array.submit(node, kind, volume, offset, length, i);
+      SimulatedArray.Ask ask = array.submit(node, kind, volume, offset, length, i);
       assertThat(array.done(ask).status).isEqualTo(HostStatus.OK);
       byte value = kind == HostOperation.ZERO ? 0 : (byte) i;
       java.util.Arrays.fill(model, offset, offset + length, value);
       int at = random.nextInt(model.length - length + 1);
-      TwoNodes.Ask read = array.done(array.read(array.node(random.nextInt(2)), volume, at, length));
+      SimulatedArray.Ask read = array.done(array.read(array.node(random.nextInt(2)), volume, at, length));
       assertThat(read.data.mismatch(MemorySegment.ofArray(model).asSlice(at, length)))
           .isEqualTo(-1);
     }
@@ -103,10 +113,10 @@ class ArrayNodeTest {
 
   @Test
   void requestsOutOfRangeAreRefused() {
-    TwoNodes array = new TwoNodes(5).started();
+    SimulatedArray array = new SimulatedArray(5).started();
     int volume = array.createVolume(array.a, 0, "v", 4);
     for (int i = 0; i < 2; i++) {
-      TwoNodes.Node node = array.node(i);
+      SimulatedArray.Node node = array.node(i);
       assertThat(array.done(array.read(node, volume, 4 * BLOCK - 1, 2)).status)
           .isEqualTo(HostStatus.INVALID);
       assertThat(array.done(array.read(node, volume, Long.MAX_VALUE, 2)).status)
@@ -117,14 +127,14 @@ class ArrayNodeTest {
       assertThat(array.done(array.read(node, 0x7F000001, 0, 2)).status)
           .isEqualTo(HostStatus.NO_SUCH_VOLUME);
       assertThat(array.done(array.read(node, volume, 0, 0)).status).isEqualTo(HostStatus.OK);
-      TwoNodes.Ask all = array.submit(node, HostOperation.ZERO, volume, 0, 0, 0);
+      SimulatedArray.Ask all = array.submit(node, HostOperation.ZERO, volume, 0, 0, 0);
       assertThat(array.done(all).status).isEqualTo(HostStatus.OK);
     }
   }
 
   @Test
   void volumesAreCreatedResizedAndDeletedThroughEitherController() {
-    TwoNodes array = new TwoNodes(6).started();
+    SimulatedArray array = new SimulatedArray(6).started();
     int one = array.createVolume(array.a, 1, "one", 8);
     int two = array.createVolume(array.b, 1, "two", 8);
     assertThat(change(array, c -> array.a.node().createVolume(0, "two", 4096, c)))
@@ -148,7 +158,7 @@ class ArrayNodeTest {
 
   @Test
   void aFullPoolRefusesWritesAndKeepsWhatItHas() {
-    TwoNodes array = new TwoNodes(8, 512).started();
+    SimulatedArray array = new SimulatedArray(8, 512).started();
     SimulatedHosts hosts = new SimulatedHosts(array, 8);
     hosts.maxSectors = 256;
     hosts.volume(array.createVolume(array.a, 0, "first", 600), 600);
@@ -164,7 +174,7 @@ class ArrayNodeTest {
 
   @Test
   void aMediumThatIsFullKeepsAcknowledgedWritesInTheLog() {
-    TwoNodes array = new TwoNodes(9).started();
+    SimulatedArray array = new SimulatedArray(9).started();
     int volume = array.createVolume(array.a, 0, "v", 64);
     for (SimulatedDrive drive : array.a.drives.getFirst()) {
       drive.fail(DriveOperation.WRITE, Drive.CAPACITY_EXCEEDED, 1_000_000);
@@ -187,7 +197,7 @@ class ArrayNodeTest {
   @Test
   void aCleanStopOfBothKeepsEverythingEvenWithoutPower() {
     for (long seed = 0; seed < 8; seed++) {
-      TwoNodes array = new TwoNodes(seed).started();
+      SimulatedArray array = new SimulatedArray(seed).started();
       SimulatedHosts hosts = new SimulatedHosts(array, seed);
       hosts.volume(array.createVolume(array.a, 0, "first", 64), 64);
       hosts.volume(array.createVolume(array.a, 1, "second", 64), 64);
@@ -206,7 +216,7 @@ class ArrayNodeTest {
   @Test
   void whatWasFlushedSurvivesAPowerCut() {
     for (long seed = 0; seed < 25; seed++) {
-      TwoNodes array = new TwoNodes(seed).started();
+      SimulatedArray array = new SimulatedArray(seed).started();
       SimulatedHosts hosts = new SimulatedHosts(array, seed);
       hosts.volume(array.createVolume(array.a, 0, "first", 64), 64);
       hosts.volume(array.createVolume(array.a, 1, "second", 64), 64);
@@ -227,7 +237,7 @@ class ArrayNodeTest {
   @Test
   void nonsenseFromThePeerTakesTheLinkDownAndNothingElse() {
     Random random = new Random(10);
-    TwoNodes array = new TwoNodes(10).started();
+    SimulatedArray array = new SimulatedArray(10).started();
     int volume = array.createVolume(array.a, 0, "v", 8);
     array.done(array.write(array.a, volume, 0, BLOCK, 1));
     for (int i = 0; i < 60; i++) {
