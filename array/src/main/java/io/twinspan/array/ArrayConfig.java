@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
  * @param logBytes size of the commit log of one pool, a multiple of 4096, the same on both sides
  * @param formatIfBlank write an empty pool where the drives hold none of this array
  * @param startupWaitNs how long a controller that finds no peer waits before it takes the peer's
- *     pools
+ *     pools; a fifth of that when the peer's process is known not to run
  * @param givebackDelayNs how long a pool must have been mirrored before its home controller gets it
  *     back
  * @param leaseNs longest gap between two turns of the agent after which ownership is still believed

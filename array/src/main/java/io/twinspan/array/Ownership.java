@@ -278,10 +278,16 @@ final class Ownership {
       standBy();
     } else if (nobodyOwns() && peer.state() != PoolState.STANDBY && claims()) {
       take(Takeover.Purpose.CLAIM, true);
-    } else if (!controller.peerKnown() && controller.nowNs() >= startDeadlineNs) {
+    } else if (!controller.peerKnown() && controller.nowNs() >= noPeerAtNs()) {
       LOG.warn("pool {}: no peer found, taking the pool at the drives", name);
       take(Takeover.Purpose.CLAIM, true);
     }
+  }
+
+  /** When to go on without a peer: much sooner if it is not even running, and not just starting. */
+  private long noPeerAtNs() {
+    long wait = array.startupWaitNs();
+    return controller.peerGone() ? startDeadlineNs - wait + wait / 5 : startDeadlineNs;
   }
 
   /** Leaves the pool to the peer, which is about to take it; requests go on waiting. */
@@ -495,15 +501,19 @@ final class Ownership {
       }
       parts.reset(CommitLog.Mode.HELD, 0);
     }
-    if (controller.leaving()) {
-      transition(PoolState.STOPPED);
-    } else if (peerOwnsSince()) {
+    boolean holdsLog = takeover.heldEpoch() != 0;
+    boolean mayTake =
+        controller.peerKnown()
+            ? nobodyOwns() && peer.state() != PoolState.STANDBY && claims()
+            : controller.peerGone();
+    if (peerOwnsSince()) {
       standBy();
-    } else if (nobodyOwns() && peer.state() != PoolState.STANDBY && claims()) {
+    } else if (mayTake && (holdsLog || !controller.leaving())) {
+      // One that is to leave brings its log to the drives first.
+      LOG.info("pool {}: nobody owns it, taking it back", name);
       take(Takeover.Purpose.CLAIM, true);
-    } else if (!controller.peerKnown() && controller.peerGone()) {
-      LOG.warn("pool {}: the peer's process has ended, taking the pool back", name);
-      take(Takeover.Purpose.CLAIM, true);
+    } else if (controller.leaving()) {
+      transition(PoolState.STOPPED);
     }
   }
 
@@ -511,7 +521,7 @@ final class Ownership {
   long deadlineNs() {
     long deadline =
         switch (state) {
-          case STARTING -> controller.peerKnown() ? Long.MAX_VALUE : startDeadlineNs;
+          case STARTING -> controller.peerKnown() ? Long.MAX_VALUE : noPeerAtNs();
           case OPENING, AWAITING_LOG -> takeover.retryAtNs();
           case SETTLING, OWNER_ALONE -> retryAtNs;
           case RESYNCING -> step == Step.NAMING ? retryAtNs : stepDeadlineNs;

@@ -74,7 +74,7 @@ final class Takeover {
   }
 
   void fencing() {
-    if (controller.leaving() && purpose != Purpose.TAKEOVER) {
+    if (controller.leaving() && purpose != Purpose.TAKEOVER && heldEpoch() == 0) {
       parts.fencing.cancel();
       ownership.transition(PoolState.STOPPED);
     } else if (parts.fencing.result() == Fencing.Result.CONFLICT

@@ -29,6 +29,7 @@ import picocli.CommandLine.ParameterException;
       LinkCommand.class,
       PerfCommand.class,
       ShelfCommand.class,
+      SimulateCommand.class,
       VersionCommand.class
     })
 public final class Twinspan {

@@ -263,7 +263,8 @@ public final class Simulation {
 
   private void rot() {
     var medium = array.media.get(random.nextInt(ArrayNode.POOLS)).get(rottenDrive);
-    medium.flipBit(random.nextInt((int) medium.blockCount()), random.nextInt(Drive.BLOCK_BYTES * 8));
+    medium.flipBit(
+        random.nextInt((int) medium.blockCount()), random.nextInt(Drive.BLOCK_BYTES * 8));
   }
 
   private void powerCut() {

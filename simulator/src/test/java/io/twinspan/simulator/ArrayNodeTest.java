@@ -3,11 +3,11 @@ package io.twinspan.simulator;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.twinspan.array.HostOperation;
+import io.twinspan.array.HostRequest;
 import io.twinspan.array.HostStatus;
 import io.twinspan.array.NodeStatus;
-import io.twinspan.array.PoolState;
 import io.twinspan.array.PeerLink;
-import io.twinspan.array.HostRequest;
+import io.twinspan.array.PoolState;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.DriveOperation;
 import io.twinspan.pool.PoolCompletion;
@@ -105,7 +105,8 @@ class ArrayNodeTest {
       byte value = kind == HostOperation.ZERO ? 0 : (byte) i;
       java.util.Arrays.fill(model, offset, offset + length, value);
       int at = random.nextInt(model.length - length + 1);
-      SimulatedArray.Ask read = array.done(array.read(array.node(random.nextInt(2)), volume, at, length));
+      SimulatedArray.Ask read =
+          array.done(array.read(array.node(random.nextInt(2)), volume, at, length));
       assertThat(read.data.mismatch(MemorySegment.ofArray(model).asSlice(at, length)))
           .isEqualTo(-1);
     }
