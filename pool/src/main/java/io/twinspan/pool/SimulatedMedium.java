@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The medium of one simulated namespace: sparse content, a volatile write cache, and the
@@ -143,7 +144,7 @@ public final class SimulatedMedium {
     }
   }
 
-  private byte[] torn(byte[] before, byte[] after) {
+  private byte[] torn(byte @Nullable [] before, byte[] after) {
     byte[] mixed = before == null ? new byte[Drive.BLOCK_BYTES] : before.clone();
     for (int offset = 0; offset < mixed.length; offset += SECTOR_BYTES) {
       if (random.nextBoolean()) {

@@ -20,6 +20,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -125,7 +126,7 @@ final class SimulatedArray {
       throw new AssertionError("create " + name + ": " + answers);
     }
     runUntil(() -> through.volume(name) != null, "volume known");
-    return through.volume(name).id();
+    return Objects.requireNonNull(through.volume(name)).id();
   }
 
   /** A host's request and its answer. */

@@ -9,6 +9,7 @@ import java.util.ArrayDeque;
 import java.util.EnumMap;
 import java.util.Iterator;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 
 /**
@@ -133,7 +134,7 @@ final class SimulatedLink {
       state = Life.DOWN;
       events.clear();
       grants.clear();
-      landings.get(Lane.MIRROR).fill((byte) 0xA5);
+      in(landings, Lane.MIRROR).fill((byte) 0xA5);
     }
 
     /** The process ends in good order: what it said arrives. */
@@ -237,6 +238,10 @@ final class SimulatedLink {
       }
     }
 
+    private static <T> T in(Map<Lane, T> lanes, Lane lane) {
+      return Objects.requireNonNull(lanes.get(lane));
+    }
+
     private void goDown(String reason) {
       for (ArrayDeque<Placement> lane : placements.values()) {
         for (Iterator<Placement> left = lane.iterator(); left.hasNext(); ) {
@@ -270,7 +275,7 @@ final class SimulatedLink {
         MemorySegment.copy(
             placement.source,
             placement.sourceOffset,
-            peer.landings.get(placement.lane),
+            in(peer.landings, placement.lane),
             placement.remoteOffset,
             placement.lengthBytes);
         placed++;
@@ -290,7 +295,7 @@ final class SimulatedLink {
 
     @Override
     public MemorySegment landing(Lane lane) {
-      return landings.get(lane);
+      return in(landings, lane);
     }
 
     @Override
@@ -324,8 +329,7 @@ final class SimulatedLink {
         return false;
       }
       byte[] copy = message.asSlice(0, lengthBytes).toArray(ValueLayout.JAVA_BYTE);
-      messages
-          .get(lane)
+      in(messages, lane)
           .add(
               new Due(
                   tick + random.nextInt(maxDelayTicks + 1),
@@ -341,15 +345,14 @@ final class SimulatedLink {
         long remoteOffset,
         int lengthBytes,
         long token) {
-      if (!open || random.nextInt(16) == 0 || placements.get(lane).size() > 16) {
+      if (!open || random.nextInt(16) == 0 || in(placements, lane).size() > 16) {
         return false;
       }
       if (sourceOffset + lengthBytes > source.byteSize()
-          || remoteOffset + lengthBytes > landings.get(lane).byteSize()) {
+          || remoteOffset + lengthBytes > in(landings, lane).byteSize()) {
         throw new IllegalArgumentException("placement out of bounds");
       }
-      placements
-          .get(lane)
+      in(placements, lane)
           .add(
               new Placement(
                   lane,

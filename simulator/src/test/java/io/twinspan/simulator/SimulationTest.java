@@ -33,13 +33,13 @@ class SimulationTest {
 
   @Test
   void nothingAcknowledgedIsEverLostOrStale() {
-    assertGood(0, 199, ALL);
+    assertGood(0, 149, ALL);
   }
 
   @ParameterizedTest
   @EnumSource(Fault.class)
   void oneKindOfFaultAloneDoesNoHarm(Fault fault) {
-    assertGood(1000, 1009, EnumSet.of(fault));
+    assertGood(1000, 1004, EnumSet.of(fault));
   }
 
   @Test
