@@ -75,7 +75,7 @@ public final class Channel {
     controlOffset = plan.controlOffset(spec.id());
     maySend = spec.direction().maySend(side);
     priority = spec.priority();
-    table = new RegionTable(link.protectionDomain());
+    table = new RegionTable(link.localKeys());
     transfers = new Transfers(link, spec, table);
     queuePairs = new @Nullable QueuePair[spec.queuePairs()];
     crc = spec.crc() ? new PayloadCrc() : null;
@@ -172,6 +172,18 @@ public final class Channel {
    * @throws TwinspanException if the link is down, or the slot is in use
    */
   public MemoryRegion register(int slot, MemorySegment part, Access... access) {
+    return register(link.protectionDomain(), slot, part, access);
+  }
+
+  /**
+   * As the other one, for queue pairs of a protection domain.
+   *
+   * @param domain of the same link; the peer reaches the region over the partners of its queue
+   *     pairs, and over no others
+   */
+  public MemoryRegion register(
+      ProtectionDomain domain, int slot, MemorySegment part, Access... access) {
+    requireOwn(domain);
     MemoryRegion before = regions[slot];
     BridgeEndpoint present = endpoint;
     if (present == null || !isUp() || before != null) {
@@ -183,7 +195,6 @@ public final class Channel {
     if (offset < 0 || offset > segment.byteSize() - part.byteSize()) {
       throw new IllegalArgumentException(part + " is not in the segment of " + spec.name());
     }
-    ProtectionDomain domain = link.protectionDomain();
     versions[slot] = versions[slot] % RegionTable.VERSION_MASK + 1;
     int rkey = versions[slot] << RegionTable.VERSION_SHIFT | slot;
     int bits = Access.bits(access);
@@ -193,7 +204,8 @@ public final class Channel {
     long entry = ChannelLayout.region(slot);
     remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_OFFSET, offset);
     remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_LENGTH, part.byteSize());
-    remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_ACCESS, bits);
+    long rights = RegionTable.rights(bits, domain.number());
+    remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_ACCESS, rights);
     SharedMemory.setLongRelease(
         remoteControl,
         entry + ChannelLayout.REGION_KEY,
@@ -221,7 +233,17 @@ public final class Channel {
    */
   public QueuePair createQueuePair(
       int index, CompletionQueue sendQueue, CompletionQueue receiveQueue) {
-    return create(index, sendQueue, receiveQueue, null);
+    return create(link.protectionDomain(), index, sendQueue, receiveQueue, null);
+  }
+
+  /**
+   * As the other one, in a protection domain.
+   *
+   * @param domain of the same link; its partner need not have one of the same number
+   */
+  public QueuePair createQueuePair(
+      ProtectionDomain domain, int index, CompletionQueue sendQueue, CompletionQueue receiveQueue) {
+    return create(domain, index, sendQueue, receiveQueue, null);
   }
 
   /**
@@ -238,10 +260,24 @@ public final class Channel {
       CompletionQueue sendQueue,
       CompletionQueue receiveQueue,
       SharedReceiveQueue shared) {
+    return createQueuePair(link.protectionDomain(), index, sendQueue, receiveQueue, shared);
+  }
+
+  /**
+   * As the other one, in a protection domain, which need not be that of the shared receives.
+   *
+   * @param domain of the same link
+   */
+  public QueuePair createQueuePair(
+      ProtectionDomain domain,
+      int index,
+      CompletionQueue sendQueue,
+      CompletionQueue receiveQueue,
+      SharedReceiveQueue shared) {
     if (shared.channel() != this) {
       throw new IllegalArgumentException("shared receives of another channel");
     }
-    return create(index, sendQueue, receiveQueue, shared);
+    return create(domain, index, sendQueue, receiveQueue, shared);
   }
 
   /**
@@ -256,7 +292,31 @@ public final class Channel {
     return sharedReceives;
   }
 
+  /**
+   * The channel's shared receive queue, for regions of a protection domain.
+   *
+   * @param domain of the same link; of all receives that are posted from now on
+   * @throws IllegalStateException if there are receives of another one
+   */
+  public SharedReceiveQueue sharedReceiveQueue(ProtectionDomain domain) {
+    requireOwn(domain);
+    SharedReceiveQueue queue = sharedReceiveQueue();
+    if (queue.protectionDomain() != domain && queue.size() > 0) {
+      throw new IllegalStateException(
+          "%d shared receives of %s belong to another domain".formatted(queue.size(), spec.name()));
+    }
+    queue.ring().domain(domain);
+    return queue;
+  }
+
+  private void requireOwn(ProtectionDomain domain) {
+    if (!domain.isOf(link.localKeys())) {
+      throw new IllegalArgumentException("a protection domain of another link");
+    }
+  }
+
   private QueuePair create(
+      ProtectionDomain domain,
       int index,
       CompletionQueue sendQueue,
       CompletionQueue receiveQueue,
@@ -264,7 +324,8 @@ public final class Channel {
     if (queuePairs[index] != null) {
       throw new IllegalArgumentException("queue pair " + index + " of " + spec.name() + " exists");
     }
-    QueuePair queuePair = new QueuePair(this, index, sendQueue, receiveQueue, shared);
+    requireOwn(domain);
+    QueuePair queuePair = new QueuePair(this, domain, index, sendQueue, receiveQueue, shared);
     queuePairs[index] = queuePair;
     if (isUp()) {
       queuePair.up();
@@ -513,9 +574,10 @@ public final class Channel {
   }
 
   /** This side's own region of a key, if the peer may do this with that range of it. */
-  @Nullable MemoryRegion granted(int rkey, long offset, long lengthBytes, Access purpose) {
+  @Nullable MemoryRegion granted(
+      ProtectionDomain to, int rkey, long offset, long lengthBytes, Access purpose) {
     MemoryRegion region = own(rkey);
-    return region != null && region.grants(offset, lengthBytes, purpose) ? region : null;
+    return region != null && region.grants(to, offset, lengthBytes, purpose) ? region : null;
   }
 
   @Nullable PeerReceives peerSharedReceives() {
@@ -542,10 +604,10 @@ public final class Channel {
    * This side's own region of a key if the peer may have written this range of it; also while it is
    * being taken back, when what came before is looked at.
    */
-  @Nullable MemoryRegion landed(int rkey, long offset, long lengthBytes) {
+  @Nullable MemoryRegion landed(ProtectionDomain to, int rkey, long offset, long lengthBytes) {
     MemoryRegion leaving = closing;
     MemoryRegion region = leaving != null && leaving.rkey() == rkey ? leaving : own(rkey);
-    boolean granted = region != null && region.grants(offset, lengthBytes, Access.REMOTE_WRITE);
+    boolean granted = region != null && region.grants(to, offset, lengthBytes, Access.REMOTE_WRITE);
     return granted ? region : null;
   }
 

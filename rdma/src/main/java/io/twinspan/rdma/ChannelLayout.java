@@ -9,7 +9,8 @@ import io.twinspan.concurrent.SharedMemory;
  * <pre>
  *      0  64 regions of the peer, 64 bytes each:
  *           0 key word: generation &lt;&lt; 32 | rkey, 0 if there is none
- *           8 offset in the peer's segment   16 length in bytes   24 access bits
+ *           8 offset in the peer's segment   16 length in bytes   24 access bits (4 bytes)
+ *          28 number of its protection domain
  *   4096  what the peer has sent on this channel:  0 bytes   8 operations
  *   4224  the channel's own life: 128 bytes
  *   4352  the shared receive queue, if the plan has one: a receive block

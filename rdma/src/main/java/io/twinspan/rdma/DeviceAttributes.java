@@ -4,8 +4,7 @@ import io.twinspan.dma.DmaAddress;
 
 /**
  * The limits of a link, seen as a device ({@code ibv_device_attr}); names as there. What a channel
- * plan gives is told as it is, summed over the channels or the greatest of them. There is one
- * protection domain.
+ * plan gives is told as it is, summed over the channels or the greatest of them.
  *
  * @param maxQp how many queue pairs there may be, over all channels
  * @param maxQpWr how many requests the deepest queue of them holds
@@ -19,6 +18,7 @@ import io.twinspan.dma.DmaAddress;
  * @param maxQpInitRdAtom how many of its own it has outstanding
  * @param maxSrq how many shared receive queues, one for each channel whose plan has one
  * @param maxSrqWr how many receives the deepest of them holds
+ * @param maxPd how many protection domains
  * @param atomicCap among whom an atomic operation is one
  */
 public record DeviceAttributes(
@@ -33,6 +33,7 @@ public record DeviceAttributes(
     int maxQpInitRdAtom,
     int maxSrq,
     int maxSrqWr,
+    int maxPd,
     AtomicCap atomicCap) {
   /** Among whom an atomic operation is one ({@code ibv_atomic_cap}). */
   public enum AtomicCap {
@@ -67,6 +68,7 @@ public record DeviceAttributes(
         QpAttributes.MAX_RD_ATOMIC,
         shared,
         deepestShared,
+        Link.MAX_DOMAINS,
         AtomicCap.GLOB);
   }
 }

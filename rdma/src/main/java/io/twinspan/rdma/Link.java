@@ -31,6 +31,9 @@ import org.jspecify.annotations.Nullable;
  * {@link #wakeSources} until {@link #nextDeadlineNs} when that returned 0.
  */
 public final class Link implements AutoCloseable {
+  /** The most protection domains a link has. */
+  public static final int MAX_DOMAINS = 1 << 16;
+
   /** How long fast rounds may do without a thorough one, about. */
   private static final long THOROUGH_INTERVAL_NS = 10_000;
 
@@ -42,7 +45,9 @@ public final class Link implements AutoCloseable {
   private final Bridge bridge;
   private final ChannelPlan plan;
   private final Clock clock;
-  private final ProtectionDomain domain = new ProtectionDomain();
+  private final LocalKeys localKeys = new LocalKeys();
+  private final ProtectionDomain domain = new ProtectionDomain(localKeys, 0);
+  private int domains = 1;
   private final LinkOptions options;
   private final EngineTurns turns = new EngineTurns();
   private final WakeSignal wakeSignal = new WakeSignal();
@@ -176,9 +181,25 @@ public final class Link implements AutoCloseable {
     return new PortAttributes(state, Integer.MAX_VALUE, generation());
   }
 
-  /** Where memory outside of the window is registered. */
+  /** The protection domain of all regions and queue pairs for which no other is named. */
   public ProtectionDomain protectionDomain() {
     return domain;
+  }
+
+  /**
+   * Makes another protection domain ({@code ibv_alloc_pd}), for as long as the link object lives.
+   *
+   * @throws TwinspanException if there are {@value #MAX_DOMAINS} already
+   */
+  public ProtectionDomain allocateProtectionDomain() {
+    if (domains == MAX_DOMAINS) {
+      throw new TwinspanException("all " + MAX_DOMAINS + " protection domains are in use");
+    }
+    return new ProtectionDomain(localKeys, domains++);
+  }
+
+  LocalKeys localKeys() {
+    return localKeys;
   }
 
   /**

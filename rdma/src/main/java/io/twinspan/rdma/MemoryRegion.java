@@ -48,6 +48,11 @@ public final class MemoryRegion implements AutoCloseable {
     return rkey;
   }
 
+  /** The protection domain it belongs to. */
+  public ProtectionDomain protectionDomain() {
+    return domain;
+  }
+
   /** The memory. */
   public MemorySegment segment() {
     return segment;
@@ -89,9 +94,12 @@ public final class MemoryRegion implements AutoCloseable {
     domain.remove(lkey);
   }
 
-  /** Whether the peer may do this with a range of it. */
-  boolean grants(long offset, long lengthBytes, Access purpose) {
-    return !deregistered && (access & purpose.bit()) != 0 && holds(offset, lengthBytes);
+  /** Whether the peer may do this with a range of it, over a queue pair of that domain. */
+  boolean grants(ProtectionDomain to, long offset, long lengthBytes, Access purpose) {
+    return domain == to
+        && !deregistered
+        && (access & purpose.bit()) != 0
+        && holds(offset, lengthBytes);
   }
 
   private boolean holds(long offset, long length) {
@@ -101,8 +109,9 @@ public final class MemoryRegion implements AutoCloseable {
         && length <= lengthBytes() - offset;
   }
 
-  boolean isReceivable(Channel wanted, long offset, int lengthBytes) {
+  boolean isReceivable(ProtectionDomain to, Channel wanted, long offset, int lengthBytes) {
     return !deregistered
+        && domain == to
         && channel == wanted
         && (access & Access.LOCAL_WRITE.bit()) != 0
         && holds(offset, lengthBytes);

@@ -2,32 +2,29 @@ package io.twinspan.rdma;
 
 import io.twinspan.linux.TwinspanException;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
- * The memory of this process that a link may read from, by local key. Lives as long as the link
- * object, over all lives of the link.
- *
- * <p>A local key has 24 bits: 12 for the place in the table, 12 that change whenever it is used
- * again.
+ * What memory regions and queue pairs have to do with each other ({@code ibv_pd}): a queue pair
+ * reaches the regions of its own domain at this side, and those of its partner's domain at the
+ * other; to all others its keys are no keys. Lives as long as the link object, over all lives of
+ * the link; for the link's thread.
  */
 public final class ProtectionDomain {
-  /** How many regions there may be. */
-  public static final int MAX_REGIONS = 4096;
+  /** How many regions there may be in all domains of a link. */
+  public static final int MAX_REGIONS = LocalKeys.MAX_REGIONS;
 
-  private static final int SLOT_MASK = MAX_REGIONS - 1;
-  private static final int SLOT_BITS = 12;
-  private static final int VERSION_MASK = (1 << 12) - 1;
+  private final LocalKeys keys;
+  private final int number;
 
-  private final MemorySegment[] segments = new MemorySegment[MAX_REGIONS];
-  private final int[] keys = new int[MAX_REGIONS];
-  private final int[] versions = new int[MAX_REGIONS];
-  private final int[] accesses = new int[MAX_REGIONS];
-  private final @Nullable Channel[] channels = new @Nullable Channel[MAX_REGIONS];
-  private final int[] rkeys = new int[MAX_REGIONS];
-  private int next;
+  ProtectionDomain(LocalKeys keys, int number) {
+    this.keys = keys;
+    this.number = number;
+  }
 
-  ProtectionDomain() {}
+  /** Its number among those of the link; the first one is 0. */
+  public int number() {
+    return number;
+  }
 
   /**
    * Registers memory as a source of sends and writes ({@code ibv_reg_mr}).
@@ -38,60 +35,40 @@ public final class ProtectionDomain {
    * @throws TwinspanException if there are {@value #MAX_REGIONS} regions already
    */
   public MemoryRegion register(MemorySegment segment, Access... access) {
-    return new MemoryRegion(this, add(segment, Access.bits(access), null, 0), segment);
+    int lkey = keys.add(segment, Access.bits(access), null, 0, number);
+    return new MemoryRegion(this, lkey, segment);
   }
 
-  int add(MemorySegment segment, int access, @Nullable Channel channel, int rkey) {
-    if (!segment.isNative()) {
-      throw new IllegalArgumentException("heap memory can't be registered: " + segment);
-    }
-    for (int i = 0; i < MAX_REGIONS; i++) {
-      int slot = next + i & SLOT_MASK;
-      if (keys[slot] == 0) {
-        next = slot + 1;
-        versions[slot] = versions[slot] % VERSION_MASK + 1;
-        keys[slot] = versions[slot] << SLOT_BITS | slot;
-        segments[slot] = segment;
-        accesses[slot] = access;
-        channels[slot] = channel;
-        rkeys[slot] = rkey;
-        return keys[slot];
-      }
-    }
-    throw new TwinspanException("all " + MAX_REGIONS + " memory regions are in use");
+  int add(MemorySegment segment, int access, Channel channel, int rkey) {
+    return keys.add(segment, access, channel, rkey, number);
   }
 
   void remove(int lkey) {
-    int slot = lkey & SLOT_MASK;
-    if (keys[slot] == lkey) {
-      keys[slot] = 0;
-      segments[slot] = MemorySegment.NULL;
-    }
+    keys.remove(lkey);
   }
 
-  /** Whether a range of a region may be read. */
+  /** Whether it is one of the link with these keys. */
+  boolean isOf(LocalKeys others) {
+    return keys == others;
+  }
+
+  /** Whether a range of a region of this domain may be read. */
   boolean covers(int lkey, long offset, long lengthBytes) {
-    int slot = lkey & SLOT_MASK;
-    if (lkey == 0 || keys[slot] != lkey) {
-      return false;
-    }
-    long size = segments[slot].byteSize();
-    return offset >= 0 && lengthBytes >= 0 && offset <= size && lengthBytes <= size - offset;
+    return keys.covers(lkey, offset, lengthBytes) && keys.domainOf(lkey) == number;
   }
 
   /** Whether a valid region may be written by this side. */
   boolean isWritable(int lkey) {
-    return (accesses[lkey & SLOT_MASK] & Access.LOCAL_WRITE.bit()) != 0;
+    return keys.isWritable(lkey);
   }
 
   /** The remote key of a region that may be written and lies in a channel's window; 0 if not. */
   int windowKey(int lkey, Channel channel) {
-    int slot = lkey & SLOT_MASK;
-    return channels[slot] == channel && isWritable(lkey) ? rkeys[slot] : 0;
+    return keys.windowKey(lkey, channel);
   }
 
   /** The memory of a region that {@link #covers} found. */
   MemorySegment segment(int lkey) {
-    return segments[lkey & SLOT_MASK];
+    return keys.segment(lkey);
   }
 }

@@ -35,6 +35,7 @@ public final class QueuePair {
   private static final long NEVER = Long.MAX_VALUE;
 
   private final Channel channel;
+  private final ProtectionDomain domain;
   private final int number;
   private final SendQueue sendQueue;
   private final ReceiveQueue receiveQueue;
@@ -58,11 +59,13 @@ public final class QueuePair {
 
   QueuePair(
       Channel channel,
+      ProtectionDomain domain,
       int index,
       CompletionQueue sends,
       CompletionQueue receives,
       @Nullable SharedReceiveQueue shared) {
     this.channel = channel;
+    this.domain = domain;
     number = (channel.id() << MAX_INDEX_BITS) + index + 1;
     sendQueue = new SendQueue(this, channel, index, sends);
     receiveQueue = new ReceiveQueue(this, channel, index, receives, shared);
@@ -79,6 +82,11 @@ public final class QueuePair {
   /** The channel it belongs to. */
   public Channel channel() {
     return channel;
+  }
+
+  /** The protection domain it belongs to. */
+  public ProtectionDomain protectionDomain() {
+    return domain;
   }
 
   /** Its state. */
@@ -644,7 +652,7 @@ public final class QueuePair {
   }
 
   private ConnectionTerms terms() {
-    return ConnectionTerms.of(attributes, 0);
+    return ConnectionTerms.of(attributes, domain.number());
   }
 
   private void connected() {

@@ -25,7 +25,7 @@ final class ReceiveQueue {
     crc = channel.crc();
     if (shared == null) {
       long block = ChannelLayout.queuePair(spec, index) + ChannelLayout.RECEIVE_BLOCK;
-      ring = new ReceiveRing(channel, block, spec.receiveDepth());
+      ring = new ReceiveRing(channel, queuePair.protectionDomain(), block, spec.receiveDepth());
       this.completions = completions.source(spec.receiveDepth());
     } else {
       ring = shared.ring();
@@ -192,7 +192,7 @@ final class ReceiveQueue {
     int flags = ring.has(ChannelLayout.FLAG_IMMEDIATE) ? WorkCompletion.WITH_IMMEDIATE : 0;
     if (ring.has(ChannelLayout.FLAG_INVALIDATE)) {
       MemoryRegion region = channel.own(ring.immediate());
-      if (region == null) {
+      if (region == null || region.protectionDomain() != queuePair.protectionDomain()) {
         queuePair.breach("it invalidates a region that there is not");
         return false;
       }
@@ -211,7 +211,10 @@ final class ReceiveQueue {
   private boolean check(PayloadCrc of) {
     MemoryRegion target = null;
     if (!ring.isSend() && ring.lengthBytes() > 0) {
-      target = queuePair.allowsPartner(Access.REMOTE_WRITE) ? ring.target() : null;
+      target =
+          queuePair.allowsPartner(Access.REMOTE_WRITE)
+              ? ring.target(queuePair.protectionDomain())
+              : null;
       if (target == null) {
         queuePair.accessViolation("where it wrote: " + ring.describe());
         return false;

@@ -31,6 +31,7 @@ final class ReceiveRing {
   private static final int LOOK_AHEAD = 4;
 
   private final Channel channel;
+  private ProtectionDomain domain;
   private final long block;
   private final long fills;
   private final int depth;
@@ -55,7 +56,8 @@ final class ReceiveRing {
   private int rkey;
   private long offset;
 
-  ReceiveRing(Channel channel, long block, int depth) {
+  ReceiveRing(Channel channel, ProtectionDomain domain, long block, int depth) {
+    this.domain = domain;
     this.channel = channel;
     this.block = block;
     this.depth = depth;
@@ -67,6 +69,15 @@ final class ReceiveRing {
     for (int i = 0; i < depth; i++) {
       slots[i] = new ReceiveSlot();
     }
+  }
+
+  /** Another domain, before the first receive. */
+  void domain(ProtectionDomain other) {
+    domain = other;
+  }
+
+  ProtectionDomain domain() {
+    return domain;
   }
 
   /** Begins anew in memory that is zero, without what was posted. */
@@ -108,7 +119,7 @@ final class ReceiveRing {
 
   /** Keeps a receive of one buffer; there is room. Returns whether it can be right. */
   boolean post(long id, MemoryRegion region, long offset, int lengthBytes) {
-    if (!region.isReceivable(channel, offset, lengthBytes)) {
+    if (!region.isReceivable(domain, channel, offset, lengthBytes)) {
       return false;
     }
     ReceiveSlot slot = slots[(int) posted & mask];
@@ -136,7 +147,8 @@ final class ReceiveRing {
     slot.totalBytes = 0;
     for (int i = 0; i < request.sges; i++) {
       MemoryRegion region = request.regions[i];
-      if (region == null || !region.isReceivable(channel, request.offsets[i], request.lengths[i])) {
+      if (region == null
+          || !region.isReceivable(domain, channel, request.offsets[i], request.lengths[i])) {
         return false;
       }
       slot.regions[i] = region;
@@ -303,8 +315,8 @@ final class ReceiveRing {
   }
 
   /** Where a write has brought its data, by the peer's account. */
-  @Nullable MemoryRegion target() {
-    return channel.landed(rkey, offset, length);
+  @Nullable MemoryRegion target(ProtectionDomain of) {
+    return channel.landed(of, rkey, offset, length);
   }
 
   /**

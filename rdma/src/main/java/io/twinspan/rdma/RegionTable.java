@@ -21,7 +21,12 @@ final class RegionTable implements AddressSpace {
   static final int VERSION_SHIFT = 8;
   static final int VERSION_MASK = 0xffff;
 
-  private final ProtectionDomain domain;
+  /** For what the peer itself named, such as its receives: whichever domain they belong to. */
+  static final int ANY_DOMAIN = -1;
+
+  static final long ANYTHING = rights(0, ANY_DOMAIN);
+
+  private final LocalKeys keys;
   private MemorySegment control = MemorySegment.NULL;
   private MemorySegment remote = MemorySegment.NULL;
   private long generation;
@@ -33,8 +38,8 @@ final class RegionTable implements AddressSpace {
   private long seenLength;
   private long seenAccess;
 
-  RegionTable(ProtectionDomain domain) {
-    this.domain = domain;
+  RegionTable(LocalKeys keys) {
+    this.keys = keys;
   }
 
   /** A life of the link begins: {@code remote} is the peer's segment of the channel. */
@@ -80,17 +85,18 @@ final class RegionTable implements AddressSpace {
   public boolean resolveSource(long address, int lengthBytes, Translation into) {
     int lkey = DmaAddress.handle(address);
     long offset = DmaAddress.offset(address);
-    if (!domain.covers(lkey, offset, lengthBytes)) {
+    if (!keys.covers(lkey, offset, lengthBytes)) {
       return false;
     }
-    into.set(domain.segment(lkey), offset, 0, 0);
+    into.set(keys.segment(lkey), offset, 0, 0);
     return true;
   }
 
   /** The purpose was checked by the poster; a key never changes its rights. */
   @Override
   public boolean resolveDestination(long address, int lengthBytes, Translation into) {
-    return lookUp(DmaAddress.handle(address), DmaAddress.offset(address), lengthBytes, 0, into);
+    return lookUp(
+        DmaAddress.handle(address), DmaAddress.offset(address), lengthBytes, ANYTHING, into);
   }
 
   /** Whether a key word is still the same; to be asked after a full fence. */
@@ -102,17 +108,17 @@ final class RegionTable implements AddressSpace {
   /**
    * Looks whether the peer grants something, and where that is. The link's thread only.
    *
-   * @param accessBits what for
+   * @param rights what for and in which domain: {@link #rights}
    * @param into takes the place, and the key word as a witness
    */
-  boolean find(int rkey, long offset, int lengthBytes, int accessBits, Translation into) {
+  boolean find(int rkey, long offset, int lengthBytes, long rights, Translation into) {
     long expected = keyWord(generation, rkey);
     if (rkey <= 0
         || expected != seenWord
         || SharedMemory.getLongAcquire(control, seenEntry) != expected) {
-      return lookUp(rkey, offset, lengthBytes, accessBits, into) && remember(rkey);
+      return lookUp(rkey, offset, lengthBytes, rights, into) && remember(rkey);
     }
-    if (!fits(offset, lengthBytes, seenLength) || (seenAccess & accessBits) != accessBits) {
+    if (!fits(offset, lengthBytes, seenLength) || !allows(seenAccess, rights)) {
       return false;
     }
     into.set(remote, seenStart + offset, seenEntry, expected);
@@ -135,7 +141,7 @@ final class RegionTable implements AddressSpace {
   }
 
   /** As {@link #find}; without a memory, because engines in several threads ask. */
-  private boolean lookUp(int rkey, long offset, int lengthBytes, int accessBits, Translation into) {
+  private boolean lookUp(int rkey, long offset, int lengthBytes, long rights, Translation into) {
     int slot = rkey & SLOT_MASK;
     if (rkey <= 0
         || rkey > DmaAddress.MAX_HANDLE
@@ -158,11 +164,23 @@ final class RegionTable implements AddressSpace {
     // The peer may say what it likes, but nothing outside of the channel's segment is reached.
     if (!fits(start, length, remote.byteSize())
         || !fits(offset, lengthBytes, length)
-        || (access & accessBits) != accessBits) {
+        || !allows(access, rights)) {
       return false;
     }
     into.set(remote, start + offset, entry + ChannelLayout.REGION_KEY, expected);
     return true;
+  }
+
+  /** What a region grants, or what is wanted of it: access bits and number of the domain. */
+  static long rights(int accessBits, int domain) {
+    return (long) domain << Integer.SIZE | accessBits;
+  }
+
+  private static boolean allows(long granted, long wanted) {
+    int bits = (int) wanted;
+    int domain = (int) (wanted >>> Integer.SIZE);
+    return ((int) granted & bits) == bits
+        && (domain == ANY_DOMAIN || domain == (int) (granted >>> Integer.SIZE));
   }
 
   private static boolean fits(long offset, long length, long size) {

@@ -138,7 +138,9 @@ final class Responder implements TransferOwner {
       return;
     }
     MemoryRegion region =
-        queuePair.allowsPartner(Access.REMOTE_WRITE) ? channel.landed(rkey, offset, length) : null;
+        queuePair.allowsPartner(Access.REMOTE_WRITE)
+            ? channel.landed(queuePair.protectionDomain(), rkey, offset, length)
+            : null;
     if (region == null) {
       refuse(WcStatus.REM_ACCESS_ERR);
     } else if (of.begin().add(region.segment(), offset, length).value() == expectedCrc) {
@@ -188,7 +190,7 @@ final class Responder implements TransferOwner {
       return true;
     }
     for (int i = 0; i < entries; i++) {
-      int right = Access.LOCAL_WRITE.bit();
+      long right = RegionTable.rights(Access.LOCAL_WRITE.bit(), RegionTable.ANY_DOMAIN);
       boolean usable =
           lengths[i] == 0 || channel.table().find(keys[i], offsets[i], lengths[i], right, target);
       if (!usable) {
@@ -219,7 +221,9 @@ final class Responder implements TransferOwner {
   }
 
   private @Nullable MemoryRegion granted(long bytes, Access purpose) {
-    return queuePair.allowsPartner(purpose) ? channel.granted(rkey, offset, bytes, purpose) : null;
+    return queuePair.allowsPartner(purpose)
+        ? channel.granted(queuePair.protectionDomain(), rkey, offset, bytes, purpose)
+        : null;
   }
 
   private boolean readList(MemorySegment own, long list) {

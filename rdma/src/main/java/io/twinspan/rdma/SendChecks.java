@@ -92,7 +92,9 @@ final class SendChecks {
     if (slot.answered && requester.outstanding() + promised >= ChannelLayout.MAX_RD_ATOMIC) {
       return false;
     }
-    if (!channel.table().find(slot.remoteKey, slot.remoteOffset, slot.lengthBytes, 0, target)) {
+    if (!channel
+        .table()
+        .find(slot.remoteKey, slot.remoteOffset, slot.lengthBytes, RegionTable.ANYTHING, target)) {
       return true; // to be refused
     }
     slot.landsAt = target.offset();

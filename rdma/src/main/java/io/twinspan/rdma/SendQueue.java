@@ -75,10 +75,13 @@ final class SendQueue implements TransferOwner {
   private long waitsSinceNs = NEVER;
   private boolean mayWrite;
 
+  /** What is wanted of a region to write to: the right, and the domain of the partner. */
+  private long writeRights;
+
   SendQueue(QueuePair queuePair, Channel channel, int index, CompletionQueue completions) {
     this.queuePair = queuePair;
     this.channel = channel;
-    domain = channel.link().protectionDomain();
+    domain = queuePair.protectionDomain();
     ChannelSpec spec = channel.spec();
     int depth = spec.sendDepth();
     mask = depth - 1;
@@ -170,6 +173,7 @@ final class SendQueue implements TransferOwner {
       receives.begin(peers.firstReceive());
     }
     mayWrite = peers.allows(Access.REMOTE_WRITE);
+    writeRights = RegionTable.rights(Access.REMOTE_WRITE.bit(), peers.domain());
     waitsSinceNs = NEVER;
     failing = false;
   }
@@ -398,9 +402,8 @@ final class SendQueue implements TransferOwner {
 
   private boolean write(SendSlot slot, MemorySegment data, long offset) {
     int length = slot.lengthBytes;
-    int right = Access.REMOTE_WRITE.bit();
     if (!mayWrite
-        || !channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target)) {
+        || !channel.table().find(slot.remoteKey, slot.remoteOffset, length, writeRights, target)) {
       return false;
     }
     slot.witnessAt = target.slot();
@@ -483,7 +486,7 @@ final class SendQueue implements TransferOwner {
     for (int i = 0; i < receives.entries() && left > 0; i++) {
       int part = Math.min(left, receives.lengthBytes(i));
       left -= part;
-      int right = Access.LOCAL_WRITE.bit();
+      long right = RegionTable.rights(Access.LOCAL_WRITE.bit(), RegionTable.ANY_DOMAIN);
       boolean usable =
           part == 0
               || channel.table().find(receives.key(i), receives.offset(i), part, right, target);
@@ -496,11 +499,12 @@ final class SendQueue implements TransferOwner {
 
   private boolean issueWrite(SendSlot slot) {
     int length = slot.lengthBytes;
-    int right = Access.REMOTE_WRITE.bit();
     boolean granted =
         length == 0
             || (mayWrite
-                && channel.table().find(slot.remoteKey, slot.remoteOffset, length, right, target));
+                && channel
+                    .table()
+                    .find(slot.remoteKey, slot.remoteOffset, length, writeRights, target));
     if (!granted) {
       return refuse(slot, WcStatus.REM_ACCESS_ERR, "the peer does not grant this write");
     }

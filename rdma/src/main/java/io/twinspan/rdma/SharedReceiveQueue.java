@@ -19,12 +19,19 @@ public final class SharedReceiveQueue {
   SharedReceiveQueue(Channel channel) {
     this.channel = channel;
     depth = channel.spec().sharedReceiveDepth();
-    ring = new ReceiveRing(channel, ChannelLayout.SHARED_RECEIVES, depth);
+    ring =
+        new ReceiveRing(
+            channel, channel.link().protectionDomain(), ChannelLayout.SHARED_RECEIVES, depth);
   }
 
   /** The channel it belongs to. */
   public Channel channel() {
     return channel;
+  }
+
+  /** The protection domain of the regions that its receives lie in. */
+  public ProtectionDomain protectionDomain() {
+    return ring.domain();
   }
 
   /** How many receives wait for a message. */

@@ -77,6 +77,18 @@ class ReadAndAtomicTest {
   }
 
   @Test
+  void anAnswerThatMakesNoSenseFailsTheRequest() {
+    request.read(7, remote.rkey(), 0).sge(sink.lkey(), 0, 8);
+    assertThat(a.qp().postSend(request)).isEqualTo(QueuePair.OK);
+    long answer = ChannelLayout.queuePair(PLAN.channels().getFirst(), 0) + ChannelLayout.ANSWERS;
+    long nonsense = ChannelLayout.word(0, ChannelLayout.OPCODE_ANSWER, 0, 0, 99);
+    b.channel().remoteControl().set(JAVA_LONG, answer, nonsense);
+    pair.a.link.doWork();
+    assertThat(a.next().status()).isEqualTo(WcStatus.BAD_RESP_ERR);
+    assertThat(a.qp().state()).isEqualTo(QpState.ERR);
+  }
+
+  @Test
   void moreReadsThanMayBeOutstandingCompleteInOrderWithWhatIsPostedAmongThem() {
     for (int i = 0; i < 24; i++) {
       if (i % 3 == 2) {

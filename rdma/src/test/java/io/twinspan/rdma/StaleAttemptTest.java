@@ -218,6 +218,7 @@ class StaleAttemptTest {
     assertThat(sharedCompletions.size()).as("full for this queue").isEqualTo(SHARED_DEPTH);
     sharerOfA.disconnect();
     pair.run(2);
+    assertThat(pair.b.told).contains("QP_LAST_WQE_REACHED of " + sharerOfB.number());
     connectAnew();
     assertThat(received(sharedCompletions, sharedInbox)).hasSize(SHARED_DEPTH);
     postShared(1);
