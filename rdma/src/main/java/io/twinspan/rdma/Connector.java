@@ -70,10 +70,16 @@ final class Connector {
   private byte[] peerData = new byte[0];
   private long reportedWord;
 
-  Connector(Channel channel, int index, ReceiveQueue receives) {
+  /**
+   * The connections of a queue pair.
+   *
+   * @param block where the queue pair's block begins in the channel's control block
+   * @param receives what the peer is told of with every attempt
+   */
+  Connector(Channel channel, long block, ReceiveQueue receives) {
     this.channel = channel;
+    this.block = block;
     this.receives = receives;
-    block = ChannelLayout.queuePair(channel.spec(), index);
   }
 
   /** A life of the link begins; all words are zero. */

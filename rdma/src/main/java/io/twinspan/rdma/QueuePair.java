@@ -69,8 +69,9 @@ public final class QueuePair {
     number = (channel.id() << MAX_INDEX_BITS) + index + 1;
     sendQueue = new SendQueue(this, channel, index, sends);
     receiveQueue = new ReceiveQueue(this, channel, index, receives, shared);
-    responder = new Responder(this, channel, ChannelLayout.queuePair(channel.spec(), index));
-    connector = new Connector(channel, index, receiveQueue);
+    long block = ChannelLayout.queuePair(channel.spec(), index);
+    responder = new Responder(this, channel, block);
+    connector = new Connector(channel, block, receiveQueue);
     events = channel.link().events();
   }
 

@@ -26,7 +26,7 @@ final class MixCrowd implements MixFlow {
   static final int HEADER_BYTES = 2 * Long.BYTES;
   static final int MESSAGE_BYTES = 1024;
 
-  private static final int GREETING_BYTES = Integer.BYTES + THREADS * Long.BYTES;
+  private static final int GREETING_BYTES = 3 * Integer.BYTES + THREADS * Long.BYTES;
   private static final int SUBMITTER_DEPTH = 16;
   private static final int SLOT = 0;
   private static final long RECEIVE = 1L << 62;
@@ -49,6 +49,12 @@ final class MixCrowd implements MixFlow {
   private volatile boolean open;
   private boolean told;
   private boolean missed;
+
+  /** Names of this connection, and of the one before if it was told: each side has its own. */
+  private int epoch;
+
+  private int peerEpoch;
+  private int lastEpoch;
   private boolean tainted;
   private boolean lastTainted;
   private boolean ending;
@@ -185,11 +191,15 @@ final class MixCrowd implements MixFlow {
 
   private void connect() {
     ending = false;
+    lastEpoch = told ? epoch : 0;
+    int previous = told ? peerEpoch : 0;
+    epoch = random.nextInt() | 1;
     told = false;
     lastTainted = tainted;
     tainted = side.isTainted();
     qp.modify(QpState.INIT);
-    ByteBuffer greeting = ByteBuffer.allocate(GREETING_BYTES).putInt(side.incarnation());
+    ByteBuffer greeting = ByteBuffer.allocate(GREETING_BYTES);
+    greeting.putInt(side.incarnation()).putInt(epoch).putInt(previous);
     for (MixCrowdMember member : members) {
       greeting.putLong(member.delivered());
     }
@@ -237,20 +247,25 @@ final class MixCrowd implements MixFlow {
     MixViolation.require(data.length == GREETING_BYTES, "private data of %d bytes", data.length);
     ByteBuffer greeting = ByteBuffer.wrap(data);
     int incarnation = greeting.getInt();
-    boolean known = incarnation == peerIncarnation && !lastTainted && !missed;
+    peerEpoch = greeting.getInt();
+    // Only if both sides were told of the same connection, the one must have what the other sent.
+    boolean same = greeting.getInt() == lastEpoch && lastEpoch != 0;
+    boolean known = same && incarnation == peerIncarnation && !lastTainted && !missed;
+    if (known) {
+      side.tally().count("crowd checked");
+    }
     missed = false;
+    boolean young = incarnation != peerIncarnation;
     peerIncarnation = incarnation;
     for (int thread = 0; thread < THREADS; thread++) {
       long delivered = greeting.getLong();
       MixViolation.require(
-          !known || !hasReceived[thread] || received[thread] >= delivered,
+          !known || received[thread] >= delivered,
           "number %d of thread %d was successful, but only %d has come",
           delivered,
           thread,
           received[thread]);
-      if (!known || !hasReceived[thread]) {
-        received[thread] = delivered;
-      }
+      received[thread] = young ? delivered : Math.max(delivered, received[thread]);
       hasReceived[thread] = false; // what was lost with the connection before is not known
     }
   }
