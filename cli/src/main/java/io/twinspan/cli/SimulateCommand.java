@@ -32,8 +32,8 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
     name = "simulate",
     description = {
-      "Play courses of faults against the array's own logic: both controllers, link, drives and hosts"
-          + " in one thread, on virtual time.",
+      "Play courses of faults against the array's own logic: both controllers, link, drives and"
+          + " hosts in one thread, on virtual time.",
       "Every read is checked. A course that goes wrong is printed, and its seed replays it exactly."
     },
     mixinStandardHelpOptions = true)
