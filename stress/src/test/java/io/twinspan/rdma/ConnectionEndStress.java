@@ -28,7 +28,11 @@ public class ConnectionEndStress {
   private final Connector a = SharedControl.A.connector(piece);
   private final Connector b = SharedControl.B.connector(piece);
   private final ReceiveRing ring =
-      new ReceiveRing(SharedControl.B.channel, block, SharedControl.DEPTH);
+      new ReceiveRing(
+          SharedControl.B.channel,
+          SharedControl.B.pair.protectionDomain(),
+          block,
+          SharedControl.DEPTH);
   private final PeerReceives receives =
       new PeerReceives(SharedControl.A.channel, SharedControl.A.pair, block, SharedControl.DEPTH);
   private final SendSlot slot = new SendSlot(0);

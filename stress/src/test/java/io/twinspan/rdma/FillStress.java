@@ -31,7 +31,11 @@ public class FillStress {
 
   private final long piece = SharedControl.piece();
   private final ReceiveRing ring =
-      new ReceiveRing(SharedControl.B.channel, piece, SharedControl.DEPTH);
+      new ReceiveRing(
+          SharedControl.B.channel,
+          SharedControl.B.pair.protectionDomain(),
+          piece,
+          SharedControl.DEPTH);
   private final PeerReceives receives =
       new PeerReceives(SharedControl.A.channel, SharedControl.A.pair, piece, SharedControl.DEPTH);
   private final SendSlot slot = new SendSlot(0);

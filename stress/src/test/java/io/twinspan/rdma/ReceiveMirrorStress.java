@@ -16,7 +16,11 @@ import org.openjdk.jcstress.infra.results.I_Result;
 public class ReceiveMirrorStress {
   private final long piece = SharedControl.piece();
   private final ReceiveRing ring =
-      new ReceiveRing(SharedControl.B.channel, piece, SharedControl.DEPTH);
+      new ReceiveRing(
+          SharedControl.B.channel,
+          SharedControl.B.pair.protectionDomain(),
+          piece,
+          SharedControl.DEPTH);
   private final PeerReceives receives =
       new PeerReceives(SharedControl.A.channel, SharedControl.A.pair, piece, SharedControl.DEPTH);
   private final ReceiveRequest request = new ReceiveRequest();
