@@ -26,6 +26,7 @@ public final class UnixSocket implements AutoCloseable {
   private static final int SO_PEERCRED = 17;
   private static final int SO_RCVTIMEO = 20;
   private static final int MSG_NOSIGNAL = 0x4000;
+  private static final int SHUT_RD = 0;
   private static final int SHUT_WR = 1;
   private static final int SHUT_RDWR = 2;
   private static final long RETRY_MS = 5;
@@ -198,6 +199,14 @@ public final class UnixSocket implements AutoCloseable {
   /** The descriptor, to poll; still owned by this object. */
   public Fd fd() {
     return fd;
+  }
+
+  /**
+   * Takes nothing more in: a thread that waits in {@link #receive} gets 0. The other end does not
+   * see the end of the connection before {@link #close}.
+   */
+  public void endInput() {
+    ErrnoException.check(NativeSockets.shutdown(fd.number(), SHUT_RD), "shutdown SHUT_RD of " + fd);
   }
 
   /** Tells the other end that nothing more will come; what it sends can still be received. */

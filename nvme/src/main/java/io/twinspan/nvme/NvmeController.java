@@ -1,6 +1,7 @@
 package io.twinspan.nvme;
 
 import io.twinspan.concurrent.WakeSource;
+import io.twinspan.linux.Fd;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -198,6 +199,24 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
   public synchronized void unmap(DmaMemory memory) {
     DmaRegion region = windows.regionOf(memory.segment());
     windows = windows.without(memory.segment());
+    if (isLiving()) {
+      device.unmap(region);
+    }
+  }
+
+  /**
+   * Gives the controller access to memory that belongs to somebody else, and that queue pairs do
+   * not find by {@link #iovaOf}.
+   *
+   * @param memory may be closed afterwards
+   */
+  synchronized DmaRegion mapForeign(Fd memory, long offset, long lengthBytes) {
+    requireAlive();
+    return device.map(memory, offset, lengthBytes);
+  }
+
+  /** Takes that access back. No command may be in flight that names the memory. */
+  synchronized void unmapForeign(DmaRegion region) {
     if (isLiving()) {
       device.unmap(region);
     }

@@ -14,8 +14,9 @@ import java.util.Optional;
  * gone makes it throw {@link DeviceGoneException}, one that does not answer in time {@link
  * DeviceHungException}; except {@link #isPresent}, {@link #disconnect} and {@link #close}.
  */
-public interface PciDevice extends AutoCloseable {
+public interface PciDevice extends QueueDevice, AutoCloseable {
   /** {@return a name for people and logs} */
+  @Override
   String name();
 
   /**
@@ -55,6 +56,7 @@ public interface PciDevice extends AutoCloseable {
    * @param lengthBytes size of the part
    * @throws NvmeException if the device does not let that part be mapped
    */
+  @Override
   MemorySegment mapBar(long offset, long lengthBytes);
 
   /**
@@ -65,6 +67,7 @@ public interface PciDevice extends AutoCloseable {
    * @param lengthBytes its size, a multiple of 4096
    * @return where the device finds it
    */
+  @Override
   DmaRegion map(Fd memory, long offset, long lengthBytes);
 
   /**
@@ -75,6 +78,7 @@ public interface PciDevice extends AutoCloseable {
   void unmap(DmaRegion region);
 
   /** {@return the number of MSI-X vectors, 0 if there are no interrupts} */
+  @Override
   int interruptCount();
 
   /**
@@ -83,6 +87,7 @@ public interface PciDevice extends AutoCloseable {
    *
    * @param vector from 0 to {@link #interruptCount} less one
    */
+  @Override
   EventFd interrupt(int vector);
 
   /**
@@ -91,6 +96,7 @@ public interface PciDevice extends AutoCloseable {
    *
    * @param barOffset offset of the submission queue's tail doorbell in BAR0
    */
+  @Override
   Optional<EventFd> doorbellEvent(long barOffset);
 
   /**

@@ -72,4 +72,30 @@ final class Prp {
     }
     return listIova;
   }
+
+  /**
+   * Returns PRP2 for pages anywhere, and writes the list if one is needed.
+   *
+   * @param pages DMA addresses of all pages but the first
+   * @param count how many
+   * @param list where the list goes
+   * @param listOffset offset there
+   * @param listIova DMA address of the list: of a page if the list is longer than half of one
+   */
+  static long second(long[] pages, int count, MemorySegment list, long listOffset, long listIova) {
+    if (count < 2) {
+      return count == 0 ? 0 : pages[0];
+    }
+    long at = 0;
+    for (int i = 0; i < count; i++) {
+      boolean last = ((listIova + at) & (PAGE_BYTES - 1)) == PAGE_BYTES - Long.BYTES;
+      if (last && i < count - 1) {
+        list.set(LONG, listOffset + at, listIova + at + Long.BYTES);
+        at += Long.BYTES;
+      }
+      list.set(LONG, listOffset + at, pages[i]);
+      at += Long.BYTES;
+    }
+    return listIova;
+  }
 }

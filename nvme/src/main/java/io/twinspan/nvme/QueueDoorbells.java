@@ -26,7 +26,7 @@ final class QueueDoorbells implements Doorbells {
    * @param buffers what the controller knows of shadow doorbells, if it does
    */
   QueueDoorbells(
-      PciDevice device, int queueId, int doorbellStride, @Nullable ShadowDoorbells buffers) {
+      QueueDevice device, int queueId, int doorbellStride, @Nullable ShadowDoorbells buffers) {
     this.queueId = queueId;
     long sqTail = ControllerRegisters.sqTailDoorbell(queueId, doorbellStride);
     long cqHead = ControllerRegisters.cqHeadDoorbell(queueId, doorbellStride);

@@ -58,7 +58,7 @@ final class QueueEngine<R> {
 
   QueueEngine(
       QueueOwner controller,
-      PciDevice device,
+      QueueDevice device,
       int id,
       int depth,
       int doorbellStride,

@@ -20,7 +20,7 @@ final class QueueMemory implements AutoCloseable {
   private final int commandBytes;
 
   /** Memory of this process, which a device is shown. */
-  QueueMemory(PciDevice device, int entries, int depth, int maxTransferBytes) {
+  QueueMemory(QueueDevice device, int entries, int depth, int maxTransferBytes) {
     cqOffset = sqBytes(entries);
     commandsOffset = cqOffset + cqBytes(entries);
     commandBytes = commandBytes(maxTransferBytes);

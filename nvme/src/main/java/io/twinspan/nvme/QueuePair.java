@@ -42,7 +42,7 @@ public final class QueuePair<R> implements AutoCloseable {
 
   QueuePair(
       QueueOwner controller,
-      PciDevice device,
+      QueueDevice device,
       int id,
       int depth,
       int doorbellStride,

@@ -194,6 +194,17 @@ public final class SubmissionEntry {
   }
 
   /**
+   * Sets the metadata pointer.
+   *
+   * @param address DMA address, 0 for none
+   * @return this
+   */
+  public SubmissionEntry metadata(long address) {
+    segment.set(LONG, offset + MPTR_OFFSET, address);
+    return this;
+  }
+
+  /**
    * Sets the data pointer to one SGL Data Block descriptor (section 4.4), and PSDT to say so.
    *
    * @param address DMA address of the data

@@ -1,0 +1,334 @@
+package io.twinspan.nvme;
+
+import io.twinspan.linux.Credentials;
+import io.twinspan.linux.Fd;
+import io.twinspan.linux.Mapping;
+import io.twinspan.linux.Memfd;
+import io.twinspan.linux.TwinspanException;
+import io.twinspan.linux.UnixSocket;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One process at a {@link Broker}: answers its requests, one after the other, on a thread of its
+ * own, and gives back all it had when it goes, however it goes. A request that it may not make is
+ * refused and changes nothing; a message that is none ends the session.
+ */
+final class BrokerSession implements Runnable {
+  private static final Logger LOG = LoggerFactory.getLogger(BrokerSession.class);
+
+  private record Shown(DmaRegion region, Mapping mapping) {}
+
+  private final NvmeController drive;
+  private final BrokerAgent agent;
+  private final BrokerOptions options;
+  private final Credentials who;
+  private final NamespaceRange range;
+  private final boolean administrator;
+  private final BrokerConnection connection;
+  private final Runnable onEnd;
+  private final long agentTimeoutNs;
+  private final Map<Long, Shown> shown = new TreeMap<>();
+  private final Map<Integer, BrokeredQueue> queues = new TreeMap<>();
+  private ForeignMemory memory = ForeignMemory.NONE;
+  private long memoryBytes;
+  private boolean greeted;
+
+  BrokerSession(
+      NvmeController drive,
+      BrokerAgent agent,
+      BrokerOptions options,
+      UnixSocket socket,
+      Runnable onEnd) {
+    this.drive = drive;
+    this.agent = agent;
+    this.options = options;
+    this.onEnd = onEnd;
+    connection = new BrokerConnection(socket);
+    who = socket.peer();
+    range = options.rangeOf(who.uid());
+    administrator = options.administrators().contains(who.uid());
+    agentTimeoutNs =
+        drive.options().ioTimeout().plus(drive.options().adminTimeout()).multipliedBy(2).toNanos();
+  }
+
+  /** Serves the process until it goes. */
+  @Override
+  public void run() {
+    String end;
+    try {
+      while (true) {
+        answer(connection.receive());
+      }
+    } catch (BrokerConnection.EndedException e) {
+      end = String.valueOf(e.getMessage());
+    } catch (RuntimeException e) {
+      LOG.error("{}: the session of {} failed", drive.name(), who, e);
+      end = e.toString();
+    }
+    long startNs = System.nanoTime();
+    giveBack();
+    String fault = queues.values().stream().map(BrokeredQueue::fault).reduce("", String::concat);
+    LOG.info(
+        "{}: {} is disconnected: {}; what it had was given back in {} us",
+        drive.name(),
+        who,
+        fault.isEmpty() ? end : fault,
+        (System.nanoTime() - startNs) / 1_000);
+    connection.close(); // tells the process that the drive does not touch its memory any more
+    onEnd.run();
+  }
+
+  /** Ends the session from any thread; {@link #run} gives everything back. */
+  void end() {
+    try {
+      connection.socket().endInput();
+    } catch (TwinspanException e) {
+      LOG.debug("{}: {} has gone just now", drive.name(), who, e);
+    }
+  }
+
+  private void answer(BrokerMessage request) {
+    int type = request.type();
+    List<Fd> sent = List.of();
+    try {
+      requirePayload(request);
+      sent =
+          switch (type) {
+            case BrokerMessage.HELLO -> greet(request);
+            case BrokerMessage.ADMIN -> administer(request);
+            case BrokerMessage.MAP -> map(request);
+            case BrokerMessage.UNMAP -> unmap(request);
+            case BrokerMessage.RESERVE -> reserve(request);
+            case BrokerMessage.CREATE -> create(request);
+            case BrokerMessage.DELETE -> delete(request);
+            default -> throw new BrokerConnection.EndedException("it asks for " + type);
+          };
+    } catch (BrokerConnection.EndedException e) {
+      throw e;
+    } catch (TwinspanException | IllegalArgumentException e) {
+      request.refuse(type, String.valueOf(e.getMessage()));
+    }
+    connection.send(sent.toArray(Fd[]::new));
+  }
+
+  private void requirePayload(BrokerMessage request) {
+    int least =
+        switch (request.type()) {
+          case BrokerMessage.HELLO, BrokerMessage.UNMAP -> 8;
+          case BrokerMessage.ADMIN -> SubmissionEntry.BYTES;
+          case BrokerMessage.MAP -> 16;
+          case BrokerMessage.RESERVE, BrokerMessage.DELETE -> 4;
+          case BrokerMessage.CREATE -> 24;
+          default -> 0;
+        };
+    if (request.payloadBytes() < least) {
+      throw new BrokerConnection.EndedException("it sends too short a message");
+    }
+    if (greeted == (request.type() == BrokerMessage.HELLO)) {
+      throw new BrokerConnection.EndedException("it does not begin with a HELLO");
+    }
+  }
+
+  private List<Fd> greet(BrokerMessage request) {
+    if (request.u32(0) != BrokerMessage.MAGIC || request.u32(4) != BrokerMessage.VERSION) {
+      throw new NvmeException(
+          "this broker speaks version %d, not %d of 0x%08x"
+              .formatted(BrokerMessage.VERSION, request.u32(4), request.u32(0)));
+    }
+    greeted = true;
+    request
+        .begin(BrokerMessage.HELLO, BrokerMessage.HELLO_BYTES)
+        .u32(0, BrokerMessage.MAGIC)
+        .u32(4, BrokerMessage.VERSION)
+        .u32(8, drive.maxTransferBytes())
+        .u32(12, options.queuesPerProcess())
+        .u32(16, options.depth())
+        .u32(20, administrator ? 1 : 0)
+        .u64(24, options.memoryBytes())
+        .u32(32, range.nsid())
+        .u32(36, range.writable() ? 1 : 0)
+        .u64(40, range.firstBlock())
+        .u64(48, range.blocks());
+    return List.of();
+  }
+
+  /** The drive's own completion comes back, or that of the policy. */
+  private List<Fd> administer(BrokerMessage request) {
+    int dataBytes = request.payloadBytes() - SubmissionEntry.BYTES;
+    MemorySegment entry = Arena.ofAuto().allocate(SubmissionEntry.BYTES, Long.BYTES);
+    MemorySegment.copy(request.payload(0, SubmissionEntry.BYTES), 0, entry, 0, entry.byteSize());
+    SubmissionEntry command = new SubmissionEntry().wrap(entry, 0);
+    MemorySegment data = MemorySegment.ofArray(new byte[dataBytes]);
+    data.copyFrom(request.payload(SubmissionEntry.BYTES, dataBytes));
+    int decision = AdminPolicy.decide(command, administrator);
+    Completion completion;
+    if (decision != Status.SUCCESS) {
+      completion = new Completion(decision, 0, true);
+    } else if (!AdminPolicy.confine(command, dataBytes)) {
+      completion = new Completion(Status.INVALID_FIELD, 0, true);
+    } else {
+      completion = dataBytes == 0 ? drive.admin(command) : drive.admin(command, data);
+    }
+    request
+        .begin(BrokerMessage.ADMIN, BrokerMessage.ADMIN_REPLY_BYTES + dataBytes)
+        .u32(0, completion.status())
+        .u32(4, completion.result())
+        .u32(8, completion.doNotRetry() ? 1 : 0);
+    request.payload(BrokerMessage.ADMIN_REPLY_BYTES, dataBytes).copyFrom(data);
+    return List.of();
+  }
+
+  private List<Fd> map(BrokerMessage request) {
+    long offset = request.u64(0);
+    long length = request.u64(8);
+    try (Fd memfd = connection.takeFds(1).getFirst()) {
+      boolean whole = ((offset | length) & (Prp.PAGE_BYTES - 1)) == 0;
+      if (!whole || offset < 0 || length <= 0 || offset > Long.MAX_VALUE - length) {
+        throw new NvmeException("%d bytes at %d are no pages".formatted(length, offset));
+      }
+      if (length > options.memoryBytes() - memoryBytes) {
+        throw new NvmeException(
+            "%d bytes more are above the limit of %d".formatted(length, options.memoryBytes()));
+      }
+      if (memory.count() == ForeignMemory.MAX) {
+        throw new NvmeException("more than %d pieces of memory".formatted(ForeignMemory.MAX));
+      }
+      var _ = Memfd.requireSealed(memfd, offset + length);
+      Mapping mapping = Mapping.shared(memfd, offset, length, Mapping.Protection.READ_WRITE);
+      DmaRegion region;
+      try {
+        region = drive.mapForeign(memfd, offset, length);
+      } catch (RuntimeException e) {
+        mapping.close();
+        throw e;
+      }
+      memoryBytes += length;
+      shown.put(region.iova(), new Shown(region, mapping));
+      memory = memory.with(region, mapping.segment());
+      changeMemory();
+      request.begin(BrokerMessage.MAP, 8).u64(0, region.iova());
+      return List.of();
+    }
+  }
+
+  private List<Fd> unmap(BrokerMessage request) {
+    Shown gone = shown.get(request.u64(0));
+    if (gone == null) {
+      throw new NvmeException("nothing is mapped at 0x%x".formatted(request.u64(0)));
+    }
+    for (BrokeredQueue queue : queues.values()) {
+      if (queue.liesIn(gone.mapping.segment())) {
+        throw new NvmeException("queue %d lies there".formatted(queue.id()));
+      }
+    }
+    // What is on its way was checked against the present memory, so it must be through before.
+    agent.run(() -> queues.values().forEach(queue -> queue.pause(true)), agentTimeoutNs);
+    try {
+      agent.await(this::isQuietOrFaulty, agentTimeoutNs);
+      if (isFaulty()) {
+        throw new BrokerConnection.EndedException("it, or the drive, has failed");
+      }
+      memory = memory.without(gone.region);
+      changeMemory();
+    } finally {
+      agent.run(() -> queues.values().forEach(queue -> queue.pause(false)), agentTimeoutNs);
+    }
+    shown.remove(gone.region.iova());
+    takeBack(gone);
+    request.begin(BrokerMessage.UNMAP, 0);
+    return List.of();
+  }
+
+  private List<Fd> reserve(BrokerMessage request) {
+    int depth = request.u32(0);
+    if (depth < 1 || depth > options.depth()) {
+      throw new NvmeException("depth %d is not 1 to %d".formatted(depth, options.depth()));
+    }
+    if (queues.size() >= options.queuesPerProcess()) {
+      throw new NvmeException(
+          "all %d queue pairs of this process are in use".formatted(options.queuesPerProcess()));
+    }
+    int id = 1;
+    while (queues.containsKey(id)) {
+      id++;
+    }
+    BrokeredQueue queue = new BrokeredQueue(id, depth, new CommandGate(drive, range));
+    queues.put(id, queue);
+    request.begin(BrokerMessage.RESERVE, 4).u32(0, id);
+    return List.of(queue.page(), queue.farBell());
+  }
+
+  private List<Fd> create(BrokerMessage request) {
+    BrokeredQueue queue = queue(request.u32(0));
+    if (queue.isCreated()) {
+      throw new NvmeException("queue %d is there already".formatted(queue.id()));
+    }
+    queue.create(drive, memory, request.u64(8), request.u64(16));
+    agent.attach(queue, this::end, agentTimeoutNs);
+    request.begin(BrokerMessage.CREATE, 0);
+    return List.of();
+  }
+
+  private List<Fd> delete(BrokerMessage request) {
+    BrokeredQueue queue = queue(request.u32(0));
+    agent.detach(queue, agentTimeoutNs);
+    queue.close();
+    queues.remove(queue.id());
+    request.begin(BrokerMessage.DELETE, 0);
+    return List.of();
+  }
+
+  private boolean isQuietOrFaulty() {
+    return isFaulty() || queues.values().stream().allMatch(BrokeredQueue::isQuiet);
+  }
+
+  private boolean isFaulty() {
+    return queues.values().stream().anyMatch(queue -> !queue.fault().isEmpty());
+  }
+
+  private BrokeredQueue queue(int id) {
+    BrokeredQueue queue = queues.get(id);
+    if (queue == null) {
+      throw new NvmeException("there is no queue " + id);
+    }
+    return queue;
+  }
+
+  private void changeMemory() {
+    ForeignMemory changed = memory;
+    queues.values().forEach(queue -> queue.memory(changed));
+  }
+
+  /** Queues first, then memory: no command is under way when it is unmapped. */
+  private void giveBack() {
+    for (BrokeredQueue queue : queues.values()) {
+      try {
+        agent.detach(queue, agentTimeoutNs);
+        queue.close();
+      } catch (RuntimeException e) {
+        LOG.warn("{}: queue {} of {}", drive.name(), queue.id(), who, e);
+      }
+    }
+    for (Shown each : new ArrayList<>(shown.values())) {
+      try {
+        takeBack(each);
+      } catch (RuntimeException e) {
+        LOG.warn("{}: memory of {}", drive.name(), who, e);
+      }
+    }
+    shown.clear();
+  }
+
+  private void takeBack(Shown gone) {
+    drive.unmapForeign(gone.region);
+    memoryBytes -= gone.region.lengthBytes();
+    gone.mapping.close();
+  }
+}

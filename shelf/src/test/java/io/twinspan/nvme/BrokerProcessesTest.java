@@ -1,0 +1,145 @@
+package io.twinspan.nvme;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.twinspan.shelf.Shelf;
+import io.twinspan.shelf.ShelfOptions;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A broker and processes of two other users; needs root, to become them. */
+class BrokerProcessesTest {
+  private static final int ALICE = 65534;
+  private static final int BOB = 65533;
+  private static final long BOBS_BLOCKS = 2048;
+  private static final long DRIVE_BYTES = 64 << 20;
+  private static final int KILLS = 4;
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  @TempDir private Path directory;
+  private final List<Process> processes = new ArrayList<>();
+  private Shelf shelf;
+  private NvmeController drive;
+  private Path socket;
+  private Broker broker;
+
+  @BeforeEach
+  void start() throws IOException {
+    assumeTrue(Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0), "is root");
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/setpriv")), "has setpriv");
+    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
+    ShelfOptions options =
+        new ShelfOptions(directory, directory, 1, DRIVE_BYTES, ShelfOptions.DUAL_PORTED, "TEST");
+    shelf = new Shelf(options).start();
+    drive =
+        NvmeController.open(
+            VfioUserDevice.connect(options.socket(0, "a"), PATIENCE), NvmeOptions.DEFAULTS);
+    socket = directory.resolve("broker");
+    broker =
+        Broker.start(
+            drive,
+            socket,
+            BrokerOptions.DEFAULTS
+                .withSocketMode(0666)
+                .withAdministrators(Set.of(ALICE))
+                .withRanges(
+                    Map.of(
+                        ALICE,
+                        new NamespaceRange(1, 0, BOBS_BLOCKS, true),
+                        BOB,
+                        new NamespaceRange(1, BOBS_BLOCKS, BOBS_BLOCKS, true)),
+                    NamespaceRange.NOTHING));
+  }
+
+  @AfterEach
+  void stop() {
+    processes.forEach(Process::destroyForcibly);
+    if (broker != null) {
+      broker.close();
+      assertThat(drive.queuePairs()).isEmpty();
+      drive.close();
+      shelf.close();
+    }
+  }
+
+  @Test
+  void whoIsKilledInMidIoLosesAllWhileOthersGoOn() throws Exception {
+    Process bob = start(BOB, "work", socket.toString(), Long.toString(BOBS_BLOCKS));
+    BufferedReader bobs = bob.inputReader(UTF_8);
+    assertThat(bobs.readLine()).isEqualTo(BrokerProcess.BUSY);
+    for (int i = 0; i < KILLS; i++) {
+      Process alice = start(ALICE, "work", socket.toString(), "0");
+      assertThat(alice.inputReader(UTF_8).readLine()).isEqualTo(BrokerProcess.BUSY);
+      assertThat(drive.queuePairs()).hasSize(2);
+      long killedNs = System.nanoTime();
+      alice.destroyForcibly();
+      awaitOne(killedNs);
+      System.out.printf("given back %d us after the kill%n", sinceUs(killedNs));
+      assertThat(drive.queuePairs()).hasSize(1);
+    }
+    bob.getOutputStream().write('\n');
+    bob.getOutputStream().flush();
+    assertThat(bobs.readLine()).isEqualTo(BrokerProcess.SOUND);
+  }
+
+  @Test
+  void usersAreToldApart() throws Exception {
+    String alice = output(start(ALICE, "ask", socket.toString(), "0"));
+    String bob = output(start(BOB, "ask", socket.toString(), "0"));
+    String stranger = output(start(BOB - 1, "ask", socket.toString(), "0"));
+
+    String model = "model " + drive.identifyController().modelNumber();
+    assertThat(alice).contains(model, "set 0x000", "read 0x000");
+    assertThat(bob).contains(model, "set 0x015", "read 0x286");
+    assertThat(stranger).contains(model, "set 0x015", "read 0x286");
+  }
+
+  @Test
+  void memoryAndDoorbellsOfOthersCannotBeOpened() throws Exception {
+    Process bob = start(BOB, "work", socket.toString(), Long.toString(BOBS_BLOCKS));
+    BufferedReader bobs = bob.inputReader(UTF_8);
+    assertThat(bobs.readLine()).isEqualTo(BrokerProcess.BUSY);
+    String self = Long.toString(ProcessHandle.current().pid());
+
+    assertThat(output(start(ALICE, "pry", Long.toString(bob.pid())))).contains("opened 0");
+    assertThat(output(start(ALICE, "pry", self))).contains("opened 0");
+    assertThat(bob.isAlive()).isTrue();
+  }
+
+  private Process start(int user, String... arguments) throws IOException {
+    Process process = BrokerProcess.start(directory, user, arguments);
+    processes.add(process);
+    return process;
+  }
+
+  private static String output(Process process) throws Exception {
+    assertThat(process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
+    return new String(process.getInputStream().readAllBytes(), UTF_8);
+  }
+
+  private void awaitOne(long sinceNs) {
+    while (broker.processes() > 1) {
+      assertThat(System.nanoTime() - sinceNs).isLessThan(PATIENCE.toNanos());
+      Thread.onSpinWait();
+    }
+  }
+
+  private static long sinceUs(long ns) {
+    return (System.nanoTime() - ns) / 1_000;
+  }
+}
