@@ -4,9 +4,10 @@
  * machine, vfio-user for emulated ones; and a broker that lends a drive to other processes.
  *
  * <p>Nothing here emulates a drive (that is {@code shelf}), and nothing but {@link
- * io.twinspan.nvme.Broker} keeps a thread: {@link io.twinspan.nvme.NvmeController} is control plane, may be called from any thread and blocks,
- * always with a deadline; {@link io.twinspan.nvme.QueuePair} is data path, belongs to one thread,
- * never blocks and allocates nothing.
+ * io.twinspan.nvme.Broker} keeps a thread: {@link io.twinspan.nvme.NvmeController} is control
+ * plane, may be called from any thread and blocks, always with a deadline; {@link
+ * io.twinspan.nvme.QueuePair} is data path, belongs to one thread, never blocks and allocates
+ * nothing.
  */
 @NullMarked
 package io.twinspan.nvme;

@@ -63,7 +63,7 @@ final class DriveFuzz implements AutoCloseable {
   };
 
   /** One client. */
-  private final class Client implements AutoCloseable {
+  private static final class Client implements AutoCloseable {
     private final NvmeController controller;
     private final Fd memfd = Memfd.create("fuzz", MEMORY_BYTES);
     private final Mapping mapping =
