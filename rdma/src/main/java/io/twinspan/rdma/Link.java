@@ -34,10 +34,16 @@ public final class Link implements AutoCloseable {
   /** The most protection domains a link has. */
   public static final int MAX_DOMAINS = 1 << 16;
 
-  /** How long fast rounds may do without a thorough one, about. */
+  /** How long rounds do without a thorough one while they follow each other fast. */
   private static final long THOROUGH_INTERVAL_NS = 10_000;
 
-  private static final int MAX_ROUNDS_SKIPPED = 256;
+  /**
+   * How many rounds that find nothing go without a look at the clock, which costs as much as one.
+   */
+  private static final int MAX_ROUNDS_SKIPPED = 16;
+
+  /** The same for rounds that find something: nobody knows how long what follows takes. */
+  private static final int MAX_BUSY_ROUNDS_SKIPPED = 4;
 
   /** How many pieces one {@link #doWork} copies at most, so that its caller gets on. */
   private static final int PIECES_PER_PASS = 4;
@@ -67,6 +73,7 @@ public final class Link implements AutoCloseable {
   private int pendingTransfers;
   private int roundsToSkip;
   private int roundsSkipped;
+  private long lastThoroughNs;
   private long nowNs;
 
   private volatile boolean closed;
@@ -263,10 +270,13 @@ public final class Link implements AutoCloseable {
       notifying.get(i).notifyIfArmed();
     }
     ring();
+    if (work > 0) {
+      lookAtClock(MAX_BUSY_ROUNDS_SKIPPED);
+    }
     return work;
   }
 
-  /** Takes the time if so many rounds were fast that it is worth a look. */
+  /** Looks at the clock now and then, and says whether the time for a thorough round has come. */
   private boolean isThoroughDue() {
     if (roundsToSkip > 0 && endpoint != null) {
       roundsToSkip--;
@@ -275,10 +285,23 @@ public final class Link implements AutoCloseable {
     long before = nowNs;
     nowNs = clock.nanoTime();
     long perRoundNs = (nowNs - before) / (roundsSkipped + 1);
-    roundsToSkip =
-        perRoundNs <= 0 ? 0 : (int) Math.min(MAX_ROUNDS_SKIPPED, THOROUGH_INTERVAL_NS / perRoundNs);
-    roundsSkipped = roundsToSkip;
-    return true;
+    boolean fast = perRoundNs > 0 && perRoundNs < THOROUGH_INTERVAL_NS;
+    roundsSkipped =
+        fast ? (int) Math.min(MAX_ROUNDS_SKIPPED, THOROUGH_INTERVAL_NS / perRoundNs) : 0;
+    roundsToSkip = roundsSkipped;
+    boolean due = !fast || nowNs - lastThoroughNs >= THOROUGH_INTERVAL_NS || endpoint == null;
+    if (due) {
+      lastThoroughNs = nowNs;
+    }
+    return due;
+  }
+
+  /** The clock is looked at after so many rounds at the latest. */
+  private void lookAtClock(int rounds) {
+    if (roundsToSkip > rounds) {
+      roundsSkipped -= roundsToSkip - rounds;
+      roundsToSkip = rounds;
+    }
   }
 
   private int takeSubmitted() {
@@ -523,13 +546,18 @@ public final class Link implements AutoCloseable {
     @Override
     public void arm() {
       bridge.wakeSource().arm();
-      roundsToSkip = 0;
+      wantThoroughRound();
     }
 
     @Override
     public void disarm() {
       bridge.wakeSource().disarm();
-      roundsToSkip = 0;
+      wantThoroughRound();
+    }
+
+    private void wantThoroughRound() {
+      lookAtClock(0);
+      lastThoroughNs = nowNs - THOROUGH_INTERVAL_NS;
     }
 
     @Override
