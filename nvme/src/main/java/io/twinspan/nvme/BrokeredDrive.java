@@ -1,10 +1,8 @@
 package io.twinspan.nvme;
 
 import io.twinspan.concurrent.WakeSource;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * broker that is killed may leave the drive touching memory that commands named for some moments
  * more, until the kernel or the shelf has noticed.
  */
-public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
+public final class BrokeredDrive extends QueueOwner {
   private static final Logger LOG = LoggerFactory.getLogger(BrokeredDrive.class);
 
   /**
@@ -47,20 +45,13 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
       int queuePairs, int depth, long memoryBytes, NamespaceRange range, boolean administrator) {}
 
   private final BrokeredDevice device;
-  private final NvmeOptions options;
   private final WakeSource removalSource;
   private final CopyOnWriteArrayList<QueuePair<?>> queuePairs = new CopyOnWriteArrayList<>();
-  private final Object stateLock = new Object();
   private final Grant grant;
-  private final int maxTransferBytes;
-  private volatile NamespaceLimits[] limits = {};
-  private volatile DmaWindows windows = DmaWindows.NONE;
-  private volatile ControllerState state = ControllerState.READY;
-  private volatile String failure = "";
 
   private BrokeredDrive(BrokeredDevice device, NvmeOptions options) {
+    super(options, ControllerState.READY);
     this.device = device;
-    this.options = options;
     removalSource = WakeSource.readable(device.fd());
     BrokerMessage hello =
         device.exchange(
@@ -73,11 +64,13 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
           "%s speaks version %d, we speak %d"
               .formatted(device.name(), hello.u32(4), BrokerMessage.VERSION));
     }
-    maxTransferBytes = Math.clamp(hello.u32(8), Prp.PAGE_BYTES, Prp.MAX_TRANSFER_BYTES);
+    limitTransfers(Math.clamp(hello.u32(8), Prp.PAGE_BYTES, Prp.MAX_TRANSFER_BYTES));
     NamespaceRange range =
         new NamespaceRange(hello.u32(32), hello.u64(40), hello.u64(48), hello.u32(36) != 0);
     grant = new Grant(hello.u32(12), hello.u32(16), hello.u64(24), range, hello.u32(20) != 0);
-    limits = learnNamespaces();
+    for (int nsid : activeNamespaces()) {
+      var _ = identifyNamespace(nsid);
+    }
   }
 
   /**
@@ -109,7 +102,7 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
     }
   }
 
-  /** {@return a name for people and logs} */
+  @Override
   public String name() {
     return device.name();
   }
@@ -120,42 +113,13 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
   }
 
   @Override
-  public int maxTransferBytes() {
-    return maxTransferBytes;
+  public int maxQueuePairs() {
+    return grant.queuePairs();
   }
 
-  /** {@return why the drive is lost, empty if it is not} */
-  public String failure() {
-    return failure;
-  }
-
-  /** {@return what becomes readable when the broker goes; then call {@link #checkPresence}} */
+  @Override
   public WakeSource removalSource() {
     return removalSource;
-  }
-
-  /**
-   * Gives the drive access to memory of this process. Queue pairs can use it from then on.
-   *
-   * @param memory closed by the caller, after it was unmapped or the drive closed
-   */
-  public synchronized void map(DmaMemory memory) {
-    requireReady();
-    DmaRegion region = device.map(memory.memfd(), memory.offset(), memory.lengthBytes());
-    windows = windows.with(memory.segment(), region);
-  }
-
-  /**
-   * Takes the access back. No command may be in flight that names the memory.
-   *
-   * @param memory that was mapped
-   */
-  public synchronized void unmap(DmaMemory memory) {
-    DmaRegion region = windows.regionOf(memory.segment());
-    windows = windows.without(memory.segment());
-    if (isLiving()) {
-      device.unmap(region);
-    }
   }
 
   /**
@@ -167,9 +131,10 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
    * @return the queue pair, for one thread
    * @throws NvmeException if the broker refuses, such as for a limit
    */
+  @Override
   public synchronized <R> QueuePair<R> createQueuePair(
       int depth, CompletionHandler<? super R> handler) {
-    requireReady();
+    requireAlive();
     int id = device.reserve(depth);
     QueuePair<R> pair;
     try {
@@ -187,24 +152,10 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
       throw e;
     }
     queuePairs.add(pair);
-    if (state == ControllerState.GONE) {
+    if (state() == ControllerState.GONE) {
       pair.engine().settle(); // it went just now, and did not find the queue pair in the list
     }
     return pair;
-  }
-
-  /** {@return a copy of the Identify Controller data structure} */
-  public IdentifyController identifyController() {
-    return new IdentifyController().wrap(identify(IdentifyCns.CONTROLLER, 0), 0);
-  }
-
-  /**
-   * {@return a copy of the Identify Namespace data structure, that of the whole namespace}
-   *
-   * @param nsid namespace, from 1
-   */
-  public IdentifyNamespace identifyNamespace(int nsid) {
-    return new IdentifyNamespace().wrap(identify(IdentifyCns.NAMESPACE, nsid), 0);
   }
 
   /**
@@ -217,6 +168,7 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
    *     command that this process may not send
    * @throws NvmeException if there is no answer
    */
+  @Override
   public Completion admin(SubmissionEntry command, MemorySegment data) {
     int bytes = Math.toIntExact(data.byteSize());
     if (bytes > AdminQueue.DATA_BYTES) {
@@ -225,7 +177,7 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
               .formatted(bytes, AdminQueue.DATA_BYTES));
     }
     synchronized (this) {
-      requireReady();
+      requireAlive();
       BrokerMessage reply =
           device.exchange(
               BrokerMessage.ADMIN,
@@ -250,7 +202,7 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
    */
   @Override
   public synchronized void close() {
-    if (state == ControllerState.CLOSED) {
+    if (state() == ControllerState.CLOSED) {
       return;
     }
     boolean free = awaitHangUp();
@@ -261,25 +213,13 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
         pair.engine().unsettle();
       }
     }
-    synchronized (stateLock) {
-      state = ControllerState.CLOSED;
-    }
+    var _ = become(ControllerState.CLOSED);
     device.close();
   }
 
   @Override
-  public String toString() {
-    return name() + " " + state;
-  }
-
-  /**
-   * Looks, without asking the broker, whether the drive is still there. Any thread.
-   *
-   * @return whether it is; if it is not, polling the queue pairs gives GONE for each command
-   */
-  @Override
   public boolean checkPresence() {
-    ControllerState now = state;
+    ControllerState now = state();
     boolean mayGo = now != ControllerState.GONE && now != ControllerState.CLOSED;
     if (mayGo && !device.isPresent()) {
       fail(ControllerState.GONE, "the broker has ended, or taken the drive back");
@@ -287,56 +227,29 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
     return isLiving();
   }
 
-  @Override
-  public long iovaOf(MemorySegment segment, long offset, long lengthBytes) {
-    return windows.iovaOf(segment, offset, lengthBytes);
-  }
-
   BrokeredDevice device() {
     return device;
   }
 
-  @Override
-  NvmeOptions options() {
-    return options;
-  }
-
-  @Override
-  NamespaceLimits limits(int nsid) {
-    NamespaceLimits[] all = limits;
-    return nsid >= 1 && nsid < all.length ? all[nsid] : NamespaceLimits.NONE;
-  }
-
-  @Override
-  boolean takesSgls() {
-    return false;
-  }
-
-  @Override
-  int dataAlignmentMask() {
-    return 3;
-  }
-
-  @Override
-  boolean isLiving() {
-    return state.isLiving();
-  }
-
   /** FAILED: the broker is told to take everything back; it hangs up when it has. */
   @Override
-  void fail(ControllerState next, String reason) {
-    synchronized (stateLock) {
-      if (!state.mayBecome(next)) {
-        return;
-      }
-      failure = state.isLiving() ? reason : failure + ", then " + reason;
-      state = next;
-    }
-    LOG.warn("{} is {}: {}", name(), next, reason);
-    if (next == ControllerState.GONE) {
+  void afterFailure(ControllerState now) {
+    if (now == ControllerState.GONE) {
       queuePairs.forEach(pair -> pair.engine().settle());
     } else {
-      options.background().execute(device::disconnect);
+      options().background().execute(device::disconnect);
+    }
+  }
+
+  @Override
+  DmaRegion grant(DmaMemory memory) {
+    return device.map(memory.memfd(), memory.offset(), memory.lengthBytes());
+  }
+
+  @Override
+  void revoke(DmaRegion region) {
+    if (isLiving()) {
+      device.unmap(region);
     }
   }
 
@@ -352,7 +265,7 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
       if (checkPresence()) {
         delete(pair);
       }
-      if (state == ControllerState.FAILED && awaitHangUp()) {
+      if (state() == ControllerState.FAILED && awaitHangUp()) {
         fail(ControllerState.GONE, "the broker has taken the drive back");
       }
       queuePairs.remove(pair);
@@ -391,7 +304,7 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
 
   private boolean awaitHangUp() {
     device.disconnect();
-    BoundedWait wait = new BoundedWait(options.clock(), options.adminTimeout());
+    BoundedWait wait = new BoundedWait(options().clock(), options().adminTimeout());
     while (device.isPresent()) {
       if (!wait.pause()) {
         LOG.warn("{} does not let go", name());
@@ -401,30 +314,13 @@ public final class BrokeredDrive extends QueueOwner implements AutoCloseable {
     return true;
   }
 
-  private void requireReady() {
+  /** The broker is asked whether it is there, as far as the socket tells. */
+  @Override
+  void requireAlive() {
     if (!checkPresence()) {
-      throw state == ControllerState.CLOSED
+      throw state() == ControllerState.CLOSED
           ? new IllegalStateException(name() + " is closed")
-          : new DeviceGoneException(name() + " is lost: " + failure);
+          : new DeviceGoneException(name() + " is lost: " + failure());
     }
-  }
-
-  private NamespaceLimits[] learnNamespaces() {
-    int[] list = identify(IdentifyCns.ACTIVE_NAMESPACES, 0).toArray(LittleEndian.ANY_INT);
-    NamespaceLimits[] learned = new NamespaceLimits[NvmeController.MAX_NSID + 1];
-    Arrays.fill(learned, NamespaceLimits.NONE);
-    for (int i = 0; i < list.length && list[i] > 0 && list[i] <= NvmeController.MAX_NSID; i++) {
-      learned[list[i]] = NamespaceLimits.of(identifyNamespace(list[i]));
-    }
-    return learned;
-  }
-
-  private MemorySegment identify(int cns, int nsid) {
-    MemorySegment data = MemorySegment.ofArray(new byte[IdentifyController.BYTES]);
-    MemorySegment entry = Arena.ofAuto().allocate(SubmissionEntry.BYTES, Long.BYTES);
-    SubmissionEntry command = new SubmissionEntry().wrap(entry, 0);
-    command.command(AdminOpcode.IDENTIFY, 0).nsid(nsid).cdw(10, cns);
-    admin(command, data).orThrow("Identify CNS 0x%02x of %s".formatted(cns, name()));
-    return data;
   }
 }

@@ -32,9 +32,9 @@ public final class ControllerFeatures {
   private static final int EXTENDED_HOST_ID = 1;
   private static final long TIMESTAMP_MASK = 0xffff_ffff_ffffL;
 
-  private final NvmeController controller;
+  private final QueueOwner controller;
 
-  ControllerFeatures(NvmeController controller) {
+  ControllerFeatures(QueueOwner controller) {
     this.controller = controller;
   }
 

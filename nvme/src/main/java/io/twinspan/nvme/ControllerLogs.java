@@ -19,9 +19,9 @@ public final class ControllerLogs {
   private static final int MAX_ERRORS = 256;
   private static final int RETAIN_EVENT = 1 << 15;
 
-  private final NvmeController controller;
+  private final QueueOwner controller;
 
-  ControllerLogs(NvmeController controller) {
+  ControllerLogs(QueueOwner controller) {
     this.controller = controller;
   }
 

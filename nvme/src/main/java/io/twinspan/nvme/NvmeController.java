@@ -3,7 +3,6 @@ package io.twinspan.nvme;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.linux.Fd;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -20,13 +19,11 @@ import org.slf4j.LoggerFactory;
  * command in flight is answered with {@link Status#GONE} when it has stopped, or when the device
  * goes. The states are {@link ControllerState}.
  */
-public final class NvmeController extends QueueOwner implements AutoCloseable {
+public final class NvmeController extends QueueOwner {
   /** Namespaces with a higher identifier are not used. */
   public static final int MAX_NSID = 1024;
 
   private static final Logger LOG = LoggerFactory.getLogger(NvmeController.class);
-  private static final int INTERRUPTS_ENABLED = 1 << 1;
-  private static final int PHYSICALLY_CONTIGUOUS = 1;
 
   /** Enough of any log page for its events to count as noticed. */
   private static final int EVENT_LOG_BYTES = 64;
@@ -36,25 +33,12 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
   private static final int NAMESPACE_ATTRIBUTE = 1 << 8;
 
   private final PciDevice device;
-  private final NvmeOptions options;
-  private final Object stateLock = new Object();
   private final CopyOnWriteArrayList<QueuePair<?>> queuePairs = new CopyOnWriteArrayList<>();
   private final BitSet queueIds = new BitSet();
   private final long cap;
   private final ControllerPower power;
   private final AdminQueue admin;
-  private final ControllerLogs logs = new ControllerLogs(this);
-  private final ControllerFeatures features = new ControllerFeatures(this);
-
-  /** Index is the NSID. */
-  private volatile NamespaceLimits[] limits = noLimits();
-
-  private volatile DmaWindows windows = DmaWindows.NONE;
-  private volatile ControllerState state = ControllerState.ATTACHED;
-  private volatile String failure = "";
-  private volatile int maxTransferBytes = Prp.MAX_TRANSFER_BYTES;
   private volatile int maxQueuePairs;
-  private volatile int sglSupport;
   private int eventRequests;
 
   /** Where doorbells are left, if the controller was told of it since its last reset. */
@@ -64,8 +48,8 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
   private @Nullable ShadowDoorbells shadowMemory;
 
   private NvmeController(PciDevice device, NvmeOptions options) {
+    super(options, ControllerState.ATTACHED);
     this.device = device;
-    this.options = options;
     cap = device.read64(ControllerRegisters.CAP);
     if (cap == ControllerRegisters.ALL_ONES) {
       throw new DeviceGoneException(device.name() + " reads as all ones: it is not there");
@@ -98,28 +82,12 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     }
   }
 
-  /** {@return the device's name} */
+  @Override
   public String name() {
     return device.name();
   }
 
-  /** {@return the state that the controller is in} */
-  public ControllerState state() {
-    return state;
-  }
-
-  /** {@return why the controller failed or is gone, empty if it has not and is not} */
-  public String failure() {
-    return failure;
-  }
-
-  /** {@return the longest transfer of one command in bytes: the smaller of MDTS and 4 MiB} */
   @Override
-  public int maxTransferBytes() {
-    return maxTransferBytes;
-  }
-
-  /** {@return how many I/O queue pairs there may be} */
   public int maxQueuePairs() {
     return maxQueuePairs;
   }
@@ -129,26 +97,20 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     return List.copyOf(queuePairs);
   }
 
-  /** {@return what becomes readable when the device goes; then call {@link #checkPresence}} */
+  @Override
   public WakeSource removalSource() {
     return device.removalSource();
   }
 
   /** {@return whether the controller is READY} */
   public boolean isReady() {
-    return state == ControllerState.READY;
+    return state() == ControllerState.READY;
   }
 
-  /**
-   * Looks, without asking the device, whether it is still there. Any thread; takes less than a
-   * microsecond.
-   *
-   * @return whether it is, and has not failed; if it is not, polling its queue pairs gives GONE for
-   *     each command
-   */
+  /** Takes less than a microsecond. Any thread. {@return whether it is there and has not failed} */
   @Override
   public boolean checkPresence() {
-    ControllerState now = state;
+    ControllerState now = state();
     boolean mayGo = now != ControllerState.GONE && now != ControllerState.CLOSED;
     if (mayGo && !device.isPresent()) {
       fail(ControllerState.GONE, "the device is gone");
@@ -167,7 +129,7 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
         int csts = device.read32(ControllerRegisters.CSTS);
         if (csts == ControllerRegisters.ALL_ONES) {
           fail(ControllerState.GONE, "CSTS reads as all ones");
-        } else if (state == ControllerState.READY && (csts & ControllerRegisters.CSTS_FATAL) != 0) {
+        } else if (isReady() && (csts & ControllerRegisters.CSTS_FATAL) != 0) {
           fail(ControllerState.FAILED, "fatal status, CSTS 0x%x".formatted(csts));
         }
       }
@@ -177,31 +139,6 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
       fail(ControllerState.FAILED, String.valueOf(e.getMessage()));
     }
     return isLiving();
-  }
-
-  /**
-   * Gives the controller access to memory of this process. Queue pairs can use it from then on.
-   *
-   * @param memory closed by the caller, after it was unmapped or the controller closed
-   */
-  public synchronized void map(DmaMemory memory) {
-    requireAlive();
-    DmaRegion region = device.map(memory.memfd(), memory.offset(), memory.lengthBytes());
-    windows = windows.with(memory.segment(), region);
-  }
-
-  /**
-   * Takes the access back. No command may be in flight that names the memory. A device that {@link
-   * ControllerState#HUNG hangs} keeps it until it goes.
-   *
-   * @param memory that was mapped
-   */
-  public synchronized void unmap(DmaMemory memory) {
-    DmaRegion region = windows.regionOf(memory.segment());
-    windows = windows.without(memory.segment());
-    if (isLiving()) {
-      device.unmap(region);
-    }
   }
 
   /**
@@ -222,35 +159,11 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     }
   }
 
-  /**
-   * {@return the DMA address of a part of a segment, or -1 if the controller cannot reach it}
-   *
-   * @param segment memory
-   * @param offset of the part, in bytes
-   * @param lengthBytes its size
-   */
   @Override
-  public long iovaOf(MemorySegment segment, long offset, long lengthBytes) {
-    return windows.iovaOf(segment, offset, lengthBytes);
-  }
-
-  /**
-   * Creates an I/O queue pair in memory of its own.
-   *
-   * @param depth most commands in flight, 1 to {@link QueuePair#MAX_DEPTH} and less than CAP.MQES
-   *     allows
-   * @param handler takes the completions
-   * @param <R> what the submitter hands over with a command
-   * @return the queue pair, for one thread
-   * @throws NvmeException if there are no more, or the controller refuses
-   */
   public synchronized <R> QueuePair<R> createQueuePair(
       int depth, CompletionHandler<? super R> handler) {
     requireState(ControllerState.READY);
-    int most = Math.min(QueuePair.MAX_DEPTH, ControllerRegisters.maxQueueEntries(cap) - 1);
-    if (depth < 1 || depth > most) {
-      throw new IllegalArgumentException("queue depth %d is not 1 to %d".formatted(depth, most));
-    }
+    requireDepth(depth, cap);
     int id = queueIds.nextClearBit(1);
     if (id > maxQueuePairs) {
       throw new NvmeException(
@@ -259,67 +172,17 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     int stride = ControllerRegisters.doorbellStride(cap);
     QueuePair<R> pair = new QueuePair<>(this, device, id, depth, stride, shadowDoorbells, handler);
     try {
-      createQueues(pair);
+      IoQueueCommands.create(this, pair);
     } catch (RuntimeException e) {
       pair.discard();
       throw e;
     }
     queueIds.set(id);
     queuePairs.add(pair);
-    if (state == ControllerState.GONE) {
+    if (state() == ControllerState.GONE) {
       pair.engine().settle(); // it went just now, and did not find the queue pair in the list
     }
     return pair;
-  }
-
-  /** {@return a copy of the Identify Controller data structure} */
-  public IdentifyController identifyController() {
-    MemorySegment data = identify(IdentifyCns.CONTROLLER, 0);
-    return new IdentifyController().wrap(data, 0);
-  }
-
-  /**
-   * {@return a copy of the Identify Namespace data structure}
-   *
-   * @param nsid namespace, from 1
-   */
-  public synchronized IdentifyNamespace identifyNamespace(int nsid) {
-    MemorySegment data = identify(IdentifyCns.NAMESPACE, nsid);
-    IdentifyNamespace namespace = new IdentifyNamespace().wrap(data, 0);
-    if (nsid >= 1 && nsid <= MAX_NSID) {
-      limit(nsid, NamespaceLimits.of(namespace));
-    }
-    return namespace;
-  }
-
-  /** {@return the identifiers of the active namespaces up to {@value #MAX_NSID}, ascending} */
-  public int[] activeNamespaces() {
-    // One list takes 1024 of them, so no second one can hold any that we want.
-    int[] list = identify(IdentifyCns.ACTIVE_NAMESPACES, 0).toArray(LittleEndian.ANY_INT);
-    int count = 0;
-    while (count < list.length && list[count] > 0 && list[count] <= MAX_NSID) {
-      count++;
-    }
-    return Arrays.copyOf(list, count);
-  }
-
-  /**
-   * {@return the names of a namespace}
-   *
-   * @param nsid namespace, from 1
-   */
-  public List<NamespaceDescriptor> namespaceDescriptors(int nsid) {
-    return NamespaceDescriptor.readFrom(identify(IdentifyCns.NAMESPACE_DESCRIPTORS, nsid));
-  }
-
-  /** {@return the log pages} */
-  public ControllerLogs logs() {
-    return logs;
-  }
-
-  /** {@return the features} */
-  public ControllerFeatures features() {
-    return features;
   }
 
   /**
@@ -330,7 +193,7 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
    * @param high last eight bytes, little-endian; not both 0
    */
   public void setHostIdentifier(long low, long high) {
-    features.hostIdentifier(low, high);
+    features().hostIdentifier(low, high);
   }
 
   /**
@@ -358,9 +221,9 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     for (AsyncEvent event : events) {
       LOG.info("{} reports {}", name(), event);
       if (event.isNamespaceChange()) {
-        learnNamespaces(logs.changedNamespaces());
+        learnNamespaces(logs().changedNamespaces());
       } else if (event.logPage() != 0) {
-        var _ = logs.page(event.logPage(), EVENT_LOG_BYTES);
+        var _ = logs().page(event.logPage(), EVENT_LOG_BYTES);
       }
     }
     if (!events.isEmpty()) {
@@ -377,19 +240,13 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
    * @return the completion, whatever its status
    * @throws NvmeException if there is no answer
    */
+  @Override
   public synchronized Completion admin(SubmissionEntry command) {
     requireAlive();
     return admin.execute(command);
   }
 
-  /**
-   * Sends an administrative command with data, and waits for its completion.
-   *
-   * @param command its CID and PRPs are set here
-   * @param data at most 8192 bytes: goes to the controller, and takes what it wrote
-   * @return the completion, whatever its status
-   * @throws NvmeException if there is no answer
-   */
+  @Override
   public synchronized Completion admin(SubmissionEntry command, MemorySegment data) {
     requireAlive();
     return admin.execute(command, data);
@@ -412,10 +269,10 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
    */
   @Override
   public synchronized void close() {
-    if (state == ControllerState.CLOSED) {
+    if (state() == ControllerState.CLOSED) {
       return;
     }
-    if (state == ControllerState.READY) {
+    if (isReady()) {
       try {
         shutDown();
       } catch (NvmeException e) {
@@ -430,41 +287,6 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     if (shadowMemory != null) {
       shadowMemory.close();
     }
-  }
-
-  @Override
-  public String toString() {
-    return name() + " " + state;
-  }
-
-  @Override
-  NvmeOptions options() {
-    return options;
-  }
-
-  /** What the data path needs to know of a namespace, which need not be there. */
-  @Override
-  NamespaceLimits limits(int nsid) {
-    NamespaceLimits[] all = limits;
-    return nsid >= 1 && nsid < all.length ? all[nsid] : NamespaceLimits.NONE;
-  }
-
-  /** Whether I/O commands may name their data by SGLs. */
-  @Override
-  boolean takesSgls() {
-    return sglSupport != 0;
-  }
-
-  /** Bits of a DMA address that must be 0: dwords with PRPs, but SGLs may allow any byte. */
-  @Override
-  int dataAlignmentMask() {
-    return sglSupport == IdentifyController.SGLS_ANY_ALIGNMENT ? 0 : 3;
-  }
-
-  /** Whether the controller has neither failed nor gone nor been closed. */
-  @Override
-  boolean isLiving() {
-    return state.isLiving();
   }
 
   /**
@@ -483,51 +305,18 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
   }
 
   private void delete(QueuePair<?> pair) {
-    if (state != ControllerState.READY) {
+    if (!isReady()) {
       return;
     }
     try {
-      deleteQueue(AdminOpcode.DELETE_IO_SQ, pair.id());
+      IoQueueCommands.deleteSubmissionQueue(this, pair.id());
       pair.engine().settle();
-      deleteQueue(AdminOpcode.DELETE_IO_CQ, pair.id());
+      IoQueueCommands.deleteCompletionQueue(this, pair.id());
       device.unmap(pair.region());
     } catch (NvmeException e) {
       fail(
           ControllerState.FAILED,
           "queue pair %d was not deleted: %s".formatted(pair.id(), e.getMessage()));
-    }
-  }
-
-  /** Asks the controller in the background to abort a command; the queue pair is told. */
-  @Override
-  void abort(QueueEngine<?> queue, int cid) {
-    options
-        .background()
-        .execute(() -> {
-          try {
-            abort(queue.id(), cid);
-          } finally {
-            queue.abortEnded();
-          }
-        });
-  }
-
-  private synchronized void abort(int queueId, int cid) {
-    if (state != ControllerState.READY) {
-      return;
-    }
-    try {
-      Completion completion =
-          admin(AdminQueue.command(AdminOpcode.ABORT, 0).cdw(10, queueId | cid << 16));
-      boolean aborted = completion.isSuccess() && (completion.result() & 1) == 0;
-      LOG.warn(
-          "{}: queue pair {}, CID {} was not answered in time, and {}",
-          name(),
-          queueId,
-          cid,
-          aborted ? "aborted" : "could not be aborted");
-    } catch (NvmeException e) {
-      LOG.warn("{}: no Abort of queue pair {}, CID {}", name(), queueId, cid, e);
     }
   }
 
@@ -537,30 +326,31 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     return new NvmeException(name() + ": " + reason);
   }
 
-  /**
-   * The controller is FAILED, and will be stopped before commands are answered; or GONE, and they
-   * are answered now. Any thread, never blocks; the first one counts.
-   */
+  /** FAILED: it is stopped before commands are answered; GONE: they are answered now. */
   @Override
-  void fail(ControllerState next, String reason) {
-    synchronized (stateLock) {
-      if (!state.mayBecome(next)) {
-        return;
-      }
-      failure = state.isLiving() ? reason : failure + ", then " + reason;
-      state = next;
-    }
-    LOG.warn("{} is {}: {}", name(), next, reason);
-    if (next == ControllerState.FAILED) {
-      options.background().execute(this::stop);
+  void afterFailure(ControllerState now) {
+    if (now == ControllerState.FAILED) {
+      options().background().execute(this::stop);
     } else {
       settleQueuePairs();
     }
   }
 
+  @Override
+  DmaRegion grant(DmaMemory memory) {
+    return device.map(memory.memfd(), memory.offset(), memory.lengthBytes());
+  }
+
+  @Override
+  void revoke(DmaRegion region) {
+    if (isLiving()) {
+      device.unmap(region);
+    }
+  }
+
   /** Stops a controller that has failed, so that its commands can be answered. */
   private synchronized void stop() {
-    if (state != ControllerState.FAILED) {
+    if (state() != ControllerState.FAILED) {
       return; // reset, closed or gone meanwhile
     }
     try {
@@ -582,46 +372,25 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     queuePairs.forEach(pair -> pair.engine().settle());
   }
 
-  void requireAlive() {
-    ControllerState now = state;
-    switch (now) {
-      case GONE -> throw new DeviceGoneException(name() + " is gone: " + failure);
-      case HUNG -> throw new DeviceHungException(name() + " hangs: " + failure);
-      case FAILED, STOPPED -> throw new NvmeException(name() + " has failed: " + failure);
-      case CLOSED -> throw new IllegalStateException(name() + " is closed");
-      case ATTACHED,
-          DISABLING,
-          DISABLED,
-          ENABLING,
-          IDENTIFYING,
-          READY,
-          SHUTTING_DOWN,
-          SHUT_DOWN -> {}
-    }
-  }
-
   private void requireState(ControllerState needed) {
     requireAlive();
-    if (state != needed) {
-      throw new IllegalStateException("%s is %s, not %s".formatted(name(), state, needed));
+    ControllerState now = state();
+    if (now != needed) {
+      throw new IllegalStateException("%s is %s, not %s".formatted(name(), now, needed));
     }
   }
 
   private void transition(ControllerState next) {
-    synchronized (stateLock) {
-      if (!state.mayBecome(next)) {
-        requireAlive();
-        throw new IllegalStateException("%s: %s can't become %s".formatted(name(), state, next));
-      }
-      LOG.debug("{}: {} -> {}", name(), state, next);
-      state = next;
+    if (!become(next)) {
+      requireAlive();
+      throw new IllegalStateException("%s: %s can't become %s".formatted(name(), state(), next));
     }
   }
 
   private synchronized void bringUp() {
-    boolean again = state != ControllerState.ATTACHED;
+    boolean again = state() != ControllerState.ATTACHED;
     transition(ControllerState.DISABLING);
-    failure = "";
+    forgetFailure();
     try {
       power.disable();
       transition(ControllerState.DISABLED);
@@ -656,17 +425,11 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
 
   private void learn() {
     IdentifyController identity = identifyController();
-    int mdts = identity.maxDataTransferSize();
-    int pageShift = ControllerRegisters.minPageShift(cap);
-    int mostShift = Integer.numberOfTrailingZeros(Prp.MAX_TRANSFER_BYTES);
-    maxTransferBytes = 1 << (mdts == 0 ? mostShift : Math.min(mdts + pageShift, mostShift));
-    int sgls = identity.sglSupport() & IdentifyController.SGLS_MASK;
-    sglSupport = sgls == IdentifyController.SGLS_MASK ? 0 : sgls; // 11b is reserved
-    int wanted = options.maxQueuePairs() - 1;
-    int granted = features.set(Feature.NUMBER_OF_QUEUES, wanted | wanted << 16);
-    maxQueuePairs =
-        Math.min(options.maxQueuePairs(), Math.min(granted & 0xffff, granted >>> 16 & 0xffff) + 1);
-    limits = noLimits();
+    limitTransfers(identity, cap);
+    int wanted = options().maxQueuePairs() - 1;
+    int granted = features().set(Feature.NUMBER_OF_QUEUES, wanted | wanted << 16);
+    maxQueuePairs = Math.min(wanted, Math.min(granted & 0xffff, granted >>> 16 & 0xffff)) + 1;
+    forgetNamespaces();
     shareDoorbells(identity);
     learnNamespaces(activeNamespaces());
     listen(identity);
@@ -678,7 +441,7 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     boolean offered = (identity.adminCommands() & IdentifyController.OACS_DOORBELL_BUFFER) != 0;
     boolean wakes = device.doorbellEvent(ControllerRegisters.sqTailDoorbell(1, stride)).isPresent();
     shadowDoorbells = null;
-    if (!options.shadowDoorbells() || !offered || wakes || !ShadowDoorbells.haveRoom(stride)) {
+    if (!options().shadowDoorbells() || !offered || wakes || !ShadowDoorbells.haveRoom(stride)) {
       return;
     }
     ShadowDoorbells shadow =
@@ -715,7 +478,7 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
   private void listen(IdentifyController identity) {
     int wanted = SMART_WARNINGS | (identity.asyncEvents() & NAMESPACE_ATTRIBUTE);
     try {
-      var _ = features.set(Feature.ASYNC_EVENT, wanted);
+      var _ = features().set(Feature.ASYNC_EVENT, wanted);
     } catch (StatusException e) {
       LOG.info("{} reports what it likes: {}", name(), e.getMessage());
     }
@@ -728,49 +491,5 @@ public final class NvmeController extends QueueOwner implements AutoCloseable {
     transition(ControllerState.SHUTTING_DOWN);
     power.shutDown();
     transition(ControllerState.SHUT_DOWN);
-  }
-
-  private void createQueues(QueuePair<?> pair) {
-    int sizeAndId = pair.id() | (pair.entries() - 1) << 16;
-    int interrupt = pair.hasInterrupt() ? INTERRUPTS_ENABLED | pair.id() << 16 : 0;
-    SubmissionEntry command = AdminQueue.command(AdminOpcode.CREATE_IO_CQ, 0);
-    command.prp(pair.cqIova(), 0).cdw(10, sizeAndId).cdw(11, PHYSICALLY_CONTIGUOUS | interrupt);
-    admin(command).orThrow("Create I/O Completion Queue %d of %s".formatted(pair.id(), name()));
-    command = AdminQueue.command(AdminOpcode.CREATE_IO_SQ, 0);
-    command.prp(pair.sqIova(), 0).cdw(10, sizeAndId);
-    command.cdw(11, PHYSICALLY_CONTIGUOUS | pair.id() << 16);
-    Completion completion = admin(command);
-    if (!completion.isSuccess()) {
-      deleteQueue(AdminOpcode.DELETE_IO_CQ, pair.id());
-    }
-    completion.orThrow("Create I/O Submission Queue %d of %s".formatted(pair.id(), name()));
-  }
-
-  private void deleteQueue(int opcode, int id) {
-    admin(AdminQueue.command(opcode, 0).cdw(10, id))
-        .orThrow("%s %d of %s".formatted(AdminOpcode.name(opcode), id, name()));
-  }
-
-  private MemorySegment identify(int cns, int nsid) {
-    MemorySegment data = buffer(IdentifyController.BYTES);
-    SubmissionEntry command = AdminQueue.command(AdminOpcode.IDENTIFY, nsid).cdw(10, cns);
-    admin(command, data).orThrow("Identify CNS 0x%02x of %s".formatted(cns, name()));
-    return data;
-  }
-
-  private void limit(int nsid, NamespaceLimits namespace) {
-    NamespaceLimits[] changed = limits.clone();
-    changed[nsid] = namespace;
-    limits = changed;
-  }
-
-  private static NamespaceLimits[] noLimits() {
-    NamespaceLimits[] limits = new NamespaceLimits[MAX_NSID + 1];
-    Arrays.fill(limits, NamespaceLimits.NONE);
-    return limits;
-  }
-
-  private static MemorySegment buffer(int lengthBytes) {
-    return MemorySegment.ofArray(new byte[lengthBytes]);
   }
 }
