@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -16,13 +17,15 @@ import org.slf4j.LoggerFactory;
  * Lends a drive that this process drives to other processes of the machine, which may run under
  * other user ids and need no rights but to open a socket: {@link BrokeredDrive} is their side.
  *
- * <p>Each gets private queue pairs in memory of its own. What it writes there is checked, command
- * by command, before the drive sees it: it can name no memory but its own, no blocks but those that
- * it was granted, and no other's queue, for it has no other's doorbell. Administrative commands
- * pass a policy. A process that dies or does not keep to the rules loses its queues, then its
- * memory is unmapped; nobody else notices.
+ * <p>Each gets private queue pairs in memory of its own: it can name no memory but its own, no
+ * blocks but those that it was granted, and no other's queue, for it has no other's doorbell. A
+ * drive that can hold domains ({@link PciDevice#maxDomains}) sees to that itself, and takes
+ * commands straight from the process. To any other the broker carries them, and checks each one
+ * before. Administrative commands pass a policy. A process that dies or does not keep to the rules
+ * loses its queues, then its memory is unmapped; nobody else notices.
  *
- * <p>Starts a thread that carries commands, one that takes connections, and one for each process.
+ * <p>Starts a thread that takes connections, one for each process, and if it carries commands one
+ * for that.
  */
 public final class Broker implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Broker.class);
@@ -30,7 +33,10 @@ public final class Broker implements AutoCloseable {
   private final NvmeController drive;
   private final BrokerOptions options;
   private final UnixListener listener;
-  private final BrokerAgent agent;
+
+  /** Carries commands where the drive can't keep processes apart. */
+  private final @Nullable BrokerAgent agent;
+
   private final Thread acceptor;
   private final Set<BrokerSession> sessions = ConcurrentHashMap.newKeySet();
   private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
@@ -40,7 +46,7 @@ public final class Broker implements AutoCloseable {
     this.options = options;
     listener = UnixListener.bind(socket, options.socketMode());
     open(socket, options.socketMode());
-    agent = new BrokerAgent("nvme-broker");
+    agent = drive.device().maxDomains() > 0 ? null : new BrokerAgent("nvme-broker");
     acceptor = Thread.ofPlatform().name("nvme-broker-accept").daemon(true).start(this::accept);
   }
 
@@ -69,7 +75,9 @@ public final class Broker implements AutoCloseable {
     join(acceptor);
     sessions.forEach(BrokerSession::end);
     threads.forEach(Broker::join);
-    agent.close();
+    if (agent != null) {
+      agent.close();
+    }
   }
 
   /** The umask, which is for files in general, may have taken away what was asked for here. */

@@ -18,22 +18,26 @@ import java.nio.charset.StandardCharsets;
  *   type         request                                  reply
  *   1  HELLO     magic 4, version 4                       magic 4, version 4, transfer bytes 4, queues 4,
  *                                                         depth 4, administrator 4, memory bytes 8,
- *                                                         NSID 4, writable 4, first block 8, blocks 8
+ *                                                         NSID 4, writable 4, first block 8, blocks 8,
+ *                                                         direct 4, 0 4
  *   2  ADMIN     SQE 64, data                             status 4, CQE dword 0 4, DNR 4, 0 4, data
  *   3  MAP       offset 8, length 8; a memfd              DMA address 8
  *   4  UNMAP     DMA address 8
  *   5  RESERVE   depth 4                                  queue 4; doorbell page, socket of the bell
  *   6  CREATE    queue 4, 0 4, SQ address 8, CQ address 8
  *   7  DELETE    queue 4
+ *   8  ABORT     queue 4, CID 4
  * </pre>
  *
  * <p>A request that is refused has result 1 and a text for people. HELLO comes first. A queue's
  * doorbell page is laid out as {@link DoorbellPage} says, with the bell in place of its eventfds:
- * eight bytes sent to it wake the broker, eight bytes that come from it are an interrupt.
+ * eight bytes sent to it wake who looks at the queue, eight bytes that come from it are an
+ * interrupt. That is the drive if HELLO says "direct", else the broker, which also aborts by
+ * itself.
  */
 final class BrokerMessage {
   static final int MAGIC = 0x51505754; // "TWPQ"
-  static final int VERSION = 1;
+  static final int VERSION = 2;
 
   static final int HELLO = 1;
   static final int ADMIN = 2;
@@ -42,11 +46,12 @@ final class BrokerMessage {
   static final int RESERVE = 5;
   static final int CREATE = 6;
   static final int DELETE = 7;
+  static final int ABORT = 8;
 
   static final int OK = 0;
   static final int REFUSED = 1;
 
-  static final int HELLO_BYTES = 56;
+  static final int HELLO_BYTES = 64;
   static final int ADMIN_REPLY_BYTES = 16;
   static final int HEADER_BYTES = 16;
   static final int MAX_PAYLOAD_BYTES = SubmissionEntry.BYTES + AdminQueue.DATA_BYTES;

@@ -2,60 +2,58 @@ package io.twinspan.nvme;
 
 import io.twinspan.linux.Credentials;
 import io.twinspan.linux.Fd;
-import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixSocket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One process at a {@link Broker}: answers its requests, one after the other, on a thread of its
- * own, and gives back all it had when it goes, however it goes. A request that it may not make is
- * refused and changes nothing; a message that is none ends the session.
+ * One process at a {@link Broker}: limits and policy, and what it has. Answers its requests, one
+ * after the other, on a thread of its own, and gives back all it had when it goes, however it goes.
+ * A request that it may not make is refused and changes nothing; a message that is none ends the
+ * session.
  */
 final class BrokerSession implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(BrokerSession.class);
 
-  private record Shown(DmaRegion region, Mapping mapping) {}
-
   private final NvmeController drive;
-  private final BrokerAgent agent;
   private final BrokerOptions options;
   private final Credentials who;
   private final NamespaceRange range;
   private final boolean administrator;
   private final BrokerConnection connection;
   private final Runnable onEnd;
-  private final long agentTimeoutNs;
-  private final Map<Long, Shown> shown = new TreeMap<>();
-  private final Map<Integer, BrokeredQueue> queues = new TreeMap<>();
-  private ForeignMemory memory = ForeignMemory.NONE;
+  private final Lending lending;
+  private final Map<Long, DmaRegion> memory = new TreeMap<>();
+  private final BitSet queues = new BitSet();
   private long memoryBytes;
   private boolean greeted;
 
   BrokerSession(
       NvmeController drive,
-      BrokerAgent agent,
+      @Nullable BrokerAgent agent,
       BrokerOptions options,
       UnixSocket socket,
       Runnable onEnd) {
     this.drive = drive;
-    this.agent = agent;
     this.options = options;
     this.onEnd = onEnd;
     connection = new BrokerConnection(socket);
     who = socket.peer();
     range = options.rangeOf(who.uid());
     administrator = options.administrators().contains(who.uid());
-    agentTimeoutNs =
-        drive.options().ioTimeout().plus(drive.options().adminTimeout()).multipliedBy(2).toNanos();
+    lending =
+        agent == null
+            ? new DirectLending(drive, range)
+            : new MediatedLending(drive, agent, range, this::end);
   }
 
   /** Serves the process until it goes. */
@@ -64,6 +62,7 @@ final class BrokerSession implements Runnable {
     String end;
     try {
       while (true) {
+        lending.awaitRequest(connection.socket().fd());
         answer(connection.receive());
       }
     } catch (BrokerConnection.EndedException e) {
@@ -73,8 +72,8 @@ final class BrokerSession implements Runnable {
       end = e.toString();
     }
     long startNs = System.nanoTime();
-    giveBack();
-    String fault = queues.values().stream().map(BrokeredQueue::fault).reduce("", String::concat);
+    String fault = lending.fault();
+    lending.close();
     LOG.info(
         "{}: {} is disconnected: {}; what it had was given back in {} us",
         drive.name(),
@@ -108,6 +107,7 @@ final class BrokerSession implements Runnable {
             case BrokerMessage.RESERVE -> reserve(request);
             case BrokerMessage.CREATE -> create(request);
             case BrokerMessage.DELETE -> delete(request);
+            case BrokerMessage.ABORT -> abort(request);
             default -> throw new BrokerConnection.EndedException("it asks for " + type);
           };
     } catch (BrokerConnection.EndedException e) {
@@ -121,7 +121,7 @@ final class BrokerSession implements Runnable {
   private void requirePayload(BrokerMessage request) {
     int least =
         switch (request.type()) {
-          case BrokerMessage.HELLO, BrokerMessage.UNMAP -> 8;
+          case BrokerMessage.HELLO, BrokerMessage.UNMAP, BrokerMessage.ABORT -> 8;
           case BrokerMessage.ADMIN -> SubmissionEntry.BYTES;
           case BrokerMessage.MAP -> 16;
           case BrokerMessage.RESERVE, BrokerMessage.DELETE -> 4;
@@ -155,7 +155,8 @@ final class BrokerSession implements Runnable {
         .u32(32, range.nsid())
         .u32(36, range.writable() ? 1 : 0)
         .u64(40, range.firstBlock())
-        .u64(48, range.blocks());
+        .u64(48, range.blocks())
+        .u32(56, drive.device().maxDomains() > 0 ? 1 : 0);
     return List.of();
   }
 
@@ -197,51 +198,26 @@ final class BrokerSession implements Runnable {
         throw new NvmeException(
             "%d bytes more are above the limit of %d".formatted(length, options.memoryBytes()));
       }
-      if (memory.count() == ForeignMemory.MAX) {
-        throw new NvmeException("more than %d pieces of memory".formatted(ForeignMemory.MAX));
+      if (memory.size() == Lending.MAX_PIECES) {
+        throw new NvmeException("more than %d pieces of memory".formatted(Lending.MAX_PIECES));
       }
       var _ = Memfd.requireSealed(memfd, offset + length);
-      Mapping mapping = Mapping.shared(memfd, offset, length, Mapping.Protection.READ_WRITE);
-      DmaRegion region;
-      try {
-        region = drive.mapForeign(memfd, offset, length);
-      } catch (RuntimeException e) {
-        mapping.close();
-        throw e;
-      }
+      DmaRegion region = lending.map(memfd, offset, length);
       memoryBytes += length;
-      shown.put(region.iova(), new Shown(region, mapping));
-      memory = memory.with(region, mapping.segment());
-      changeMemory();
+      memory.put(region.iova(), region);
       request.begin(BrokerMessage.MAP, 8).u64(0, region.iova());
       return List.of();
     }
   }
 
   private List<Fd> unmap(BrokerMessage request) {
-    Shown gone = shown.get(request.u64(0));
+    DmaRegion gone = memory.get(request.u64(0));
     if (gone == null) {
       throw new NvmeException("nothing is mapped at 0x%x".formatted(request.u64(0)));
     }
-    for (BrokeredQueue queue : queues.values()) {
-      if (queue.liesIn(gone.mapping.segment())) {
-        throw new NvmeException("queue %d lies there".formatted(queue.id()));
-      }
-    }
-    // What is on its way was checked against the present memory, so it must be through before.
-    agent.run(() -> queues.values().forEach(queue -> queue.pause(true)), agentTimeoutNs);
-    try {
-      agent.await(this::isQuietOrFaulty, agentTimeoutNs);
-      if (isFaulty()) {
-        throw new BrokerConnection.EndedException("it, or the drive, has failed");
-      }
-      memory = memory.without(gone.region);
-      changeMemory();
-    } finally {
-      agent.run(() -> queues.values().forEach(queue -> queue.pause(false)), agentTimeoutNs);
-    }
-    shown.remove(gone.region.iova());
-    takeBack(gone);
+    lending.unmap(gone);
+    memory.remove(gone.iova());
+    memoryBytes -= gone.lengthBytes();
     request.begin(BrokerMessage.UNMAP, 0);
     return List.of();
   }
@@ -251,84 +227,41 @@ final class BrokerSession implements Runnable {
     if (depth < 1 || depth > options.depth()) {
       throw new NvmeException("depth %d is not 1 to %d".formatted(depth, options.depth()));
     }
-    if (queues.size() >= options.queuesPerProcess()) {
+    if (queues.cardinality() >= options.queuesPerProcess()) {
       throw new NvmeException(
           "all %d queue pairs of this process are in use".formatted(options.queuesPerProcess()));
     }
-    int id = 1;
-    while (queues.containsKey(id)) {
-      id++;
-    }
-    BrokeredQueue queue = new BrokeredQueue(id, depth, new CommandGate(drive, range));
-    queues.put(id, queue);
+    int id = queues.nextClearBit(1);
+    List<Fd> doorbells = lending.reserve(id, depth);
+    queues.set(id);
     request.begin(BrokerMessage.RESERVE, 4).u32(0, id);
-    return List.of(queue.page(), queue.farBell());
+    return doorbells;
   }
 
   private List<Fd> create(BrokerMessage request) {
-    BrokeredQueue queue = queue(request.u32(0));
-    if (queue.isCreated()) {
-      throw new NvmeException("queue %d is there already".formatted(queue.id()));
-    }
-    queue.create(drive, memory, request.u64(8), request.u64(16));
-    agent.attach(queue, this::end, agentTimeoutNs);
+    lending.create(queue(request.u32(0)), request.u64(8), request.u64(16));
     request.begin(BrokerMessage.CREATE, 0);
     return List.of();
   }
 
   private List<Fd> delete(BrokerMessage request) {
-    BrokeredQueue queue = queue(request.u32(0));
-    agent.detach(queue, agentTimeoutNs);
-    queue.close();
-    queues.remove(queue.id());
+    int id = queue(request.u32(0));
+    lending.delete(id);
+    queues.clear(id);
     request.begin(BrokerMessage.DELETE, 0);
     return List.of();
   }
 
-  private boolean isQuietOrFaulty() {
-    return isFaulty() || queues.values().stream().allMatch(BrokeredQueue::isQuiet);
+  private List<Fd> abort(BrokerMessage request) {
+    lending.abort(queue(request.u32(0)), request.u32(4) & 0xffff);
+    request.begin(BrokerMessage.ABORT, 0);
+    return List.of();
   }
 
-  private boolean isFaulty() {
-    return queues.values().stream().anyMatch(queue -> !queue.fault().isEmpty());
-  }
-
-  private BrokeredQueue queue(int id) {
-    BrokeredQueue queue = queues.get(id);
-    if (queue == null) {
+  private int queue(int id) {
+    if (id < 1 || !queues.get(id)) {
       throw new NvmeException("there is no queue " + id);
     }
-    return queue;
-  }
-
-  private void changeMemory() {
-    ForeignMemory changed = memory;
-    queues.values().forEach(queue -> queue.memory(changed));
-  }
-
-  /** Queues first, then memory: no command is under way when it is unmapped. */
-  private void giveBack() {
-    for (BrokeredQueue queue : queues.values()) {
-      try {
-        agent.detach(queue, agentTimeoutNs);
-        queue.close();
-      } catch (RuntimeException e) {
-        LOG.warn("{}: queue {} of {}", drive.name(), queue.id(), who, e);
-      }
-    }
-    for (Shown each : new ArrayList<>(shown.values())) {
-      try {
-        takeBack(each);
-      } catch (RuntimeException e) {
-        LOG.warn("{}: memory of {}", drive.name(), who, e);
-      }
-    }
-    shown.clear();
-  }
-
-  private void takeBack(Shown gone) {
-    drive.unmapForeign(gone.region);
-    memoryBytes -= gone.region.lengthBytes();
-    gone.mapping.close();
+    return id;
   }
 }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The connection of a process to a {@link Broker}: one request at a time, each answered within a
@@ -26,12 +27,21 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
   /** As many as a broker gives to one process. */
   private static final int MAX_QUEUES = 64;
 
+  /** What the poller calls the broker's socket; bells are called by their queue pairs, from 1. */
+  private static final int SOCKET = 0;
+
   private record Doorbell(Mapping page, EventFd bell) {}
 
   private final String name;
   private final BrokerConnection connection;
   private final Poller poller = new Poller();
   private final Map<Integer, Doorbell> doorbells = new HashMap<>();
+
+  /** Bells by queue pair, as long as they have not hung up; under the poller's lock. */
+  private final @Nullable Fd[] bells = new @Nullable Fd[MAX_QUEUES + 1];
+
+  private int bellCount;
+  private boolean brokerGone;
   private boolean broken;
   private volatile boolean hungUp;
 
@@ -41,7 +51,7 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
     // It may be the second in a row that the drive keeps waiting.
     connected.setReceiveTimeout(timeout.multipliedBy(2));
     connection = new BrokerConnection(connected);
-    poller.add(connected.fd(), 0);
+    poller.add(connected.fd(), 0, SOCKET); // no event but its end
   }
 
   @Override
@@ -94,7 +104,13 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
       }
       var _ = Memfd.requireSealed(page, DoorbellPage.BYTES);
       Mapping mapping = Mapping.shared(page, 0, DoorbellPage.BYTES, Mapping.Protection.READ_WRITE);
-      doorbells.put(id, new Doorbell(mapping, EventFd.adopt(fds.getLast())));
+      EventFd bell = EventFd.adopt(fds.getLast());
+      synchronized (poller) {
+        poller.add(bell.fd(), 0, id);
+        bells[id] = bell.fd();
+        bellCount++;
+      }
+      doorbells.put(id, new Doorbell(mapping, bell));
       return id;
     } catch (RuntimeException e) {
       fds.getLast().close();
@@ -111,10 +127,17 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
     var _ = exchange(BrokerMessage.DELETE, 4, m -> m.u32(0, id), 0);
   }
 
+  void abort(int id, int cid) {
+    var _ = exchange(BrokerMessage.ABORT, 8, m -> m.u32(0, id).u32(4, cid), 0);
+  }
+
   /** Frees the doorbells of a queue pair, which nobody uses any more. */
   synchronized void forget(int id) {
     Doorbell gone = doorbells.remove(id);
     if (gone != null) {
+      synchronized (poller) {
+        forgetBell(id);
+      }
       gone.page.close();
       gone.bell.close();
     }
@@ -147,13 +170,32 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
     return connection.socket().fd();
   }
 
-  /** Whether the broker still holds its end; it lets go of the memory of this process before. */
+  /**
+   * Whether the drive may still touch memory of this process: until the broker has closed its end,
+   * and whoever looks at the queue pairs has closed theirs. Each lets go of the memory before, but
+   * for one that is killed: then it is the other's end that tells.
+   */
   boolean isPresent() {
     synchronized (poller) {
-      if (!hungUp && poller.await(0) > 0) {
-        hungUp = (poller.events(0) & (Poller.HANG_UP | Poller.ERROR)) != 0;
+      int count = hungUp ? 0 : poller.await(0);
+      for (int i = 0; i < count; i++) {
+        if (poller.token(i) == SOCKET) {
+          brokerGone = true;
+        } else {
+          forgetBell(poller.token(i));
+        }
       }
+      hungUp |= brokerGone && bellCount == 0;
       return !hungUp;
+    }
+  }
+
+  private void forgetBell(int id) {
+    Fd bell = bells[id];
+    if (bell != null) {
+      poller.remove(bell);
+      bells[id] = null;
+      bellCount--;
     }
   }
 
@@ -174,11 +216,11 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
   @Override
   public synchronized void close() {
     broken = true;
+    List.copyOf(doorbells.keySet()).forEach(this::forget);
     synchronized (poller) {
       hungUp = true;
       poller.close();
     }
-    List.copyOf(doorbells.keySet()).forEach(this::forget);
     connection.close();
   }
 

@@ -48,6 +48,7 @@ public final class BrokeredDrive extends QueueOwner {
   private final WakeSource removalSource;
   private final CopyOnWriteArrayList<QueuePair<?>> queuePairs = new CopyOnWriteArrayList<>();
   private final Grant grant;
+  private final boolean direct;
 
   private BrokeredDrive(BrokeredDevice device, NvmeOptions options) {
     super(options, ControllerState.READY);
@@ -68,6 +69,7 @@ public final class BrokeredDrive extends QueueOwner {
     NamespaceRange range =
         new NamespaceRange(hello.u32(32), hello.u64(40), hello.u64(48), hello.u32(36) != 0);
     grant = new Grant(hello.u32(12), hello.u32(16), hello.u64(24), range, hello.u32(20) != 0);
+    direct = hello.u32(56) != 0;
     for (int nsid : activeNamespaces()) {
       var _ = identifyNamespace(nsid);
     }
@@ -110,6 +112,14 @@ public final class BrokeredDrive extends QueueOwner {
   /** {@return what this process may have} */
   public Grant grant() {
     return grant;
+  }
+
+  /**
+   * {@return whether commands go straight to the drive, which keeps processes apart by itself; else
+   * the broker carries and checks them}
+   */
+  public boolean isDirect() {
+    return direct;
   }
 
   @Override
@@ -253,10 +263,23 @@ public final class BrokeredDrive extends QueueOwner {
     }
   }
 
-  /** The broker's own driver aborts; all that is left to this process is to give up. */
+  /** Where the broker's own driver aborts, all that is left to this process is to give up. */
   @Override
   void abort(QueueEngine<?> queue, int cid) {
-    queue.abortEnded();
+    if (direct) {
+      super.abort(queue, cid);
+    } else {
+      queue.abortEnded();
+    }
+  }
+
+  @Override
+  void abort(int queueId, int cid) {
+    try {
+      device.abort(queueId, cid);
+    } catch (NvmeException e) {
+      LOG.warn("{}: no Abort of queue pair {}, CID {}: {}", name(), queueId, cid, e.getMessage());
+    }
   }
 
   @Override

@@ -11,9 +11,6 @@ import java.util.stream.IntStream;
  * <p>Immutable, so that the data path reads it without a lock; a change makes a new one.
  */
 final class ForeignMemory {
-  /** Most pieces of memory of one process. */
-  static final int MAX = 32;
-
   static final ForeignMemory NONE = new ForeignMemory(new DmaRegion[0], new MemorySegment[0]);
 
   private static final int NOWHERE = -1;
@@ -24,10 +21,6 @@ final class ForeignMemory {
   private ForeignMemory(DmaRegion[] regions, MemorySegment[] segments) {
     this.regions = regions;
     this.segments = segments;
-  }
-
-  int count() {
-    return regions.length;
   }
 
   ForeignMemory with(DmaRegion region, MemorySegment segment) {

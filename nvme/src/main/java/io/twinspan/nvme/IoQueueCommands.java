@@ -10,21 +10,27 @@ final class IoQueueCommands {
 
   private IoQueueCommands() {}
 
-  /** Creates both, or neither. */
-  static void create(NvmeController controller, QueuePair<?> pair) {
-    int sizeAndId = pair.id() | (pair.entries() - 1) << 16;
-    int interrupt = pair.hasInterrupt() ? INTERRUPTS_ENABLED | pair.id() << 16 : 0;
+  /** Creates both with as many entries each, or neither; the vector has the same number. */
+  static void create(
+      NvmeController controller,
+      int id,
+      int entries,
+      long sqIova,
+      long cqIova,
+      boolean interrupts) {
+    int sizeAndId = id | (entries - 1) << 16;
+    int interrupt = interrupts ? INTERRUPTS_ENABLED | id << 16 : 0;
     SubmissionEntry command = AdminQueue.command(AdminOpcode.CREATE_IO_CQ, 0);
-    command.prp(pair.cqIova(), 0).cdw(10, sizeAndId).cdw(11, PHYSICALLY_CONTIGUOUS | interrupt);
-    controller.admin(command).orThrow(what("Create I/O Completion", controller, pair.id()));
+    command.prp(cqIova, 0).cdw(10, sizeAndId).cdw(11, PHYSICALLY_CONTIGUOUS | interrupt);
+    controller.admin(command).orThrow(what("Create I/O Completion", controller, id));
     command = AdminQueue.command(AdminOpcode.CREATE_IO_SQ, 0);
-    command.prp(pair.sqIova(), 0).cdw(10, sizeAndId);
-    command.cdw(11, PHYSICALLY_CONTIGUOUS | pair.id() << 16);
+    command.prp(sqIova, 0).cdw(10, sizeAndId);
+    command.cdw(11, PHYSICALLY_CONTIGUOUS | id << 16);
     Completion completion = controller.admin(command);
     if (!completion.isSuccess()) {
-      deleteCompletionQueue(controller, pair.id());
+      deleteCompletionQueue(controller, id);
     }
-    completion.orThrow(what("Create I/O Submission", controller, pair.id()));
+    completion.orThrow(what("Create I/O Submission", controller, id));
   }
 
   /** Deletes a submission queue; its commands in flight are lost. */

@@ -1,9 +1,7 @@
 package io.twinspan.nvme;
 
 import io.twinspan.concurrent.WakeSource;
-import io.twinspan.linux.Fd;
 import java.lang.foreign.MemorySegment;
-import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
@@ -34,7 +32,7 @@ public final class NvmeController extends QueueOwner {
 
   private final PciDevice device;
   private final CopyOnWriteArrayList<QueuePair<?>> queuePairs = new CopyOnWriteArrayList<>();
-  private final BitSet queueIds = new BitSet();
+  private final QueueIds queueIds = new QueueIds();
   private final long cap;
   private final ControllerPower power;
   private final AdminQueue admin;
@@ -141,22 +139,19 @@ public final class NvmeController extends QueueOwner {
     return isLiving();
   }
 
-  /**
-   * Gives the controller access to memory that belongs to somebody else, and that queue pairs do
-   * not find by {@link #iovaOf}.
-   *
-   * @param memory may be closed afterwards
-   */
-  synchronized DmaRegion mapForeign(Fd memory, long offset, long lengthBytes) {
-    requireAlive();
-    return device.map(memory, offset, lengthBytes);
+  /** The device, for the broker, which lends memory and queue pairs to others. */
+  PciDevice device() {
+    return device;
   }
 
-  /** Takes that access back. No command may be in flight that names the memory. */
-  synchronized void unmapForeign(DmaRegion region) {
-    if (isLiving()) {
-      device.unmap(region);
-    }
+  /** Takes an identifier of a queue pair that somebody else is to have. */
+  int takeQueueId() {
+    return queueIds.take(maxQueuePairs, name());
+  }
+
+  /** Gives it back: its queues do not exist. */
+  void giveBackQueueId(int id) {
+    queueIds.giveBack(id);
   }
 
   @Override
@@ -164,25 +159,33 @@ public final class NvmeController extends QueueOwner {
       int depth, CompletionHandler<? super R> handler) {
     requireState(ControllerState.READY);
     requireDepth(depth, cap);
-    int id = queueIds.nextClearBit(1);
-    if (id > maxQueuePairs) {
-      throw new NvmeException(
-          "all %d I/O queue pairs of %s are in use".formatted(maxQueuePairs, name()));
-    }
-    int stride = ControllerRegisters.doorbellStride(cap);
-    QueuePair<R> pair = new QueuePair<>(this, device, id, depth, stride, shadowDoorbells, handler);
+    int id = takeQueueId();
+    QueuePair<R> pair;
     try {
-      IoQueueCommands.create(this, pair);
+      pair = createQueuePair(id, depth, handler);
     } catch (RuntimeException e) {
-      pair.discard();
+      giveBackQueueId(id);
       throw e;
     }
-    queueIds.set(id);
     queuePairs.add(pair);
     if (state() == ControllerState.GONE) {
       pair.engine().settle(); // it went just now, and did not find the queue pair in the list
     }
     return pair;
+  }
+
+  private <R> QueuePair<R> createQueuePair(
+      int id, int depth, CompletionHandler<? super R> handler) {
+    int stride = ControllerRegisters.doorbellStride(cap);
+    QueuePair<R> pair = new QueuePair<>(this, device, id, depth, stride, shadowDoorbells, handler);
+    try {
+      IoQueueCommands.create(
+          this, id, pair.entries(), pair.sqIova(), pair.cqIova(), pair.hasInterrupt());
+      return pair;
+    } catch (RuntimeException e) {
+      pair.discard();
+      throw e;
+    }
   }
 
   /**
@@ -301,7 +304,7 @@ public final class NvmeController extends QueueOwner {
       stop();
       queuePairs.remove(pair);
     }
-    queueIds.clear(pair.id());
+    giveBackQueueId(pair.id());
   }
 
   private void delete(QueuePair<?> pair) {

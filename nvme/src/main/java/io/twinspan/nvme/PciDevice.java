@@ -99,6 +99,20 @@ public interface PciDevice extends QueueDevice, AutoCloseable {
   @Override
   Optional<EventFd> doorbellEvent(long barOffset);
 
+  /** {@return how many {@link QueueDomain domains} the device can hold, 0 if it knows none} */
+  default int maxDomains() {
+    return 0;
+  }
+
+  /**
+   * {@return a new domain, of which there are at most {@link #maxDomains}}
+   *
+   * @param range the blocks that its queue pairs may touch
+   */
+  default QueueDomain createDomain(NamespaceRange range) {
+    throw new NvmeException(name() + " can't keep queue pairs apart");
+  }
+
   /**
    * {@return whether the device may still be there, as far as can be told without asking it; false
    * only when it is certain that it does not touch memory of this process any more}

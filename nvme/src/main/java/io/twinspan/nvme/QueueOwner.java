@@ -332,22 +332,25 @@ public abstract sealed class QueueOwner implements AutoCloseable
     }
   }
 
-  private synchronized void abort(int queueId, int cid) {
-    if (state != ControllerState.READY) {
-      return;
-    }
-    try {
-      Completion completion =
-          admin(AdminQueue.command(AdminOpcode.ABORT, 0).cdw(10, queueId | cid << 16));
-      boolean aborted = completion.isSuccess() && (completion.result() & 1) == 0;
-      LOG.warn(
-          "{}: queue pair {}, CID {} was not answered in time, and {}",
-          name(),
-          queueId,
-          cid,
-          aborted ? "aborted" : "could not be aborted");
-    } catch (NvmeException e) {
-      LOG.warn("{}: no Abort of queue pair {}, CID {}", name(), queueId, cid, e);
+  /** Asks for a command to be aborted, and waits for the answer; nothing is thrown. */
+  void abort(int queueId, int cid) {
+    synchronized (this) {
+      if (state != ControllerState.READY) {
+        return;
+      }
+      try {
+        Completion completion =
+            admin(AdminQueue.command(AdminOpcode.ABORT, 0).cdw(10, queueId | cid << 16));
+        boolean aborted = completion.isSuccess() && (completion.result() & 1) == 0;
+        LOG.warn(
+            "{}: queue pair {}, CID {} was not answered in time, and {}",
+            name(),
+            queueId,
+            cid,
+            aborted ? "aborted" : "could not be aborted");
+      } catch (NvmeException e) {
+        LOG.warn("{}: no Abort of queue pair {}, CID {}", name(), queueId, cid, e);
+      }
     }
   }
 

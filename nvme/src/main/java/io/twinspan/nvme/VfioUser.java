@@ -81,6 +81,34 @@ public final class VfioUser {
   /** Command: reset the device; no payload. */
   public static final int DEVICE_RESET = 13;
 
+  /**
+   * Command of ours, as the four that follow: make a domain, whose queue pairs reach no other
+   * memory and no other blocks than the domain's ({@link QueueDomain}); payload {@link
+   * DomainCreate}. Only for servers whose VERSION message says how many domains they have.
+   */
+  public static final int DOMAIN_CREATE = 0x8001;
+
+  /**
+   * Command of ours: take a domain's queue pairs away, then its memory, and forget it; payload
+   * {@link Domain}, empty reply.
+   */
+  public static final int DOMAIN_DESTROY = 0x8002;
+
+  /** Command of ours: give a domain memory; payload {@link DomainMap}, one descriptor, no reply. */
+  public static final int DOMAIN_MAP = 0x8003;
+
+  /** Command of ours: take it away; payload {@link DomainUnmap}, empty reply. */
+  public static final int DOMAIN_UNMAP = 0x8004;
+
+  /**
+   * Command of ours: the queue pair that is created next with an identifier is a domain's, and has
+   * doorbells of its own; payload {@link DomainBind}. The reply is empty, with two descriptors: a
+   * memfd of one page, laid out as {@link DoorbellPage} says, and a stream socket on which eight
+   * bytes wake the drive, and eight bytes that come are an interrupt. It hangs up when the drive
+   * touches no memory for that queue pair any more. Domain 0 undoes it, if there is no such queue.
+   */
+  public static final int DOMAIN_BIND = 0x8005;
+
   /** Regions of a PCI device: BAR0 to BAR5, ROM, configuration space, VGA. */
   public static final int PCI_REGIONS = 9;
 
@@ -168,6 +196,88 @@ public final class VfioUser {
     public static final int ALL = 1 << 1;
 
     private DmaUnmap() {}
+  }
+
+  /** Payload of {@link #DOMAIN_CREATE}. */
+  public static final class DomainCreate {
+    /** u32, namespace; 0 for every namespace, whole. */
+    public static final int NSID = 0;
+
+    /** u32, 0 or {@link #WRITABLE}. */
+    public static final int FLAGS = 4;
+
+    /** u64, first block. */
+    public static final int FIRST_BLOCK = 8;
+
+    /** u64, number of blocks. */
+    public static final int BLOCKS = 16;
+
+    /** Size of the payload in bytes. */
+    public static final int BYTES = 24;
+
+    /** In the reply: u32, the domain, from 1. */
+    public static final int REPLY_DOMAIN = 0;
+
+    /** Size of the reply's payload in bytes. */
+    public static final int REPLY_BYTES = 8;
+
+    /** Flag: the blocks may be changed. */
+    public static final int WRITABLE = 1;
+
+    private DomainCreate() {}
+  }
+
+  /** Payload of {@link #DOMAIN_DESTROY}, and the beginning of the following ones. */
+  public static final class Domain {
+    /** u32, the domain. */
+    public static final int DOMAIN = 0;
+
+    /** Size of the payload in bytes. */
+    public static final int BYTES = 8;
+
+    private Domain() {}
+  }
+
+  /** Payload of {@link #DOMAIN_MAP}; the drive may read and write the memory. */
+  public static final class DomainMap {
+    /** u64, offset in the file. */
+    public static final int OFFSET = 8;
+
+    /** u64, DMA address, within the domain. */
+    public static final int ADDRESS = 16;
+
+    /** u64, size in bytes. */
+    public static final int SIZE = 24;
+
+    /** Size of the payload in bytes. */
+    public static final int BYTES = 32;
+
+    private DomainMap() {}
+  }
+
+  /** Payload of {@link #DOMAIN_UNMAP}. */
+  public static final class DomainUnmap {
+    /** u64, DMA address of what was mapped. */
+    public static final int ADDRESS = 8;
+
+    /** u64, its size in bytes. */
+    public static final int SIZE = 16;
+
+    /** Size of the payload in bytes. */
+    public static final int BYTES = 24;
+
+    private DomainUnmap() {}
+  }
+
+  /** Payload of {@link #DOMAIN_BIND}. */
+  public static final class DomainBind {
+    /** u32, identifier of the queue pair. */
+    public static final int QUEUE = 4;
+
+    /** Size of the payload in bytes. */
+    public static final int BYTES = 8;
+
+    private DomainBind() {}
   }
 
   /** Payload of {@link #DEVICE_GET_INFO}, request and reply. */

@@ -46,6 +46,7 @@ public final class VfioUserDevice implements PciDevice {
   private final Map<Long, EventFd> doorbellEvents = new HashMap<>();
   private final Map<Integer, EventFd> interrupts = new HashMap<>();
   private int interruptCount;
+  private int maxDomains;
   private long nextIova = IOVA_ALIGNMENT;
 
   private VfioUserDevice(String name, VfioUserConnection connection) {
@@ -136,9 +137,7 @@ public final class VfioUserDevice implements PciDevice {
           .u64(DmaMap.ADDRESS, nextIova)
           .u64(DmaMap.SIZE, lengthBytes);
       connection.exchange(0, memory);
-      DmaRegion region = new DmaRegion(nextIova, lengthBytes);
-      nextIova = (nextIova + lengthBytes + IOVA_ALIGNMENT - 1) & -IOVA_ALIGNMENT;
-      return region;
+      return new DmaRegion(takeAddresses(lengthBytes), lengthBytes);
     }
   }
 
@@ -152,6 +151,16 @@ public final class VfioUserDevice implements PciDevice {
           .u64(DmaUnmap.SIZE, region.lengthBytes());
       connection.exchange(0);
     }
+  }
+
+  @Override
+  public int maxDomains() {
+    return maxDomains;
+  }
+
+  @Override
+  public QueueDomain createDomain(NamespaceRange range) {
+    return new VfioUserDomain(connection, this::takeAddresses, range);
   }
 
   @Override
@@ -230,9 +239,17 @@ public final class VfioUserDevice implements PciDevice {
           "%s speaks vfio-user %d.%d, we speak %d.%d"
               .formatted(name, theirs.major(), theirs.minor(), ours.major(), ours.minor()));
     }
+    maxDomains = theirs.domains();
     if (theirs.maxFds() < 1) {
       throw new NvmeException(name + " takes no descriptors, so it can't share memory");
     }
+  }
+
+  /** No address is given out twice, so that one domain's means nothing in another. */
+  private long takeAddresses(long lengthBytes) {
+    long first = nextIova;
+    nextIova = (nextIova + lengthBytes + IOVA_ALIGNMENT - 1) & -IOVA_ALIGNMENT;
+    return first;
   }
 
   private void requirePciDevice() {

@@ -13,15 +13,21 @@ import java.util.regex.Pattern;
  * @param maxFds most descriptors that the sender takes with one message; 1 when not told
  * @param maxDataBytes most bytes that the sender takes in one REGION or DMA access; 1 MiB when not
  *     told
+ * @param domains how many {@link QueueDomain domains} the sender can hold; 0 when not told, as by
+ *     everybody but us
  */
-public record VfioUserVersion(int major, int minor, int maxFds, int maxDataBytes) {
+public record VfioUserVersion(int major, int minor, int maxFds, int maxDataBytes, int domains) {
   /** What we say of ourselves. */
   public static final VfioUserVersion OURS =
       new VfioUserVersion(
           VfioUser.VERSION_MAJOR,
           VfioUser.VERSION_MINOR,
           VfioUser.MAX_FDS,
-          VfioUser.MAX_DATA_BYTES);
+          VfioUser.MAX_DATA_BYTES,
+          0);
+
+  /** Beside the names of the specification, so nobody else's. */
+  private static final String DOMAINS = "io.twinspan.domains";
 
   private static final int DEFAULT_FDS = 1;
   private static final int DEFAULT_DATA_BYTES = 1 << 20;
@@ -29,8 +35,9 @@ public record VfioUserVersion(int major, int minor, int maxFds, int maxDataBytes
   /** {@return the JSON text with its terminating zero byte} */
   public byte[] json() {
     String text =
-        "{\"capabilities\":{\"max_msg_fds\":%d,\"max_data_xfer_size\":%d,\"pgsizes\":4096}}\0"
-            .formatted(maxFds, maxDataBytes);
+        "{\"capabilities\":{\"max_msg_fds\":%d,\"max_data_xfer_size\":%d,\"pgsizes\":4096%s}}\0"
+            .formatted(
+                maxFds, maxDataBytes, domains == 0 ? "" : ",\"%s\":%d".formatted(DOMAINS, domains));
     return text.getBytes(StandardCharsets.UTF_8);
   }
 
@@ -66,7 +73,8 @@ public record VfioUserVersion(int major, int minor, int maxFds, int maxDataBytes
         message.u16(VfioUser.Version.MAJOR),
         message.u16(VfioUser.Version.MINOR),
         number(json, "max_msg_fds", DEFAULT_FDS),
-        number(json, "max_data_xfer_size", DEFAULT_DATA_BYTES));
+        number(json, "max_data_xfer_size", DEFAULT_DATA_BYTES),
+        number(json, DOMAINS, 0));
   }
 
   /**
@@ -74,7 +82,8 @@ public record VfioUserVersion(int major, int minor, int maxFds, int maxDataBytes
    * looked at.
    */
   private static int number(String json, String name, int otherwise) {
-    Matcher matcher = Pattern.compile('"' + name + "\"\\s*:\\s*(\\d{1,9})(?!\\d)").matcher(json);
+    Matcher matcher =
+        Pattern.compile('"' + Pattern.quote(name) + "\"\\s*:\\s*(\\d{1,9})(?!\\d)").matcher(json);
     return matcher.find() ? Integer.parseInt(matcher.group(1)) : otherwise;
   }
 }

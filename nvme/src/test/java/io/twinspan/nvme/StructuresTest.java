@@ -178,7 +178,8 @@ class StructuresTest {
     assertThat(VfioUserVersion.readFrom(message)).isEqualTo(ours);
 
     message.command(1, VfioUser.VERSION, 4).u16(0, 0).u16(2, 1);
-    assertThat(VfioUserVersion.readFrom(message)).isEqualTo(new VfioUserVersion(0, 1, 1, 1 << 20));
+    assertThat(VfioUserVersion.readFrom(message))
+        .isEqualTo(new VfioUserVersion(0, 1, 1, 1 << 20, 0));
   }
 
   @Test

@@ -85,7 +85,11 @@ final class AdminCommands {
       return status;
     }
     DmaMap.Region region =
-        controller.dma().find(command.prp1(), (long) entries * CompletionEntry.BYTES, true);
+        controller
+            .domains()
+            .of(id)
+            .dma()
+            .find(command.prp1(), (long) entries * CompletionEntry.BYTES, true);
     if (region == null) {
       return Status.INVALID_FIELD;
     }
@@ -110,19 +114,23 @@ final class AdminCommands {
           ? Status.INVALID_QUEUE_ID
           : Status.INVALID_CQ;
     }
+    QueueDomain domain = controller.domains().of(id);
+    if (domain != controller.domains().of(cqId)) {
+      return Status.INVALID_QUEUE_ID; // it would complete in memory of somebody else
+    }
     int status = checkQueue(command, entries);
     if (status != Status.SUCCESS) {
       return status;
     }
     DmaMap.Region region =
-        controller.dma().find(command.prp1(), (long) entries * SubmissionEntry.BYTES, false);
+        domain.dma().find(command.prp1(), (long) entries * SubmissionEntry.BYTES, false);
     if (region == null) {
       return Status.INVALID_FIELD;
     }
     controller.page(id).sqTail(0);
     controller.page(id).sleeping(false);
     controller.add(
-        new SubmissionQueue(id, region, command.prp1(), entries, cq, controller.page(id)));
+        new SubmissionQueue(id, region, command.prp1(), entries, cq, controller.page(id), domain));
     return Status.SUCCESS;
   }
 

@@ -36,7 +36,7 @@ final class BlockCommands {
       return Status.RESERVATION_CONFLICT;
     }
     if (opcode == NvmOpcode.DATASET_MANAGEMENT) {
-      return datasetManagement(command, namespace);
+      return datasetManagement(command, queue, namespace);
     }
     int blocks = command.blockCount();
     if (!namespace.contains(command.lba(), blocks)) {
@@ -56,7 +56,8 @@ final class BlockCommands {
   }
 
   /** Nothing is changed before all ranges have been looked at. */
-  private int datasetManagement(SubmissionEntry command, Namespace namespace) {
+  private int datasetManagement(
+      SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
     int count = (command.cdw(10) & 0xff) + 1;
     int status = data.resolve(command, count * DatasetRange.BYTES, false);
     if (status != Status.SUCCESS) {
@@ -65,6 +66,9 @@ final class BlockCommands {
     data.copyTo(ranges);
     for (int i = 0; i < count; i++) {
       long lba = DatasetRange.lba(ranges, i);
+      if (!queue.domain().mayChange(namespace.nsid(), lba, DatasetRange.blocks(ranges, i))) {
+        return Status.ACCESS_DENIED;
+      }
       if (lba < 0 || lba > namespace.blocks() - DatasetRange.blocks(ranges, i)) {
         return Status.LBA_OUT_OF_RANGE;
       }

@@ -42,7 +42,7 @@ final class DataPointer {
           .varHandle()
           .withInvokeExactBehavior();
 
-  private final DmaMap dma;
+  private DmaMap dma;
   private final MemorySegment[] segments = new MemorySegment[MAX_PIECES];
   private final long[] offsets = new long[MAX_PIECES];
   private final long[] lengths = new long[MAX_PIECES];
@@ -52,6 +52,11 @@ final class DataPointer {
   DataPointer(DmaMap dma) {
     this.dma = dma;
     Arrays.fill(segments, MemorySegment.NULL);
+  }
+
+  /** Looks addresses up in another map from now on. */
+  void use(DmaMap other) {
+    dma = other;
   }
 
   /** How many pieces there are. */

@@ -44,6 +44,15 @@ final class DeferralPool {
     }
   }
 
+  /** Forgets everything that waits for a queue. */
+  void cancelAll(NvmeController controller, SubmissionQueue queue) {
+    for (Deferral deferral : all) {
+      if (deferral.belongsTo(controller, queue)) {
+        deferral.cancel();
+      }
+    }
+  }
+
   /** Ends what waits for a queue, or with null for any queue, with the given status. */
   void abortAll(NvmeController controller, @Nullable SubmissionQueue queue, int status) {
     for (Deferral deferral : all) {

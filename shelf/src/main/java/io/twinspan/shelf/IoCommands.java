@@ -36,6 +36,7 @@ final class IoCommands {
     if ((command.flags() & ~SubmissionEntry.PSDT_SGL) != 0) {
       return Status.INVALID_FIELD; // fused operations, metadata by SGLs
     }
+    data.use(queue.domain().dma());
     int opcode = command.opcode();
     if (opcode == NvmOpcode.FLUSH && command.nsid() == SubmissionEntry.NSID_ALL) {
       return flushAll(command, queue);
@@ -142,7 +143,8 @@ final class IoCommands {
   }
 
   /** Carries out the first half of a Write, to a multiple of 512 bytes. */
-  void tear(SubmissionEntry command) {
+  void tear(SubmissionEntry command, SubmissionQueue queue) {
+    data.use(queue.domain().dma());
     Namespace namespace = subsystem.namespace(command.nsid());
     if (namespace == null
         || command.opcode() != NvmOpcode.WRITE

@@ -86,6 +86,7 @@ final class NvmeController {
   private final Subsystem subsystem;
   private final int controllerId;
   private final DmaMap dma;
+  private final QueueDomains domains;
   private final Features features;
   private final AsyncEvents asyncEvents;
   private final AdminCommands adminCommands;
@@ -112,6 +113,7 @@ final class NvmeController {
     this.subsystem = subsystem;
     this.controllerId = controllerId;
     dma = new DmaMap(subsystem.mappings());
+    domains = new QueueDomains(this, subsystem, dma);
     features = new Features(controllerId);
     asyncEvents = new AsyncEvents();
     adminCommands = new AdminCommands(this, subsystem);
@@ -161,6 +163,11 @@ final class NvmeController {
     return dma;
   }
 
+  /** The domains of those whom the client lends queue pairs. */
+  QueueDomains domains() {
+    return domains;
+  }
+
   Features features() {
     return features;
   }
@@ -174,7 +181,8 @@ final class NvmeController {
   }
 
   DoorbellPage page(int queueId) {
-    return pages[queueId];
+    LentQueue lent = domains.lent(queueId);
+    return lent == null ? pages[queueId] : lent.page();
   }
 
   /** The submission queue, or null if there is none with that identifier. */
@@ -197,6 +205,19 @@ final class NvmeController {
     return false;
   }
 
+  /** Whether a submission or a completion queue has that identifier. */
+  boolean hasQueue(int id) {
+    return sqs[id] != null || cqs[id] != null;
+  }
+
+  /** Whether a queue of that pair lies in a range of its domain's addresses. */
+  boolean hasQueueIn(int id, long address, long lengthBytes) {
+    SubmissionQueue sq = sqs[id];
+    CompletionQueue cq = cqs[id];
+    return (sq != null && DmaMap.within(sq.region(), address, lengthBytes))
+        || (cq != null && DmaMap.within(cq.region(), address, lengthBytes));
+  }
+
   void add(CompletionQueue queue) {
     cqs[queue.id()] = queue;
   }
@@ -215,6 +236,17 @@ final class NvmeController {
     subsystem.deferrals().abortAll(this, queue, Status.ABORTED_SQ_DELETION);
     sqs[queue.id()] = null;
     queue.completionQueue().detach();
+  }
+
+  /** Forgets both queues of a pair without a word to whoever used it. */
+  void drop(int id) {
+    SubmissionQueue queue = sqs[id];
+    if (queue != null) {
+      subsystem.deferrals().cancelAll(this, queue);
+      sqs[id] = null;
+      queue.completionQueue().detach();
+    }
+    cqs[id] = null;
   }
 
   /** Reads 4 aligned bytes of the registers; reserved ones read as 0. */
@@ -264,6 +296,7 @@ final class NvmeController {
     reset();
     interrupts = vector -> {};
     clientArmsInterrupts = false;
+    domains.close();
     dma.close();
   }
 
@@ -283,10 +316,7 @@ final class NvmeController {
   /** Unmaps a range; queues that lie in it are an error of the client's, which is fatal here. */
   int unmap(long address, long lengthBytes) {
     for (int id = 0; id < QUEUE_PAIRS; id++) {
-      SubmissionQueue sq = sqs[id];
-      CompletionQueue cq = cqs[id];
-      if ((sq != null && DmaMap.within(sq.region(), address, lengthBytes))
-          || (cq != null && DmaMap.within(cq.region(), address, lengthBytes))) {
+      if (domains.lent(id) == null && hasQueueIn(id, address, lengthBytes)) {
         fail();
         break;
       }
@@ -300,11 +330,12 @@ final class NvmeController {
       return 0;
     }
     stalled = false;
+    domains.endHungUp();
     int work = run(0, BURST);
     turn = turn >= IO_QUEUES ? 1 : turn + 1;
     for (int i = 0; i < IO_QUEUES; i++) {
-      int id = turn + i;
-      work += run(id > IO_QUEUES ? id - IO_QUEUES : id, BURST);
+      int id = turn + i > IO_QUEUES ? turn + i - IO_QUEUES : turn + i;
+      work += domains.lent(id) == null ? run(id, BURST) : runLent(id);
     }
     asyncEvents.deliver(this);
     signal();
@@ -316,10 +347,10 @@ final class NvmeController {
     return stalled;
   }
 
-  /** Says on all pages with a submission queue whether the drive is about to sleep. */
+  /** Says on the client's pages with a submission queue whether the drive is about to sleep. */
   void sleeping(boolean sleeping) {
     for (int id = 0; id < QUEUE_PAIRS; id++) {
-      if (sqs[id] != null) {
+      if (sqs[id] != null && domains.lent(id) == null) {
         pages[id].sleeping(sleeping);
       }
     }
@@ -390,7 +421,7 @@ final class NvmeController {
     }
     CompletionQueue cq = new CompletionQueue(0, cqRegion, acq, cqEntries, 0, true, pages[0]);
     add(cq);
-    add(new SubmissionQueue(0, sqRegion, asq, sqEntries, cq, pages[0]));
+    add(new SubmissionQueue(0, sqRegion, asq, sqEntries, cq, pages[0], domains.of(0)));
     state = State.READY;
   }
 
@@ -413,6 +444,7 @@ final class NvmeController {
     asyncEvents.reset();
     Arrays.fill(sqs, null);
     Arrays.fill(cqs, null);
+    domains.takeBack();
     stalled = false;
   }
 
@@ -432,6 +464,16 @@ final class NvmeController {
     }
   }
 
+  /** Who breaks the rules, or takes memory away that was lent, loses queues; nobody else does. */
+  private int runLent(int id) {
+    try {
+      return run(id, BURST);
+    } catch (InternalError e) { // the JVM's answer to SIGBUS
+      domains.end(id, "its memory has gone: " + e.getMessage());
+      return 1;
+    }
+  }
+
   private int run(int id, int limit) {
     SubmissionQueue sq = sqs[id];
     if (sq == null) {
@@ -439,7 +481,9 @@ final class NvmeController {
     }
     int pending = sq.pending();
     if (pending <= 0) {
-      if (pending == SubmissionQueue.BAD_TAIL && sq.reportBadTail()) {
+      if (pending == SubmissionQueue.BAD_TAIL && sq.domain().isConfined()) {
+        domains.end(id, "it rang a tail that its queue does not have");
+      } else if (pending == SubmissionQueue.BAD_TAIL && sq.reportBadTail()) {
         asyncEvents.add(AsyncEvents.ERROR, AsyncEvents.INVALID_DOORBELL_VALUE, 1);
       }
       return 0;
@@ -463,6 +507,12 @@ final class NvmeController {
   }
 
   private void execute(SubmissionQueue sq) {
+    boolean known = subsystem.namespace(command.nsid()) != null;
+    int refused = sq.id() == 0 ? Status.SUCCESS : sq.domain().check(command, known);
+    if (refused != Status.SUCCESS) {
+      finish(sq, refused);
+      return;
+    }
     Fault fault = sq.id() == 0 ? null : subsystem.faults().take(command);
     if (fault != null) {
       suffer(fault, sq);
@@ -482,7 +532,7 @@ final class NvmeController {
         finish(sq, ioCommands.execute(command, sq));
       }
       case POWER_CUT -> {
-        ioCommands.tear(command);
+        ioCommands.tear(command, sq);
         subsystem.cutPower();
       }
       case REMOVE -> {
@@ -542,7 +592,8 @@ final class NvmeController {
       if (cq == null || !cq.takeUnsignalled() || !cq.interrupts()) {
         continue;
       }
-      if (clientArmsInterrupts) {
+      LentQueue lent = domains.lent(id);
+      if (clientArmsInterrupts || lent != null) {
         if (!fenced) {
           VarHandle.fullFence(); // completions before the look at what the client has armed
           fenced = true;
@@ -551,7 +602,11 @@ final class NvmeController {
           continue;
         }
       }
-      interrupts.raise(cq.vector());
+      if (lent == null) {
+        interrupts.raise(cq.vector());
+      } else {
+        lent.interrupt();
+      }
     }
   }
 }

@@ -17,6 +17,7 @@ final class SubmissionQueue {
   private final int entries;
   private final CompletionQueue completionQueue;
   private final DoorbellPage page;
+  private final QueueDomain domain;
   private int head;
   private boolean badTailReported;
   private long commands;
@@ -29,7 +30,9 @@ final class SubmissionQueue {
       long address,
       int entries,
       CompletionQueue completionQueue,
-      DoorbellPage page) {
+      DoorbellPage page,
+      QueueDomain domain) {
+    this.domain = domain;
     this.id = id;
     this.region = region;
     this.base = region.offsetOf(address);
@@ -56,6 +59,11 @@ final class SubmissionQueue {
 
   DoorbellPage page() {
     return page;
+  }
+
+  /** What its commands may touch. */
+  QueueDomain domain() {
+    return domain;
   }
 
   /** The next entry to be fetched, which completions tell the client. */

@@ -40,6 +40,7 @@ final class VfioUserConnection implements AutoCloseable {
   private final MemorySegment buffer;
   private final VfioUserMessage request;
   private final VfioUserMessage reply;
+  private final DomainCommands domainCommands;
   private final List<Fd> fds = new ArrayList<>();
   private int filled;
   private boolean negotiated;
@@ -53,6 +54,7 @@ final class VfioUserConnection implements AutoCloseable {
   VfioUserConnection(UnixSocket socket, NvmeFunction function) {
     this.socket = socket;
     this.function = function;
+    domainCommands = new DomainCommands(function.controller().domains());
     buffer = Arena.ofAuto().allocate(VfioUser.MAX_MESSAGE_BYTES, 8);
     request = new VfioUserMessage(buffer);
     reply = new VfioUserMessage(Arena.ofAuto().allocate(VfioUser.MAX_MESSAGE_BYTES, 8));
@@ -145,6 +147,12 @@ final class VfioUserConnection implements AutoCloseable {
           case VfioUser.REGION_READ -> readRegion();
           case VfioUser.REGION_WRITE -> writeRegion();
           case VfioUser.DEVICE_RESET -> reset();
+          case VfioUser.DOMAIN_CREATE,
+              VfioUser.DOMAIN_DESTROY,
+              VfioUser.DOMAIN_MAP,
+              VfioUser.DOMAIN_UNMAP,
+              VfioUser.DOMAIN_BIND ->
+              domain();
           default -> -Errno.EOPNOTSUPP;
         };
     if (result < 0) {
@@ -169,7 +177,8 @@ final class VfioUserConnection implements AutoCloseable {
             VfioUser.VERSION_MAJOR,
             Math.min(theirs.minor(), VfioUser.VERSION_MINOR),
             VfioUser.MAX_FDS,
-            VfioUser.MAX_DATA_BYTES);
+            VfioUser.MAX_DATA_BYTES,
+            QueueDomains.MAX);
     begin(ours.payloadBytes());
     ours.writeTo(reply);
     negotiated = true;
@@ -412,6 +421,19 @@ final class VfioUserConnection implements AutoCloseable {
   private int reset() throws ProtocolException {
     function.reset();
     return empty();
+  }
+
+  /** Commands of ours. */
+  private int domain() throws ProtocolException {
+    int result = domainCommands.serve(request, reply, fds);
+    if (result < 0) {
+      return result;
+    }
+    try {
+      return send(domainCommands.shared());
+    } finally {
+      domainCommands.sent();
+    }
   }
 
   private VfioUserMessage begin(int payloadBytes) {

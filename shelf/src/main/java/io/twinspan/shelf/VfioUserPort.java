@@ -98,6 +98,7 @@ final class VfioUserPort implements AutoCloseable {
     this.controller = controller;
     this.faults = faults;
     this.wakeSources = wakeSources;
+    controller.domains().wakes(wakeSources);
   }
 
   /** Begins to serve; on the agent's thread. */
