@@ -1,15 +1,18 @@
 package io.twinspan.cli;
 
+import io.twinspan.controller.NvmeReports;
 import io.twinspan.controller.Sizes;
 import io.twinspan.nvme.NvmeController;
+import io.twinspan.nvme.NvmeOptions;
+import io.twinspan.nvme.NvmeTarget;
+import io.twinspan.nvme.QueueOwner;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -36,34 +39,46 @@ final class NvmeCommand {
 
   @Command(
       name = "list",
-      description = "List drives and namespaces as the controllers' drivers identified them.",
+      description =
+          "List the drives and namespaces of a shelf: an array's, or one that runs alone.",
       mixinStandardHelpOptions = true)
-  static final class ListDrives implements Callable<Integer> {
-    @Spec private CommandSpec spec = CommandSpec.create();
-    @Mixin private ArrayOptions array = new ArrayOptions();
-    @Mixin private JsonOption json = new JsonOption();
+  static final class ListDrives extends ShowCommand {
+    @Option(
+        names = "--target",
+        paramLabel = "DRIVE",
+        description = "Instead of a shelf's drives this one: " + NvmeTarget.SYNTAX + ".")
+    private @Nullable String target;
 
     ListDrives() {}
 
     @Override
-    public Integer call() {
-      JsonNode drives =
-          array
-              .existing()
-              .askAnyController(
-                  ArrayProcesses.request("nvme-list"), java.time.Duration.ofSeconds(10));
-      PrintWriter out = spec.commandLine().getOut();
-      if (json.isOn()) {
-        JsonOption.print(out, drives);
-        return CommandLine.ExitCode.OK;
+    JsonNode answer() {
+      ArrayNode drives = JsonNodeFactory.instance.arrayNode();
+      if (target != null) {
+        try (QueueOwner drive = NvmeTarget.open(target, NvmeOptions.DEFAULTS)) {
+          return drives.add(NvmeReports.summary(drive));
+        }
       }
+      for (JsonNode drive : ShelfCommand.status(array()).path("drives")) {
+        if (!drive.path("removed").asBoolean(false)) {
+          ObjectNode summary = drives.addObject();
+          for (String field : List.of("name", "serial", "model", "firmware", "namespaces")) {
+            summary.set(field, drive.path(field));
+          }
+        }
+      }
+      return drives;
+    }
+
+    @Override
+    void print(PrintWriter out, JsonNode drives) {
       out.printf(
-          "%-8s %-20s %-24s %-9s %-10s %-6s %s%n",
+          "%-8s %-20s %-28s %-9s %-10s %-6s %s%n",
           "Node", "SN", "Model", "Namespace", "Size", "Format", "FW Rev");
       for (JsonNode drive : drives) {
         for (JsonNode namespace : drive.path("namespaces")) {
           out.printf(
-              "%-8s %-20s %-24s %-9d %-10s %-6s %s%n",
+              "%-8s %-20s %-28s %-9d %-10s %-6s %s%n",
               drive.path("name").asString(),
               drive.path("serial").asString(),
               drive.path("model").asString(),
@@ -73,7 +88,6 @@ final class NvmeCommand {
               drive.path("firmware").asString());
         }
       }
-      return CommandLine.ExitCode.OK;
     }
   }
 
@@ -81,27 +95,22 @@ final class NvmeCommand {
       name = "queues",
       description = "Show the private queues that the drives of a shelf have, and what they did.",
       mixinStandardHelpOptions = true)
-  static final class Queues implements Callable<Integer> {
-    @Spec private CommandSpec spec = CommandSpec.create();
-    @Mixin private ArrayOptions array = new ArrayOptions();
-    @Mixin private JsonOption json = new JsonOption();
-
+  static final class Queues extends ShowCommand {
     Queues() {}
 
     @Override
-    public Integer call() {
+    JsonNode answer() {
       ArrayNode queues = JsonNodeFactory.instance.arrayNode();
-      JsonNode status = ShelfCommand.ask(array.directory(), ArrayProcesses.request("status"));
-      for (JsonNode drive : status.path("drives")) {
+      for (JsonNode drive : ShelfCommand.status(array()).path("drives")) {
         for (JsonNode queue : drive.path("queues")) {
           queues.addObject().put("drive", drive.path("name").asString()).setAll((ObjectNode) queue);
         }
       }
-      PrintWriter out = spec.commandLine().getOut();
-      if (json.isOn()) {
-        JsonOption.print(out, queues);
-        return CommandLine.ExitCode.OK;
-      }
+      return queues;
+    }
+
+    @Override
+    void print(PrintWriter out, JsonNode queues) {
       out.printf(
           "%-8s %-5s %-6s %-6s %12s %10s %8s%n",
           "Node", "Port", "Queue", "Depth", "Commands", "Data", "Errors");
@@ -116,31 +125,31 @@ final class NvmeCommand {
             Sizes.rough(queue.path("bytes").asLong()),
             queue.path("errors").asLong());
       }
-      out.flush();
-      return CommandLine.ExitCode.OK;
     }
   }
 
   @Command(
       name = "reset",
-      description = "Reset a drive's controller and bring it up again.",
+      description = {
+        "Reset a drive's controller and bring it up again.",
+        "Refused for a drive that others use too: through a broker or the kernel's driver, and one"
+            + " that an array's controllers drive."
+      },
       mixinStandardHelpOptions = true)
   static final class Reset implements Callable<Integer> {
     @Option(
         names = "--target",
         paramLabel = "DRIVE",
         required = true,
-        description =
-            "A drive that nobody else drives: vfio-user:SOCKET. The controllers of an array keep"
-                + " theirs.")
+        description = "A drive that nobody else drives: vfio-user:SOCKET or vfio:PCI-ADDRESS.")
     private String target = "";
 
     Reset() {}
 
     @Override
     public Integer call() {
-      try (NvmeController controller = NvmeTarget.open(target)) {
-        controller.reset();
+      try (NvmeController drive = NvmeTarget.openController(target, NvmeOptions.DEFAULTS)) {
+        drive.reset();
       }
       return CommandLine.ExitCode.OK;
     }

@@ -3,7 +3,9 @@ package io.twinspan.cli;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.nvme.CompletionHandler;
 import io.twinspan.nvme.DmaMemory;
-import io.twinspan.nvme.NvmeController;
+import io.twinspan.nvme.IdentifyNamespace;
+import io.twinspan.nvme.NamespaceRange;
+import io.twinspan.nvme.QueueOwner;
 import io.twinspan.nvme.QueuePair;
 import io.twinspan.nvme.Status;
 import java.util.Locale;
@@ -19,8 +21,6 @@ final class NvmeLoad implements AutoCloseable {
 
   /** How many rounds go by between two looks at the clock for the end. */
   private static final int ROUNDS = 64;
-
-  private static final int NSID = 1;
 
   /** What is read or written, and where. */
   enum Pattern {
@@ -58,9 +58,11 @@ final class NvmeLoad implements AutoCloseable {
   }
 
   private final Pattern pattern;
+  private final int nsid;
   private final int blocks;
+  private final long firstPosition;
   private final long positions;
-  private final NvmeController controller;
+  private final QueueOwner drive;
   private final DmaMemory memory;
   private final QueuePair<Slot> queue;
   private final Slot[] free;
@@ -74,32 +76,42 @@ final class NvmeLoad implements AutoCloseable {
   /**
    * Prepares a load.
    *
-   * @param controller closed by the caller
+   * @param drive closed by the caller; of one that a broker lends the blocks that it grants are
+   *     used
    * @param pattern what to do
    * @param sizeBytes of each command, a multiple of the drive's block size
    * @param depth how many commands in flight
    * @param seed of the random positions
    */
-  NvmeLoad(NvmeController controller, Pattern pattern, int sizeBytes, int depth, long seed) {
-    this.controller = controller;
+  NvmeLoad(QueueOwner drive, Pattern pattern, int sizeBytes, int depth, long seed) {
+    this.drive = drive;
     this.pattern = pattern;
     random = seed | 1;
-    var namespace = controller.identifyNamespace(NSID);
-    if (sizeBytes % namespace.blockBytes() != 0 || sizeBytes > controller.maxTransferBytes()) {
+    NamespaceRange range = drive.range();
+    nsid = Math.max(1, range.nsid());
+    IdentifyNamespace namespace = drive.identifyNamespace(nsid);
+    if (sizeBytes % namespace.blockBytes() != 0 || sizeBytes > drive.maxTransferBytes()) {
       throw new TwinspanException(
           "--bs is a multiple of the drive's %d bytes, and at most %d, not %d"
-              .formatted(namespace.blockBytes(), controller.maxTransferBytes(), sizeBytes));
+              .formatted(namespace.blockBytes(), drive.maxTransferBytes(), sizeBytes));
     }
     blocks = sizeBytes / namespace.blockBytes();
-    positions = namespace.sizeBlocks() / blocks;
+    firstPosition = Math.ceilDiv(range.firstBlock(), blocks);
+    long end = Math.min(namespace.sizeBlocks(), range.firstBlock() + range.blocks()) / blocks;
+    positions = end - firstPosition;
+    if (positions < 1 || pattern.writes() && !range.writable()) {
+      throw new TwinspanException(
+          "%s does not let this process %s"
+              .formatted(drive.name(), pattern.writes() ? "write" : "read so much at once"));
+    }
     memory = DmaMemory.allocate("nvme-perf", (long) depth * sizeBytes);
-    controller.map(memory);
+    drive.map(memory);
     free = new Slot[depth];
     for (int i = 0; i < depth; i++) {
       free[freeCount++] = new Slot((long) i * sizeBytes);
     }
     CompletionHandler<Slot> handler = this::completed;
-    queue = controller.createQueuePair(depth, handler);
+    queue = drive.createQueuePair(depth, handler);
   }
 
   /**
@@ -138,18 +150,18 @@ final class NvmeLoad implements AutoCloseable {
   @Override
   public void close() {
     queue.close();
-    controller.unmap(memory);
+    drive.unmap(memory);
     memory.close();
   }
 
   private void submit() {
     Slot slot = free[--freeCount];
-    long lba = nextPosition() * blocks;
+    long lba = (firstPosition + nextPosition()) * blocks;
     slot.startNs = System.nanoTime();
     int status =
         pattern.writes()
-            ? queue.write(NSID, lba, blocks, memory.segment(), slot.offset, slot)
-            : queue.read(NSID, lba, blocks, memory.segment(), slot.offset, slot);
+            ? queue.write(nsid, lba, blocks, memory.segment(), slot.offset, slot)
+            : queue.read(nsid, lba, blocks, memory.segment(), slot.offset, slot);
     if (status != Status.SUCCESS) {
       completed(slot, status);
     }
@@ -167,7 +179,7 @@ final class NvmeLoad implements AutoCloseable {
   private void requireSuccess() {
     if (failure != 0) {
       throw new TwinspanException(
-          "%s: a command failed: %s".formatted(controller.name(), Status.name(failure)));
+          "%s: a command failed: %s".formatted(drive.name(), Status.name(failure)));
     }
   }
 

@@ -3,6 +3,7 @@ package io.twinspan.cli;
 import io.twinspan.controller.Sizes;
 import io.twinspan.linux.Affinity;
 import io.twinspan.linux.TwinspanException;
+import io.twinspan.nvme.NvmeTarget;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -43,7 +44,7 @@ final class NvmePerfCommand implements Callable<Integer> {
     @Option(
         names = "--target",
         paramLabel = "DRIVE",
-        description = "A drive that nobody else drives: vfio-user:SOCKET.")
+        description = "A drive: " + NvmeTarget.SYNTAX + ".")
     private @Nullable String target;
 
     @Option(

@@ -2,7 +2,9 @@ package io.twinspan.cli;
 
 import io.twinspan.linux.Affinity;
 import io.twinspan.linux.TwinspanException;
-import io.twinspan.nvme.NvmeController;
+import io.twinspan.nvme.NvmeOptions;
+import io.twinspan.nvme.NvmeTarget;
+import io.twinspan.nvme.QueueOwner;
 import io.twinspan.shelf.MediumKind;
 import io.twinspan.shelf.Shelf;
 import io.twinspan.shelf.ShelfOptions;
@@ -72,8 +74,8 @@ final class NvmePerfProcess {
     pin(Integer.parseInt(args[6]));
     double copyNs = NvmeLimit.copyNs(sizeBytes, depth);
     double roundTripNs = NvmeLimit.roundTripNs(Integer.parseInt(args[7]));
-    try (NvmeController controller = NvmeTarget.open(args[1]);
-        NvmeLoad load = new NvmeLoad(controller, pattern, sizeBytes, depth, SEED)) {
+    try (QueueOwner drive = NvmeTarget.open(args[1], NvmeOptions.DEFAULTS);
+        NvmeLoad load = new NvmeLoad(drive, pattern, sizeBytes, depth, SEED)) {
       var _ = load.run(WARM_UP_NS);
       double rate = load.run(runtimeNs);
       ObjectNode result = JsonNodeFactory.instance.objectNode();

@@ -1,27 +1,20 @@
 package io.twinspan.cli;
 
 import io.twinspan.controller.NvmeReports;
-import io.twinspan.nvme.NvmeController;
+import io.twinspan.nvme.NvmeOptions;
+import io.twinspan.nvme.NvmeTarget;
+import io.twinspan.nvme.QueueOwner;
 import java.io.PrintWriter;
 import java.time.Duration;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 
 /** What a drive says of itself: a drive of an array, or one that this process drives. */
-abstract class NvmeReportCommand implements Callable<Integer> {
+abstract class NvmeReportCommand extends ShowCommand {
   private static final Duration TIMEOUT = Duration.ofSeconds(10);
-
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private ArrayOptions array = new ArrayOptions();
-  @Mixin private JsonOption json = new JsonOption();
 
   @Parameters(
       index = "0",
@@ -33,7 +26,7 @@ abstract class NvmeReportCommand implements Callable<Integer> {
   @Option(
       names = "--target",
       paramLabel = "DRIVE",
-      description = "Instead of it a drive that nobody else drives: vfio-user:SOCKET.")
+      description = "Instead of it this one: " + NvmeTarget.SYNTAX + ".")
   private @Nullable String target;
 
   NvmeReportCommand() {}
@@ -47,30 +40,16 @@ abstract class NvmeReportCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() {
-    JsonNode answer = ask();
-    PrintWriter out = spec.commandLine().getOut();
-    if (json.isOn()) {
-      JsonOption.print(out, answer);
-    } else if (answer.isArray()) {
-      answer.forEach(entry -> print(out, entry));
-    } else {
-      print(out, answer);
-    }
-    return CommandLine.ExitCode.OK;
-  }
-
-  private JsonNode ask() {
+  final JsonNode answer() {
     if ((drive == null) == (target == null)) {
-      throw new CommandLine.ParameterException(
-          spec.commandLine(), "name a drive of the array, or one by --target");
+      throw wrongUsage("name a drive of the array, or one by --target");
     }
     if (target != null) {
-      try (NvmeController controller = NvmeTarget.open(target)) {
-        return NvmeReports.of(controller, report(), nsid());
+      try (QueueOwner opened = NvmeTarget.open(target, NvmeOptions.DEFAULTS)) {
+        return NvmeReports.of(opened, report(), nsid());
       }
     }
-    return array
+    return array()
         .existing()
         .askAnyController(
             ArrayProcesses.request("nvme-report")
@@ -80,9 +59,17 @@ abstract class NvmeReportCommand implements Callable<Integer> {
             TIMEOUT);
   }
 
-  private static void print(PrintWriter out, JsonNode fields) {
+  @Override
+  final void print(PrintWriter out, JsonNode answer) {
+    if (answer.isArray()) {
+      answer.forEach(entry -> printFields(out, entry));
+    } else {
+      printFields(out, answer);
+    }
+  }
+
+  private static void printFields(PrintWriter out, JsonNode fields) {
     fields.forEachEntry((name, value) -> out.printf("%-20s : %s%n", name, value.asString()));
-    out.flush();
   }
 
   @Command(

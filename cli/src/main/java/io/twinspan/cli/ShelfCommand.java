@@ -5,6 +5,7 @@ import io.twinspan.controller.ControlServer;
 import io.twinspan.controller.ProcessLock;
 import io.twinspan.controller.Sizes;
 import io.twinspan.linux.TwinspanException;
+import io.twinspan.nvme.NvmeTarget;
 import io.twinspan.shelf.EmulatedDrive;
 import io.twinspan.shelf.MediumKind;
 import io.twinspan.shelf.Shelf;
@@ -24,7 +25,6 @@ import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -161,11 +161,16 @@ final class ShelfCommand implements Callable<Integer> {
   }
 
   /**
-   * Asks the shelf whose directory, or whose array's, it is.
+   * What the shelf is doing whose directory, or whose array's, it is.
    *
    * @throws TwinspanException if no shelf runs there
    */
-  static JsonNode ask(ArrayDirectory directory, ObjectNode request) {
+  static JsonNode status(ArrayOptions array) {
+    return ask(array, ArrayProcesses.request("status"));
+  }
+
+  private static JsonNode ask(ArrayOptions array, ObjectNode request) {
+    ArrayDirectory directory = array.directory();
     Path alone = directory.root().resolve(CONTROL_SOCKET);
     Path socket = directory.exists() ? directory.controlSocket(ArrayProcesses.SHELF) : alone;
     if (!Files.exists(socket)) {
@@ -215,11 +220,7 @@ final class ShelfCommand implements Callable<Integer> {
             + " and insert, which pull the drive out and put it back, and clear."
       },
       mixinStandardHelpOptions = true)
-  static final class FaultCommand implements Callable<Integer> {
-    @Spec private CommandSpec spec = CommandSpec.create();
-    @Mixin private ArrayOptions array = new ArrayOptions();
-    @Mixin private JsonOption json = new JsonOption();
-
+  static final class FaultCommand extends ShowCommand {
     @Parameters(index = "0", paramLabel = "DRIVE", description = "Such as drive0.")
     private String drive = "";
 
@@ -233,22 +234,18 @@ final class ShelfCommand implements Callable<Integer> {
     FaultCommand() {}
 
     @Override
-    public Integer call() {
-      JsonNode answer =
-          ask(
-              array.directory(),
-              ArrayProcesses.request("fault")
-                  .put("drive", drive)
-                  .put("fault", fault == null ? "" : String.join(" ", fault)));
-      PrintWriter out = spec.commandLine().getOut();
-      if (json.isOn()) {
-        JsonOption.print(out, answer);
-        return CommandLine.ExitCode.OK;
-      }
+    JsonNode answer() {
+      return ask(
+          array(),
+          ArrayProcesses.request("fault")
+              .put("drive", drive)
+              .put("fault", fault == null ? "" : String.join(" ", fault)));
+    }
+
+    @Override
+    void print(PrintWriter out, JsonNode answer) {
       out.println(drive + (answer.path("removed").asBoolean(false) ? " is out" : " is in"));
       answer.path("faults").forEach(each -> out.println("  " + each.asString()));
-      out.flush();
-      return CommandLine.ExitCode.OK;
     }
   }
 }

@@ -68,6 +68,10 @@ final class ShelfRequests {
     }
   }
 
+  private static FaultPlan faults(Shelf shelf, int drive) {
+    return shelf.drives().get(drive).faults();
+  }
+
   private static JsonNode status(Shelf shelf) {
     ObjectNode status = JsonNodeFactory.instance.objectNode();
     status.put("ready", true).put("state", "SERVING").put("pid", Processes.pid());
@@ -76,9 +80,17 @@ final class ShelfRequests {
     for (ShelfStatus.Drive drive : shelf.status().drives()) {
       ObjectNode d = drives.addObject();
       d.put("name", "drive" + drive.number()).put("state", drive.state());
-      d.put("model", drive.model())
-          .put("serial", drive.serial())
-          .put("sizeBytes", drive.sizeBytes());
+      d.put("removed", faults(shelf, drive.number()).isRemoved());
+      d.put("model", drive.model()).put("serial", drive.serial());
+      d.put("firmware", drive.firmware()).put("sizeBytes", drive.sizeBytes());
+      ArrayNode namespaces = d.putArray("namespaces");
+      for (ShelfStatus.NamespaceSize namespace : drive.namespaces()) {
+        namespaces
+            .addObject()
+            .put("nsid", namespace.nsid())
+            .put("sizeBytes", namespace.sizeBytes())
+            .put("blockBytes", namespace.blockBytes());
+      }
       ArrayNode queues = d.putArray("queues");
       for (ShelfStatus.Port port : drive.ports()) {
         for (ShelfStatus.Queue queue : port.queues()) {

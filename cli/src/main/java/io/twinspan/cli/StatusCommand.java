@@ -2,12 +2,7 @@ package io.twinspan.cli;
 
 import io.twinspan.controller.Sizes;
 import java.io.PrintWriter;
-import java.util.concurrent.Callable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 
 /** {@code twinspan status}. */
@@ -15,26 +10,16 @@ import tools.jackson.databind.JsonNode;
     name = "status",
     description = "Show controllers, link, pools, drives and volumes.",
     mixinStandardHelpOptions = true)
-final class StatusCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private ArrayOptions array = new ArrayOptions();
-  @Mixin private JsonOption json = new JsonOption();
-
+final class StatusCommand extends ShowCommand {
   StatusCommand() {}
 
   @Override
-  public Integer call() {
-    JsonNode status = ArrayStatus.of(array.existing());
-    PrintWriter out = spec.commandLine().getOut();
-    if (json.isOn()) {
-      JsonOption.print(out, status);
-    } else {
-      print(out, status);
-    }
-    return CommandLine.ExitCode.OK;
+  JsonNode answer() {
+    return ArrayStatus.of(array().existing());
   }
 
-  private static void print(PrintWriter out, JsonNode status) {
+  @Override
+  void print(PrintWriter out, JsonNode status) {
     out.println("array       " + text(status, "directory"));
     JsonNode link = status.path("link");
     out.println("link        " + text(link, "state") + ", epoch " + link.path("epoch").asLong(0));
@@ -87,8 +72,7 @@ final class StatusCommand implements Callable<Integer> {
           Sizes.rough(pool.path("usedBytes").asLong(0)),
           Sizes.rough(pool.path("capacityBytes").asLong(0)));
     }
-    VolumeCommand.print(out, status.path("volumes"));
-    out.flush();
+    VolumeCommand.table(out, status.path("volumes"));
   }
 
   private static String memory(JsonNode process) {

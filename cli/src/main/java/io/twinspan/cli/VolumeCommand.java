@@ -39,7 +39,7 @@ final class VolumeCommand {
   private VolumeCommand() {}
 
   /** Prints a table of volumes. */
-  static void print(PrintWriter out, JsonNode volumes) {
+  static void table(PrintWriter out, JsonNode volumes) {
     for (JsonNode volume : volumes) {
       out.printf(
           "volume      %-20s  pool %s  owner %s  %10s  %10s used%n",
@@ -49,7 +49,6 @@ final class VolumeCommand {
           Sizes.rough(volume.path("sizeBytes").asLong(0)),
           Sizes.rough(volume.path("usedBytes").asLong(0)));
     }
-    out.flush();
   }
 
   /** Reads sizes on the command line. */
@@ -74,11 +73,7 @@ final class VolumeCommand {
       name = "create",
       description = "Create a thin volume; both controllers export it by its name.",
       mixinStandardHelpOptions = true)
-  static final class Create implements Callable<Integer> {
-    @Spec private CommandSpec spec = CommandSpec.create();
-    @Mixin private ArrayOptions array = new ArrayOptions();
-    @Mixin private JsonOption json = new JsonOption();
-
+  static final class Create extends ShowCommand {
     @Parameters(index = "0", paramLabel = "NAME", description = "1 to 63 of A-Z a-z 0-9 . _ -")
     private String name = "";
 
@@ -99,49 +94,46 @@ final class VolumeCommand {
     Create() {}
 
     @Override
-    public Integer call() {
+    JsonNode answer() {
       refuseWrongUsage();
       var request =
           ArrayProcesses.request("volume-create").put("name", name).put("sizeBytes", size);
       if (pool != null) {
         request.put("pool", pool);
       }
-      return show(spec, json, array.existing().askAnyController(request, DEADLINE));
+      return array().existing().askAnyController(request, DEADLINE);
+    }
+
+    @Override
+    void print(PrintWriter out, JsonNode volume) {
+      show(out, volume);
     }
 
     private void refuseWrongUsage() {
       if (!NAME.matcher(name).matches()) {
-        throw new CommandLine.ParameterException(
-            spec.commandLine(),
-            "\"" + name + "\" is no name of a volume: 1 to 63 of A-Z a-z 0-9 . _ -");
+        throw wrongUsage("\"" + name + "\" is no name of a volume: 1 to 63 of A-Z a-z 0-9 . _ -");
       }
       if (pool != null && !POOLS.contains(pool)) {
-        throw new CommandLine.ParameterException(
-            spec.commandLine(), "there is no pool \"" + pool + "\", only A and B");
+        throw wrongUsage("there is no pool \"" + pool + "\", only A and B");
       }
     }
   }
 
   @Command(name = "list", description = "List the volumes.", mixinStandardHelpOptions = true)
-  static final class ListAll implements Callable<Integer> {
-    @Spec private CommandSpec spec = CommandSpec.create();
-    @Mixin private ArrayOptions array = new ArrayOptions();
-    @Mixin private JsonOption json = new JsonOption();
-
+  static final class ListAll extends ShowCommand {
     ListAll() {}
 
     @Override
-    public Integer call() {
-      ArrayProcesses processes = array.existing();
+    JsonNode answer() {
+      ArrayProcesses processes = array().existing();
       processes.askAnyController(
           ArrayProcesses.request("volume-list"), DEADLINE); // or says why not
-      JsonNode volumes = ArrayStatus.of(processes).path("volumes");
-      if (json.isOn()) {
-        JsonOption.print(spec.commandLine().getOut(), volumes);
-      } else {
-        print(spec.commandLine().getOut(), volumes);
-      }
-      return CommandLine.ExitCode.OK;
+      return ArrayStatus.of(processes).path("volumes");
+    }
+
+    @Override
+    void print(PrintWriter out, JsonNode volumes) {
+      table(out, volumes);
     }
   }
 
@@ -149,11 +141,7 @@ final class VolumeCommand {
       name = "resize",
       description = "Change a volume's size. What a smaller size cuts off is gone.",
       mixinStandardHelpOptions = true)
-  static final class Resize implements Callable<Integer> {
-    @Spec private CommandSpec spec = CommandSpec.create();
-    @Mixin private ArrayOptions array = new ArrayOptions();
-    @Mixin private JsonOption json = new JsonOption();
-
+  static final class Resize extends ShowCommand {
     @Parameters(index = "0", paramLabel = "NAME", description = "The volume.")
     private String name = "";
 
@@ -170,13 +158,18 @@ final class VolumeCommand {
     Resize() {}
 
     @Override
-    public Integer call() {
+    JsonNode answer() {
       var request =
           ArrayProcesses.request("volume-resize")
               .put("name", name)
               .put("sizeBytes", size)
               .put("shrink", shrink);
-      return show(spec, json, array.existing().askAnyController(request, DEADLINE));
+      return array().existing().askAnyController(request, DEADLINE);
+    }
+
+    @Override
+    void print(PrintWriter out, JsonNode volume) {
+      show(out, volume);
     }
   }
 
@@ -203,17 +196,11 @@ final class VolumeCommand {
     }
   }
 
-  private static int show(CommandSpec spec, JsonOption json, JsonNode volume) {
-    PrintWriter out = spec.commandLine().getOut();
-    if (json.isOn()) {
-      JsonOption.print(out, volume);
-    } else {
-      out.printf(
-          "volume %s  pool %s  %s%n",
-          volume.path("name").asString(),
-          volume.path("pool").asString("-"),
-          Sizes.rough(volume.path("sizeBytes").asLong(0)));
-    }
-    return CommandLine.ExitCode.OK;
+  private static void show(PrintWriter out, JsonNode volume) {
+    out.printf(
+        "volume %s  pool %s  %s%n",
+        volume.path("name").asString(),
+        volume.path("pool").asString("-"),
+        Sizes.rough(volume.path("sizeBytes").asLong(0)));
   }
 }

@@ -199,7 +199,6 @@ class TwinspanTest {
         "volume delete v --dir DIR",
         "controller kill a --dir DIR",
         "controller start b --dir DIR",
-        "nvme list --dir DIR",
         "nvme smart-log drive0 --dir DIR",
         "link show --dir DIR"
       })
@@ -210,18 +209,28 @@ class TwinspanTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"nvme queues --dir DIR", "shelf fault drive0 --dir DIR"})
+  @ValueSource(
+      strings = {"nvme list --dir DIR", "nvme queues --dir DIR", "shelf fault drive0 --dir DIR"})
   void aMissingShelfIsOneLineAndStatus1(String line) {
     assertThat(run(line)).isEqualTo(1);
 
     assertOneLine("no shelf is running in " + folder.resolve("array"));
   }
 
-  @Test
-  void whatIsNoDriveIsOneLineAndStatus1() {
-    assertThat(run("nvme id-ctrl --target floppy")).isEqualTo(1);
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "nvme id-ctrl --target floppy|\"floppy\" is no drive",
+        "nvme list --target kernel:/dev/no-such-drive|/dev/no-such-drive",
+        "nvme smart-log --target vfio:ffff:ff:1f.7|ffff:ff:1f.7",
+        "nvme reset --target broker:x|broker:x is shared with other processes"
+      })
+  void aDriveThatIsNotToBeHadIsOneLineAndStatus1(String lineAndMessage) {
+    String[] parts = lineAndMessage.split("\\|", 2);
 
-    assertOneLine("\"floppy\" is no drive");
+    assertThat(run(parts[0])).isEqualTo(1);
+
+    assertOneLine(parts[1]);
   }
 
   @Test

@@ -52,7 +52,6 @@ final class ControlRequests {
       case "volume-create" -> create(request);
       case "volume-resize" -> resize(request);
       case "volume-delete" -> delete(request);
-      case "nvme-list" -> drives.describe();
       case "nvme-report" -> report(request);
       case "link-show" -> status.link(STATUS_TIMEOUT);
       default -> throw new TwinspanException("a controller knows no command \"" + command + "\"");

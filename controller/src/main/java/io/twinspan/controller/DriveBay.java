@@ -3,7 +3,6 @@ package io.twinspan.controller;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.nvme.DmaMemory;
-import io.twinspan.nvme.IdentifyController;
 import io.twinspan.nvme.IdentifyNamespace;
 import io.twinspan.nvme.NvmeController;
 import io.twinspan.nvme.NvmeOptions;
@@ -21,14 +20,13 @@ import org.slf4j.LoggerFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * This controller's port on every drive of the shelf: the driver with its admin queue, and one
  * private queue pair per drive, which both pools share.
  *
  * <p>{@link #poll} and the drives are for the core's thread; the rest for the thread that sets up
- * and takes down, and {@link #describe} for any.
+ * and takes down, and {@link #report} for any.
  */
 final class DriveBay implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DriveBay.class);
@@ -164,31 +162,6 @@ final class DriveBay implements AutoCloseable {
           .put("errors", bay.queue.counters().errors());
     }
     return queues;
-  }
-
-  /** What the drives say of themselves, asked through the admin queues. */
-  ArrayNode describe() {
-    ArrayNode drives = JsonNodeFactory.instance.arrayNode();
-    for (Bay bay : bays) {
-      IdentifyController identity = bay.controller.identifyController();
-      ObjectNode drive = drives.addObject();
-      drive.put("name", bay.name).put("serial", identity.serialNumber().strip());
-      drive.put("model", identity.modelNumber().strip());
-      drive.put("firmware", identity.firmwareRevision().strip());
-      drive
-          .put("controllerId", identity.controllerId())
-          .put("nqn", identity.subsystemNqn().strip());
-      ArrayNode namespaces = drive.putArray("namespaces");
-      for (int nsid : bay.controller.activeNamespaces()) {
-        IdentifyNamespace namespace = bay.controller.identifyNamespace(nsid);
-        namespaces
-            .addObject()
-            .put("nsid", nsid)
-            .put("sizeBytes", namespace.sizeBlocks() * namespace.blockBytes())
-            .put("blockBytes", namespace.blockBytes());
-      }
-    }
-    return drives;
   }
 
   /**

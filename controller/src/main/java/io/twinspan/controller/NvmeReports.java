@@ -3,7 +3,7 @@ package io.twinspan.controller;
 import io.twinspan.nvme.ErrorLogEntry;
 import io.twinspan.nvme.IdentifyController;
 import io.twinspan.nvme.IdentifyNamespace;
-import io.twinspan.nvme.NvmeController;
+import io.twinspan.nvme.QueueOwner;
 import io.twinspan.nvme.SmartLog;
 import java.util.HexFormat;
 import tools.jackson.databind.JsonNode;
@@ -24,23 +24,46 @@ public final class NvmeReports {
   /**
    * {@return one report}
    *
-   * @param controller of the drive
+   * @param drive which one, or a share of it
    * @param report {@code id-ctrl}, {@code id-ns}, {@code smart-log} or {@code error-log}
    * @param nsid the namespace, for {@code id-ns}
    * @throws IllegalArgumentException if there is no such report
    */
-  public static JsonNode of(NvmeController controller, String report, int nsid) {
+  public static JsonNode of(QueueOwner drive, String report, int nsid) {
     return switch (report) {
-      case "id-ctrl" -> controller(controller.identifyController());
-      case "id-ns" -> namespace(controller.identifyNamespace(nsid));
-      case "smart-log" -> smart(controller.logs().smart());
+      case "id-ctrl" -> controller(drive.identifyController());
+      case "id-ns" -> namespace(drive.identifyNamespace(nsid));
+      case "smart-log" -> smart(drive.logs().smart());
       case "error-log" -> {
         ArrayNode errors = JsonNodeFactory.instance.arrayNode();
-        controller.logs().errors(MAX_ERRORS).forEach(entry -> errors.add(error(entry)));
+        drive.logs().errors(MAX_ERRORS).forEach(entry -> errors.add(error(entry)));
         yield errors;
       }
       default -> throw new IllegalArgumentException("no report \"" + report + "\"");
     };
+  }
+
+  /**
+   * {@return what a list of drives says of one}
+   *
+   * @param drive which one, or a share of it
+   */
+  public static ObjectNode summary(QueueOwner drive) {
+    IdentifyController identity = drive.identifyController();
+    ObjectNode summary = JsonNodeFactory.instance.objectNode();
+    summary.put("name", drive.name()).put("serial", identity.serialNumber().strip());
+    summary.put("model", identity.modelNumber().strip());
+    summary.put("firmware", identity.firmwareRevision().strip());
+    ArrayNode namespaces = summary.putArray("namespaces");
+    for (int nsid : drive.activeNamespaces()) {
+      IdentifyNamespace namespace = drive.identifyNamespace(nsid);
+      namespaces
+          .addObject()
+          .put("nsid", nsid)
+          .put("sizeBytes", namespace.sizeBlocks() * namespace.blockBytes())
+          .put("blockBytes", namespace.blockBytes());
+    }
+    return summary;
   }
 
   private static ObjectNode controller(IdentifyController c) {

@@ -128,6 +128,11 @@ public final class BrokeredDrive extends QueueOwner {
   }
 
   @Override
+  public NamespaceRange range() {
+    return grant.range();
+  }
+
+  @Override
   public WakeSource removalSource() {
     return removalSource;
   }

@@ -58,6 +58,11 @@ public abstract sealed class QueueOwner implements AutoCloseable
   /** {@return how many I/O queue pairs this process may have} */
   public abstract int maxQueuePairs();
 
+  /** {@return the blocks that this process may use: all, unless a broker grants fewer} */
+  public NamespaceRange range() {
+    return NamespaceRange.EVERYTHING;
+  }
+
   /** {@return what becomes readable when the drive goes; then call {@link #checkPresence}} */
   public abstract WakeSource removalSource();
 

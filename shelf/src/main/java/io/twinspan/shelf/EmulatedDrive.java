@@ -194,14 +194,27 @@ public final class EmulatedDrive implements AutoCloseable {
   }
 
   private ShelfStatus.Drive withoutDetails(String state) {
+    return status(state, List.of(), List.of());
+  }
+
+  private ShelfStatus.Drive status(
+      String state, List<ShelfStatus.Reservation> reservations, List<ShelfStatus.Port> portStates) {
+    List<ShelfStatus.NamespaceSize> namespaces = new ArrayList<>();
+    for (Namespace namespace : subsystem.namespaces()) {
+      namespaces.add(
+          new ShelfStatus.NamespaceSize(
+              namespace.nsid(), options.namespaceBytes(), Namespace.BLOCK_BYTES));
+    }
     return new ShelfStatus.Drive(
         number,
         state,
-        MODEL,
-        options.serial(number),
+        subsystem.model(),
+        subsystem.serial(),
+        IdentifyPages.FIRMWARE,
         options.namespaceBytes() * ShelfOptions.NAMESPACES,
-        List.of(),
-        List.of());
+        namespaces,
+        reservations,
+        portStates);
   }
 
   /** On the agent's thread. */
@@ -225,14 +238,7 @@ public final class EmulatedDrive implements AutoCloseable {
               port.controller().state().name().toLowerCase(Locale.ROOT),
               queues(port.controller())));
     }
-    return new ShelfStatus.Drive(
-        number,
-        "running",
-        subsystem.model(),
-        subsystem.serial(),
-        options.namespaceBytes() * ShelfOptions.NAMESPACES,
-        reservations,
-        portStates);
+    return status("running", reservations, portStates);
   }
 
   private static List<ShelfStatus.Queue> queues(NvmeController controller) {

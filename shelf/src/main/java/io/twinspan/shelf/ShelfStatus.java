@@ -20,7 +20,9 @@ public record ShelfStatus(List<Drive> drives) {
    * @param state {@code running}, {@code busy} if it did not answer in time, or {@code stopped}
    * @param model model number
    * @param serial serial number
+   * @param firmware firmware revision
    * @param sizeBytes capacity, all namespaces together
+   * @param namespaces the parts that it has
    * @param reservations type and number of registrants of each namespace
    * @param ports its ports; empty unless running
    */
@@ -29,15 +31,27 @@ public record ShelfStatus(List<Drive> drives) {
       String state,
       String model,
       String serial,
+      String firmware,
       long sizeBytes,
+      List<NamespaceSize> namespaces,
       List<Reservation> reservations,
       List<Port> ports) {
     /** Copies the lists. */
     public Drive {
+      namespaces = List.copyOf(namespaces);
       reservations = List.copyOf(reservations);
       ports = List.copyOf(ports);
     }
   }
+
+  /**
+   * One namespace.
+   *
+   * @param nsid its identifier
+   * @param sizeBytes its size
+   * @param blockBytes size of a block
+   */
+  public record NamespaceSize(int nsid, long sizeBytes, int blockBytes) {}
 
   /**
    * The reservation of one namespace.
