@@ -99,7 +99,7 @@ final class NvmeLoad implements AutoCloseable {
     firstPosition = Math.ceilDiv(range.firstBlock(), blocks);
     long end = Math.min(namespace.sizeBlocks(), range.firstBlock() + range.blocks()) / blocks;
     positions = end - firstPosition;
-    if (positions < 1 || pattern.writes() && !range.writable()) {
+    if (positions < 1 || (pattern.writes() && !range.writable())) {
       throw new TwinspanException(
           "%s does not let this process %s"
               .formatted(drive.name(), pattern.writes() ? "write" : "read so much at once"));

@@ -105,7 +105,7 @@ public final class NvmeController extends QueueOwner {
     return state() == ControllerState.READY;
   }
 
-  /** Takes less than a microsecond. Any thread. {@return whether it is there and has not failed} */
+  /** {@return whether the device is there and has not failed} Takes less than a microsecond. */
   @Override
   public boolean checkPresence() {
     ControllerState now = state();
