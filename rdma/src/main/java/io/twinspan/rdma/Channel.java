@@ -498,7 +498,7 @@ public final class Channel {
 
   long nextDeadlineNs() {
     long deadline = Long.MAX_VALUE;
-    if (countsChanged || !isUp()) {
+    if (countsChanged || !isUp() || life.isAhead()) {
       deadline = lastAuditNs + AUDIT_NS;
     }
     for (QueuePair queuePair : queuePairs) {
@@ -727,6 +727,10 @@ public final class Channel {
   /** What is not worth a store or a look in every round. */
   private void audit() {
     lastAuditNs = link.nowNs();
+    if (life.isAhead()) {
+      life.publish();
+      link.ringLater();
+    }
     if (countsChanged) {
       countsChanged = false;
       SharedMemory.setLongRelease(remoteControl, ChannelLayout.SENT_BYTES, sentBytes);

@@ -23,8 +23,8 @@ import java.util.Arrays;
  * </pre>
  *
  * <p>A link begins with every channel OPEN in life 0, which is what zeroed memory says. A side that
- * is not OPEN says its word again and again, so that it comes through whatever else was stored
- * there. The link's thread only.
+ * is not OPEN, or whose peer is not, says its word again and again, so that it comes through
+ * whatever else was stored there. The link's thread only.
  */
 final class ChannelLife {
   /** What was found. */
@@ -128,6 +128,11 @@ final class ChannelLife {
       publish();
     }
     return phase == OPEN ? Finding.OPENED : Finding.NOTHING;
+  }
+
+  /** Whether this side is open, and the peer has not said yet that it has seen that. */
+  boolean isAhead() {
+    return phase == OPEN && SharedMemory.getLongAcquire(own, WORD) == word(life, READY);
   }
 
   /** Says this side's word again. */

@@ -197,7 +197,14 @@ class ChannelFailureTest {
   @Test
   void randomBytesInOneChannelsMemoryLeaveTheOtherAloneAndItCanBeginAnew() {
     long seed = System.nanoTime();
-    Random random = new Random(seed);
+    try {
+      failByRandomBytesAndBeginAnew(new Random(seed));
+    } catch (AssertionError | RuntimeException e) {
+      throw new AssertionError("seed " + seed + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void failByRandomBytesAndBeginAnew(Random random) {
     Lane bad = lanes[BAD];
     for (int round = 0; round < 15; round++) {
       for (int i = 0; i < 30; i++) {
@@ -212,18 +219,47 @@ class ChannelFailureTest {
         lanes[GOOD].exchange();
         bad.drain();
       }
-      assertThat(pair.a.link.isUp()).as("seed %d", seed).isTrue();
+      assertThat(pair.a.link.isUp()).isTrue();
       int lives = pair.a.channelsUp.size();
       bad.a.channel().fail("round " + round);
       pair.runUntil(() -> bad.a.channel().isUp() && bad.b.channel().isUp());
       pair.run(5);
-      assertThat(pair.a.channelsUp).as("seed %d", seed).hasSizeGreaterThan(lives);
+      assertThat(pair.a.channelsUp).hasSizeGreaterThan(lives);
       bad.drain();
       bad.begin();
       bad.exchange();
     }
-    assertThat(pair.a.downs).as("seed %d", seed).isEmpty();
+    assertThat(pair.a.downs).isEmpty();
     assertThat(pair.a.channelsDown).noneMatch(line -> line.startsWith("1"));
+  }
+
+  @Test
+  void comesUpAlthoughItsLastWordWasLostOnTheWay() {
+    Lane bad = lanes[BAD];
+    for (End early : List.of(bad.a, bad.b)) {
+      End late = early == bad.a ? bad.b : bad.a;
+      early.channel().fail("a test");
+      upToThePeersLastLook(early, late);
+      late.channel().controlBlock().set(JAVA_LONG, ChannelLayout.CHANNEL_LIFE, 0x1234_5678);
+      pair.runUntil(() -> late.channel().isUp());
+      assertThat(early.channel().isUp()).isTrue();
+      bad.drain();
+      bad.begin();
+      bad.exchange();
+    }
+    assertThat(pair.a.channelsUp).containsExactly("0: 1", "0: 2");
+    assertThat(pair.b.channelsUp).containsExactly("0: 1", "0: 2");
+  }
+
+  /** One side has opened the channel, and the other one has not looked since. */
+  private void upToThePeersLastLook(End early, End late) {
+    for (int i = 0; i < 10 && !early.channel().isUp(); i++) {
+      pair.clock.advance(LinkPair.MS);
+      late.channel().link().doWork();
+      early.channel().link().doWork();
+    }
+    assertThat(early.channel().isUp()).isTrue();
+    assertThat(late.channel().isUp()).isFalse();
   }
 
   @Test
