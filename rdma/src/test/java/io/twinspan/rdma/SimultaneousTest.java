@@ -16,6 +16,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -109,7 +110,8 @@ class SimultaneousTest {
       carryOut(request.fetchAndAdd(i, region.rkey(), 0, MILLION));
     }
     enough = true;
-    assertThat(memoryOfB.get(JAVA_LONG, 0) - additions.get()).isEqualTo((long) ATOMICS * MILLION);
+    long added = additions.get();
+    assertThat(memoryOfB.get(JAVA_LONG, 0) - added).isEqualTo((long) ATOMICS * MILLION);
   }
 
   @Test
@@ -123,7 +125,8 @@ class SimultaneousTest {
       swaps += result.segment().get(JAVA_LONG, 0) == expected ? 1 : 0;
     }
     enough = true;
-    assertThat(memoryOfB.get(JAVA_LONG, 0) - additions.get()).isEqualTo(swaps * MILLION);
+    long added = additions.get();
+    assertThat(memoryOfB.get(JAVA_LONG, 0) - added).isEqualTo(swaps * MILLION);
   }
 
   /** Until it is enough; returns how often. */
@@ -196,7 +199,7 @@ class SimultaneousTest {
     for (int i = 1; turn != awaited; i++) {
       Thread.onSpinWait();
       if (i % SPINS == 0) {
-        Thread.yield(); // there may be one processor for both
+        LockSupport.parkNanos(1000); // there may be one processor for both
         boolean ended = Thread.interrupted() || (from != null && from.isDone());
         assertThat(ended && turn != awaited).as("the other thread has ended").isFalse();
       }
