@@ -29,6 +29,9 @@ final class SharedControl {
 
   static final int DEPTH = 2;
 
+  /** How often one side looks for what the other one stores meanwhile. */
+  static final int LOOKS = 200;
+
   /** Memory that each state may use of each region. */
   static final int DATA_BYTES = 64;
 
