@@ -103,6 +103,11 @@ final class NvmePerfCommand implements Callable<Integer> {
   private String size = "256MiB";
 
   @Option(
+      names = "--direct",
+      description = "With --media file: past the host's page cache (O_DIRECT).")
+  private boolean direct;
+
+  @Option(
       names = "--cpu",
       paramLabel = "A,B",
       split = ",",
@@ -121,7 +126,7 @@ final class NvmePerfCommand implements Callable<Integer> {
       throw new CommandLine.ParameterException(
           spec.commandLine(), String.valueOf(e.getMessage()), e);
     }
-    JsonNode result = source.media == null ? load(source.target) : withDrive(source.media);
+    JsonNode result = source.media == null ? load(source.target) : withDrive(medium(source.media));
     PrintWriter out = spec.commandLine().getOut();
     if (json.isOn()) {
       JsonOption.print(out, result);
@@ -167,6 +172,10 @@ final class NvmePerfCommand implements Callable<Integer> {
     }
     List<Integer> allowed = Affinity.allowed();
     return allowed.size() < 2 ? List.of(-1, -1) : allowed.subList(0, 2);
+  }
+
+  private String medium(String media) {
+    return direct && media.equals("file") ? "direct_file" : media;
   }
 
   /** Measures a drive of its own, which goes afterwards. */

@@ -84,6 +84,11 @@ final class ShelfCommand implements Callable<Integer> {
   private MediumKind media = MediumKind.FILE;
 
   @Option(
+      names = "--direct",
+      description = "With --media file: past the host's page cache (O_DIRECT).")
+  private boolean direct;
+
+  @Option(
       names = "--fault",
       paramLabel = "DRIVE:FAULT",
       description = "Something that shall go wrong, such as \"drive0:status opcode=read count=3\".")
@@ -104,7 +109,7 @@ final class ShelfCommand implements Callable<Integer> {
               Sizes.parse(driveSize),
               ports,
               serial(directory),
-              media);
+              direct && media == MediumKind.FILE ? MediumKind.DIRECT_FILE : media);
     } catch (TwinspanException | IllegalArgumentException e) {
       throw new CommandLine.ParameterException(
           spec.commandLine(), String.valueOf(e.getMessage()), e);

@@ -21,6 +21,13 @@ public final class EventFd implements AutoCloseable {
   private static final ThreadLocal<MemorySegment> COUNT =
       ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(JAVA_LONG));
 
+  private static final int RWF_NOWAIT = 8;
+  private static final int VECTOR_BYTES = 16;
+  private static final long CURRENT_POSITION = -1;
+
+  /** Each thread's vector of one buffer, {@link #COUNT}. */
+  private static final ThreadLocal<MemorySegment> VECTOR = ThreadLocal.withInitial(EventFd::vector);
+
   private final Fd fd;
 
   private EventFd(Fd fd) {
@@ -70,6 +77,23 @@ public final class EventFd implements AutoCloseable {
   public long take() {
     MemorySegment count = COUNT.get();
     return Native.read(fd.number(), count, Long.BYTES) == Long.BYTES ? count.get(JAVA_LONG, 0) : 0;
+  }
+
+  /**
+   * Sets the counter to 0 and does not wait for it to be another one, also if a process that has
+   * the descriptor too has made it blocking.
+   *
+   * @return whether it was not 0
+   */
+  public boolean drainShared() {
+    return Native.preadv2(fd.number(), VECTOR.get(), 1, CURRENT_POSITION, RWF_NOWAIT) == Long.BYTES;
+  }
+
+  private static MemorySegment vector() {
+    MemorySegment vector = Arena.ofAuto().allocate(VECTOR_BYTES, Long.BYTES);
+    vector.set(JAVA_LONG, 0, COUNT.get().address());
+    vector.set(JAVA_LONG, Long.BYTES, Long.BYTES);
+    return vector;
   }
 
   /** The descriptor, to poll or to send; still owned by this object. */

@@ -39,6 +39,10 @@ public final class Fd implements AutoCloseable {
   /** Cut the file to length 0 ({@code O_TRUNC}). */
   public static final int TRUNCATE = 0x200;
 
+  /** Past the page cache ({@code O_DIRECT}): addresses, positions and lengths must be aligned. */
+  public static final int DIRECT =
+      System.getProperty("os.arch", "").equals("aarch64") ? 0x10000 : 0x4000;
+
   /** Do not block ({@code O_NONBLOCK}). */
   public static final int NON_BLOCKING = 0x800;
 

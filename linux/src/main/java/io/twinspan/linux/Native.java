@@ -33,6 +33,8 @@ final class Native {
       link("pread", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle PWRITE =
       link("pwrite", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle PREADV2 =
+      link("preadv2", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT, JAVA_LONG, JAVA_INT);
   private static final MethodHandle FDATASYNC = link("fdatasync", JAVA_INT, JAVA_INT);
   private static final MethodHandle FTRUNCATE = link("ftruncate", JAVA_INT, JAVA_INT, JAVA_LONG);
   private static final MethodHandle FALLOCATE =
@@ -132,6 +134,16 @@ final class Native {
           return -errno;
         }
       }
+    } catch (Throwable e) {
+      throw Symbols.propagate(e);
+    }
+  }
+
+  static long preadv2(int fd, MemorySegment vector, int count, long offset, int flags) {
+    MemorySegment state = Symbols.state();
+    try {
+      long result = (long) PREADV2.invokeExact(state, fd, vector, count, offset, flags);
+      return result != -1 ? result : -Symbols.errno(state);
     } catch (Throwable e) {
       throw Symbols.propagate(e);
     }

@@ -17,5 +17,9 @@ final class SystemCalls {
   static final long SET_ROBUST_LIST = Native.X86_64 ? 273 : 99;
   static final long GET_ROBUST_LIST = Native.X86_64 ? 274 : 100;
 
+  static final long IO_SETUP = Native.X86_64 ? 206 : 0;
+  static final long IO_DESTROY = Native.X86_64 ? 207 : 1;
+  static final long IO_SUBMIT = Native.X86_64 ? 209 : 2;
+
   private SystemCalls() {}
 }

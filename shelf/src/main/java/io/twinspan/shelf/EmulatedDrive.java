@@ -95,8 +95,7 @@ public final class EmulatedDrive implements AutoCloseable {
             SystemClock.INSTANCE,
             loop::failed,
             AgentRunner.DEFAULT_CLOSE_TIMEOUT);
-    StateFile state =
-        options.medium() == MediumKind.FILE ? new StateFile(options.state(number)) : null;
+    StateFile state = options.medium().isFile() ? new StateFile(options.state(number)) : null;
     subsystem = new Subsystem(MODEL, serial, media, state, mappings, flusher, runner::wake);
     subsystem.faults().wakes(runner::wake);
     for (int i = 0; i < listeners.size(); i++) {

@@ -10,16 +10,26 @@ import java.nio.file.Path;
 /**
  * A namespace in a sparse file, moved by pread and pwrite straight between the file and the
  * client's memory; the page cache is the drive's volatile write cache.
+ *
+ * <p>With direct I/O whole blocks that are aligned in the client's memory go past the page cache;
+ * what is not aligned goes through it, which the kernel keeps in step with the file.
  */
 final class FileMedium implements Medium {
   private static final long ZEROES_BYTES = 64 << 10;
   private static final MemorySegment ZEROES = Arena.global().allocate(ZEROES_BYTES, 4096);
 
+  private static final int ALIGNMENT = Namespace.BLOCK_BYTES;
+
   private final Fd file;
+
+  /** The same file, past the page cache if that was asked for. */
+  private final Fd direct;
+
   private final long sizeBytes;
 
-  private FileMedium(Fd file, long sizeBytes) {
+  private FileMedium(Fd file, Fd direct, long sizeBytes) {
     this.file = file;
+    this.direct = direct;
     this.sizeBytes = sizeBytes;
   }
 
@@ -28,9 +38,11 @@ final class FileMedium implements Medium {
    *
    * @param path where; created with mode 0600
    * @param sizeBytes the size it gets or must have
-   * @throws TwinspanException if there is an image of another size, or it can't be opened
+   * @param past whether aligned blocks go past the page cache
+   * @throws TwinspanException if there is an image of another size, or it can't be opened; EINVAL
+   *     says that the file system has no direct I/O
    */
-  static FileMedium open(Path path, long sizeBytes) {
+  static FileMedium open(Path path, long sizeBytes, boolean past) {
     Fd file = Fd.open(path, Fd.READ_WRITE | Fd.CREATE, 0600);
     try {
       long size = file.size();
@@ -41,7 +53,8 @@ final class FileMedium implements Medium {
             "the image %s has %d bytes, but the drive is to have %d; use the size it was made with, or remove it"
                 .formatted(path, size, sizeBytes));
       }
-      return new FileMedium(file, sizeBytes);
+      Fd direct = past ? Fd.open(path, Fd.READ_WRITE | Fd.DIRECT, 0) : file;
+      return new FileMedium(file, direct, sizeBytes);
     } catch (RuntimeException e) {
       file.close();
       throw e;
@@ -55,13 +68,15 @@ final class FileMedium implements Medium {
 
   @Override
   public int read(long position, MemorySegment target, long offset, long lengthBytes) {
-    long done = file.pread(target, offset, lengthBytes, position);
+    long done =
+        choose(position, target, offset, lengthBytes).pread(target, offset, lengthBytes, position);
     return done == lengthBytes ? 0 : done < 0 ? (int) done : -Errno.EIO;
   }
 
   @Override
   public int write(long position, MemorySegment source, long offset, long lengthBytes) {
-    long done = file.pwrite(source, offset, lengthBytes, position);
+    long done =
+        choose(position, source, offset, lengthBytes).pwrite(source, offset, lengthBytes, position);
     return done == lengthBytes ? 0 : done < 0 ? (int) done : -Errno.EIO;
   }
 
@@ -79,6 +94,12 @@ final class FileMedium implements Medium {
   @Override
   public void close() {
     file.close();
+    direct.close();
+  }
+
+  private Fd choose(long position, MemorySegment memory, long offset, long lengthBytes) {
+    long all = position | (memory.address() + offset) | lengthBytes;
+    return (all & (ALIGNMENT - 1)) == 0 ? direct : file;
   }
 
   private int writeZeroes(long position, long lengthBytes) {

@@ -4,15 +4,24 @@ package io.twinspan.shelf;
 public enum MediumKind {
   /** In sparse files, which outlive the shelf. */
   FILE,
+  /** In the same files, but past the host's page cache where blocks are aligned (O_DIRECT). */
+  DIRECT_FILE,
   /** In the shelf's memory. */
   MEMORY,
   /** Nowhere: writes are forgotten, reads leave the client's memory as it is. */
   NULL;
 
+  /** Whether it outlives the shelf. */
+  boolean isFile() {
+    return this == FILE || this == DIRECT_FILE;
+  }
+
   /** Opens the medium of one namespace. */
   Medium open(ShelfOptions options, int drive, int nsid) {
     return switch (this) {
-      case FILE -> FileMedium.open(options.image(drive, nsid), options.namespaceBytes());
+      case FILE, DIRECT_FILE ->
+          FileMedium.open(
+              options.image(drive, nsid), options.namespaceBytes(), this == DIRECT_FILE);
       case MEMORY -> new RamMedium(options.namespaceBytes());
       case NULL -> new NullMedium(options.namespaceBytes());
     };

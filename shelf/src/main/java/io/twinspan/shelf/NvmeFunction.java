@@ -3,6 +3,7 @@ package io.twinspan.shelf;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.linux.Errno;
 import io.twinspan.linux.EventFd;
+import io.twinspan.linux.EventSignals;
 import io.twinspan.linux.Fd;
 import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
@@ -43,9 +44,17 @@ final class NvmeFunction implements WakeSource, AutoCloseable {
   private final Mapping doorbells;
   private final EventFd wake;
 
-  /** Gives the controller, which nobody uses, to a new client. */
-  NvmeFunction(NvmeController controller) {
+  /** The eventfds are the client's too, which may make them blocking. */
+  private final EventSignals signals;
+
+  /**
+   * Gives the controller, which nobody uses, to a new client.
+   *
+   * @param signals the port's, which it closes
+   */
+  NvmeFunction(NvmeController controller, EventSignals signals) {
     this.controller = controller;
+    this.signals = signals;
     bar0 = Memfd.create("twinspan-bar0", PciConfiguration.BAR0_BYTES);
     doorbells =
         Mapping.shared(
@@ -179,7 +188,7 @@ final class NvmeFunction implements WakeSource, AutoCloseable {
   void raise(int vector) {
     EventFd eventFd = vectors[vector];
     if (eventFd != null) {
-      eventFd.signal();
+      signals.signal(eventFd);
     }
   }
 
@@ -201,7 +210,7 @@ final class NvmeFunction implements WakeSource, AutoCloseable {
   public void disarm() {
     if (controller.clientWakes()) {
       controller.sleeping(false);
-      var _ = wake.drain();
+      var _ = wake.drainShared();
     }
   }
 

@@ -16,8 +16,8 @@ import java.util.List;
  * @param serialBase what serial numbers begin with, 1 to {@value #MAX_SERIAL_BASE} ASCII letters
  *     and digits; NGUID and EUI64 follow from it, so it is unique among the arrays that a host sees
  *     and stays the same as long as the images do
- * @param medium where the bytes are kept; only {@link MediumKind#FILE} makes images, and files
- *     {@code drive<N>.state} beside them with what else outlives a drive's power
+ * @param medium where the bytes are kept; only those in files make images, and files {@code
+ *     drive<N>.state} beside them with what else outlives a drive's power
  */
 public record ShelfOptions(
     Path imageDirectory,

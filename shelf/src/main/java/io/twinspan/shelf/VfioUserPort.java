@@ -3,6 +3,7 @@ package io.twinspan.shelf;
 import io.twinspan.concurrent.SystemClock;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.linux.Credentials;
+import io.twinspan.linux.EventSignals;
 import io.twinspan.linux.Fd;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixListener;
@@ -71,6 +72,10 @@ final class VfioUserPort implements AutoCloseable {
   private final NvmeController controller;
   private final FaultPlan faults;
   private final WakeSources wakeSources;
+
+  /** For all clients: the kernel takes many milliseconds to give one back. */
+  private @Nullable EventSignals signals;
+
   private @Nullable VfioUserConnection connection;
   private @Nullable Source connectionSource;
   private boolean due = true;
@@ -161,6 +166,15 @@ final class VfioUserPort implements AutoCloseable {
   public void close() {
     disconnect();
     listener.close();
+    if (signals != null) {
+      signals.close();
+    }
+  }
+
+  private EventSignals signals() {
+    EventSignals opened = signals == null ? EventSignals.open() : signals;
+    signals = opened;
+    return opened;
   }
 
   private void goDownIfFaulty() {
@@ -218,7 +232,7 @@ final class VfioUserPort implements AutoCloseable {
     socket.setNonBlocking(true);
     NvmeFunction function;
     try {
-      function = new NvmeFunction(controller);
+      function = new NvmeFunction(controller, signals());
     } catch (TwinspanException e) {
       LOG.error("{}: process {} refused: {}", name, socket.peer().pid(), e.getMessage());
       socket.close();
