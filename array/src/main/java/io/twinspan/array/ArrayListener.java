@@ -13,6 +13,14 @@ public interface ArrayListener {
    */
   default void ownershipChanged(int pool, PoolState state) {}
 
+  /**
+   * A takeover did not find all of the log that was needed: what was acknowledged since the last
+   * flush may be lost.
+   *
+   * @param pool index of the pool
+   */
+  default void writesLost(int pool) {}
+
   /** {@link ArrayNode#volumes()} has changed. */
   default void volumesChanged() {}
 }

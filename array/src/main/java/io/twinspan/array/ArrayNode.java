@@ -348,6 +348,11 @@ public final class ArrayNode {
     }
 
     @Override
+    public void writesLost(int pool) {
+      listener.writesLost(pool);
+    }
+
+    @Override
     public void volumesChanged() {
       listener.volumesChanged();
     }

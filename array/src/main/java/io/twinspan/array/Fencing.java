@@ -9,7 +9,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * Decides at the drives who owns a pool, by their reservations (NVM Express 1.4, section 8.8),
  * drive after drive in the same order on both controllers. Whoever is first at a drive removes the
- * other's registration, so that of two who race exactly one can get a majority.
+ * other's registration, so that of two who race exactly one can get a majority, or all that are not
+ * gone.
  *
  * <p>One procedure at a time; starting another ends the one before. Single-threaded.
  */
@@ -17,7 +18,10 @@ final class Fencing {
   /** What is being done. */
   enum Procedure {
     NONE,
-    /** Takes the reservation of a majority away from everybody else; own key must be registered. */
+    /**
+     * Takes the reservation of a majority, or of all drives that are left, away from everybody
+     * else; own key must be registered.
+     */
     TAKE,
     /** As TAKE, but registers the own key first. */
     REGISTER_AND_TAKE,
@@ -25,7 +29,7 @@ final class Fencing {
     REGISTER,
     /** Gives the reservation back everywhere. */
     RELEASE,
-    /** Asks a majority whether the reservation is still held. */
+    /** Asks a majority, or all drives that are left, whether the reservation is still held. */
     VALIDATE
   }
 
@@ -33,7 +37,10 @@ final class Fencing {
   enum Result {
     /** Not yet. */
     UNDER_WAY,
-    /** A majority of the drives said yes (REGISTER, RELEASE: all were asked). */
+    /**
+     * A majority of the drives said yes, or all that are not gone (REGISTER, RELEASE: all were
+     * asked).
+     */
     WON,
     /** Another controller was first. */
     CONFLICT
@@ -248,10 +255,24 @@ final class Fencing {
     }
   }
 
+  /**
+   * Whether these are all drives that are not gone. Fewer than a majority may do when the pool has
+   * put on record that the others have failed; the pool looks at that when it is opened, and before
+   * it goes on without a drive.
+   */
+  private boolean isAllThatIsLeft(int count) {
+    int present = 0;
+    for (int i = 0; i < drives.size(); i++) {
+      present += drives.get(i).isPresent() ? 1 : 0;
+    }
+    return count > 0 && count == present;
+  }
+
   private void ended() {
     if (procedure == Procedure.REGISTER
         || procedure == Procedure.RELEASE
-        || won > drives.size() / 2) {
+        || won > drives.size() / 2
+        || isAllThatIsLeft(won)) {
       result = Result.WON;
     } else {
       waiting = true;

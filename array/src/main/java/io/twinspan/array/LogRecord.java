@@ -166,6 +166,17 @@ final class LogRecord {
         && bodyIsWhole(spaceBytes);
   }
 
+  /** Whether the head of a record of this log and epoch is here that comes after a sequence. */
+  boolean isHeadAfter(int pool, long arrayId, long epoch, long sequence, long spaceBytes) {
+    return spaceBytes >= HEADER_BYTES
+        && segment.get(INT, offset) == MAGIC
+        && (segment.get(INT, offset + 4) & 0xFF00FFFF) == (VERSION | pool << 24)
+        && segment.get(LONG, offset + 8) == arrayId
+        && segment.get(LONG, offset + 16) == epoch
+        && segment.get(LONG, offset + 24) > sequence
+        && segment.get(INT, offset + 60) == checksums.of(offset, 60);
+  }
+
   private boolean bodyIsWhole(long spaceBytes) {
     int bytes = recordBytes();
     int count = blockCount();

@@ -42,6 +42,7 @@ final class MirrorReplay {
   private int index;
   private boolean whole;
   private boolean ended;
+  private boolean damaged;
   private boolean zeroUnderWay;
   private int underWay;
   private long failedSequence;
@@ -96,6 +97,11 @@ final class MirrorReplay {
     return underWay;
   }
 
+  /** Whether the log ended at a record that has been damaged since it was placed. */
+  boolean isDamaged() {
+    return damaged;
+  }
+
   /** Records found whole since {@link #start}. */
   long lastSequence() {
     return sequence;
@@ -116,6 +122,7 @@ final class MirrorReplay {
     index = 0;
     whole = false;
     ended = false;
+    damaged = false;
     failedSequence = 0;
   }
 
@@ -157,6 +164,7 @@ final class MirrorReplay {
       whole = record.isWhole(poolIndex, arrayId, epoch, sequence, ringBytes - offset);
       if (!whole) {
         ended = true;
+        damaged = isFollowed();
         return false;
       }
     }
@@ -244,6 +252,23 @@ final class MirrorReplay {
       number++;
     }
     return blocks;
+  }
+
+  /**
+   * Whether a later record stands behind the one that is not whole. Records are placed in order, so
+   * this one was whole once: the memory is damaged.
+   */
+  private boolean isFollowed() {
+    boolean followed = false;
+    int longest = LogRecord.writeBytes(LogRecord.MAX_BLOCKS);
+    for (int skip = 0; skip <= longest && !followed; skip += LogRecord.HEADER_BYTES) {
+      long offset = (position + skip) % ringBytes;
+      followed =
+          later
+              .wrap(CommitLog.RING_OFFSET + offset)
+              .isHeadAfter(poolIndex, arrayId, epoch, sequence, ringBytes - offset);
+    }
+    return followed;
   }
 
   private boolean isWhole(long at, long number) {

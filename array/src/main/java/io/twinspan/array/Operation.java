@@ -58,6 +58,9 @@ final class Operation {
   @Nullable HostStatus failure;
   boolean again;
 
+  /** A read of an owner that is alone: the round of {@link OwnerCheck} that it needs; else 0. */
+  long checkRound;
+
   Operation(Source source, int index) {
     this.source = source;
     this.index = index;
@@ -79,6 +82,7 @@ final class Operation {
     barrier = 0;
     failure = null;
     again = false;
+    checkRound = 0;
   }
 
   long endOffset() {

@@ -32,6 +32,7 @@ final class OwnerPath {
   private final CommitLog log;
   private final LogMirror mirror;
   private final Destager destager;
+  private final OwnerCheck check;
   private final Scratch scratch;
   private final Guard guard;
   private final RangeLocks locks;
@@ -40,6 +41,10 @@ final class OwnerPath {
   private final PoolSpace space;
   private final OperationQueue committed;
   private final OperationQueue stalled = new OperationQueue();
+
+  /** Reads that have gathered everything and wait for {@link OwnerCheck}. */
+  private final OperationQueue unchecked = new OperationQueue();
+
   private final OperationQueue readsDone = new OperationQueue();
   private final OperationQueue flushed = new OperationQueue();
   private int active;
@@ -54,6 +59,7 @@ final class OwnerPath {
       LogMirror mirror,
       OperationQueue committed,
       Destager destager,
+      OwnerCheck check,
       Scratch scratch,
       Guard guard,
       int capacity) {
@@ -62,6 +68,7 @@ final class OwnerPath {
     this.mirror = mirror;
     this.committed = committed;
     this.destager = destager;
+    this.check = check;
     this.scratch = scratch;
     this.guard = guard;
     locks = new RangeLocks(capacity);
@@ -136,7 +143,7 @@ final class OwnerPath {
     int before;
     do {
       before = work;
-      work += endCommitted() + endFlushed() + continueReads();
+      work += endCommitted() + endFlushed() + continueReads() + endChecked();
       work += startGranted();
     } while (work > before);
     if (guard.mayServe()) {
@@ -259,6 +266,9 @@ final class OwnerPath {
   }
 
   private boolean read(Operation operation) {
+    if (operation.checkRound == 0 && log.mode() != CommitLog.Mode.MIRRORED) {
+      operation.checkRound = check.ask();
+    }
     boolean aligned = operation.isAligned();
     if (!aligned && !scratch.lend(operation)) {
       return false;
@@ -283,12 +293,46 @@ final class OwnerPath {
       guard.again(operation);
       return;
     }
+    if (log.mode() != CommitLog.Mode.MIRRORED && !isChecked(operation)) {
+      unchecked.add(operation);
+      return;
+    }
     if (!aligned) {
       long from = scratch.offset(operation.bounce) + operation.offset % BLOCK_BYTES;
       MemorySegment.copy(
           scratch.memory(), from, operation.data, operation.dataOffset, operation.length);
     }
     end(operation, HostStatus.OK);
+  }
+
+  /** Whether the drives have said, since the read began, that this controller is the owner. */
+  private boolean isChecked(Operation operation) {
+    if (operation.checkRound == 0) {
+      operation.checkRound = check.ask(); // it began with a mirror
+    }
+    return operation.checkRound <= check.answered();
+  }
+
+  /** Answers the reads that the drives have been asked for. */
+  private int endChecked() {
+    int work = 0;
+    for (int i = unchecked.size(); i > 0; i--) {
+      Operation next = Objects.requireNonNull(unchecked.poll());
+      if (dropping || next.cancelled) {
+        abort(next);
+        work++;
+      } else if (!guard.mayServe()) {
+        letGo(next);
+        guard.again(next);
+        work++;
+      } else if (isChecked(next) || log.mode() == CommitLog.Mode.MIRRORED) {
+        readDone(next, next.isAligned());
+        work++;
+      } else {
+        unchecked.add(next);
+      }
+    }
+    return work;
   }
 
   private boolean write(Operation operation) {
@@ -497,6 +541,7 @@ final class OwnerPath {
       abort(next);
     }
     continueReads();
+    endChecked();
     released = false;
   }
 

@@ -54,6 +54,9 @@ final class Ownership {
     void declareDown(String reason);
 
     void changed(int pool, PoolState state);
+
+    /** What was acknowledged since the last flush may be lost. */
+    void writesLost(int pool);
   }
 
   private static final Logger LOG = LoggerFactory.getLogger(Ownership.class);

@@ -10,6 +10,7 @@ final class PoolParts {
   final CommitLog log;
   final LogMirror mirror;
   final Destager destager;
+  final OwnerCheck check;
   final OwnerPath path;
 
   /** Replays the mirror of the peer's log. */
@@ -36,7 +37,8 @@ final class PoolParts {
     log = new CommitLog(config.log(), config.index(), array.arrayId(), committed);
     mirror = new LogMirror(link, log, config.index(), array.arrayId());
     destager = new Destager(log, pool);
-    path = new OwnerPath(pool, log, mirror, committed, destager, scratch, guard, capacity);
+    check = new OwnerCheck(config.drives(), array.ownKey());
+    path = new OwnerPath(pool, log, mirror, committed, destager, check, scratch, guard, capacity);
     MemorySegment landing =
         link.landing(PeerLink.Lane.MIRROR)
             .asSlice(config.index() * array.logBytes(), array.logBytes());
@@ -47,15 +49,20 @@ final class PoolParts {
 
   int pump(long nowNs) {
     int work = pool.doWork();
+    work += check.pump(nowNs);
     work += path.pump(nowNs);
     work += mirror.pump();
     work += destager.pump(nowNs);
-    return work + path.pump(nowNs);
+    work += path.pump(nowNs);
+    return work + check.pump(nowNs);
   }
 
   /** Whether the drives have refused this controller. */
   boolean isFenced() {
-    return pool.state() == Pool.State.FENCED || destager.isFenced() || path.isFenced();
+    return pool.state() == Pool.State.FENCED
+        || destager.isFenced()
+        || path.isFenced()
+        || check.isFenced();
   }
 
   /** Whether nothing of this pool is under way at the drives. */
@@ -66,6 +73,7 @@ final class PoolParts {
         && replay.underWay() == 0
         && ownReplay.underWay() == 0
         && pool.state() == Pool.State.CLOSED
+        && check.isIdle()
         && fencing.isIdle();
   }
 
@@ -79,10 +87,12 @@ final class PoolParts {
     log.reset(mode, epoch);
     destager.reset();
     path.reset();
+    check.reset();
   }
 
   long deadlineNs() {
     long deadline = Math.min(path.deadlineNs(), destager.retryAtNs());
+    deadline = Math.min(deadline, check.retryAtNs());
     deadline = Math.min(deadline, Math.min(replay.retryAtNs(), ownReplay.retryAtNs()));
     return Math.min(deadline, fencing.retryAtNs());
   }

@@ -164,7 +164,9 @@ final class Takeover {
   }
 
   void opening() {
-    if (!openUnderWay
+    if (!openUnderWay && ownership.peerOwns() && purpose != Purpose.HANDOVER) {
+      ownership.lose("the peer has the drives that count");
+    } else if (!openUnderWay
         && controller.nowNs() >= retryAtNs
         && parts.pool.state() == Pool.State.CLOSED) {
       open();
@@ -216,9 +218,16 @@ final class Takeover {
       return;
     }
     ownership.epochPersisted(parts.pool.epoch());
-    if (state == PoolState.REPLAYING) {
+    if (state == PoolState.REPLAYING && replay.isDamaged()) {
+      LOG.error(
+          "pool {}: the log is damaged behind record {}: writes since the last flush may be lost",
+          name,
+          replay.lastSequence());
+      controller.writesLost(parts.config.index());
+    } else if (state == PoolState.REPLAYING) {
       LOG.info("pool {}: replayed up to record {}", name, replay.lastSequence());
     } else {
+      controller.writesLost(parts.config.index());
       LOG.error(
           "pool {}: neither controller has the log: writes since the last flush may be lost", name);
     }

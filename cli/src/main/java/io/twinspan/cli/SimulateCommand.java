@@ -16,6 +16,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -98,10 +99,19 @@ final class SimulateCommand implements Callable<Integer> {
       if (!json.isOn()) {
         PrintWriter out = spec.commandLine().getOut();
         outcome.trace().forEach(out::println);
-        out.printf("seed %d: %s%n", outcome.seed(), outcome.violation());
+        out.printf(
+            "seed %d: %s; replay: twinspan simulate --seeds %d%s%n",
+            outcome.seed(), outcome.violation(), outcome.seed(), faultsOption());
         out.flush();
       }
     }
+  }
+
+  /** What has to be said so that the same faults are drawn. */
+  private String faultsOption() {
+    return faults.size() == Fault.values().length
+        ? ""
+        : " --faults " + faults.stream().map(Fault::name).collect(Collectors.joining(","));
   }
 
   private void print(long realNs) {
@@ -117,7 +127,9 @@ final class SimulateCommand implements Callable<Integer> {
     out.printf("acknowledged  %d requests, %d reads checked%n", acknowledged, reads);
     out.printf(
         "longest wait  %d ms of virtual time%n", TimeUnit.NANOSECONDS.toMillis(longestWaitNs));
-    out.printf("time          %.1f s virtual, %.1f s real%n", virtualSeconds, realSeconds);
+    out.printf(
+        "time          %.1f s virtual, %.1f s real: %.0f s a second%n",
+        virtualSeconds, realSeconds, virtualSeconds / realSeconds);
     out.flush();
   }
 
@@ -129,6 +141,7 @@ final class SimulateCommand implements Callable<Integer> {
     report.put("longestWaitMs", longestWaitNs / 1e6);
     report.put("virtualSeconds", virtualSeconds);
     report.put("realSeconds", realSeconds);
+    report.put("virtualPerRealSecond", virtualSeconds / realSeconds);
     ObjectNode happened = report.putObject("faults");
     counts.forEach((fault, times) -> happened.put(fault.name(), times));
     ArrayNode violations = report.putArray("violations");

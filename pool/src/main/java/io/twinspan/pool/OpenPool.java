@@ -302,7 +302,7 @@ final class OpenPool implements DriveSet.Watcher {
     Volume volume = volumes.find(volumeId);
     if (volume == null
         || count < 1
-        || count > Pool.MAX_IO_BLOCKS
+        || count > Pool.MAX_RESERVED_BLOCKS
         || block < 0
         || block > volume.sizeBlocks() - count) {
       throw new IllegalArgumentException(

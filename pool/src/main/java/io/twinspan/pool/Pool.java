@@ -19,6 +19,9 @@ public interface Pool {
   /** Most blocks in one READ or WRITE (128 KiB). */
   int MAX_IO_BLOCKS = 32;
 
+  /** Most blocks in one {@link #reserve}. */
+  int MAX_RESERVED_BLOCKS = 2 * MAX_IO_BLOCKS;
+
   /** Life of a pool in this process. */
   enum State {
     /** Nothing in memory; only {@link #format} and {@link #open} are allowed. */
@@ -35,7 +38,7 @@ public interface Pool {
 
   /** What {@link #reserve} says. */
   enum Grant {
-    /** The blocks' space is set aside; exactly one WRITE of the same range must follow. */
+    /** The blocks' space is set aside; WRITEs that together cover the range once must follow. */
     GRANTED,
     /** Space comes free when work under way is done: ask again after some completion. */
     WAIT,
@@ -102,16 +105,17 @@ public interface Pool {
   void abandon();
 
   /**
-   * Sets aside room for a WRITE of the range, so that a write that was acknowledged can always be
-   * destaged. A WRITE of that range uses the room up, however it ends: to try again after NO_SPACE
-   * (a thin drive was full), reserve again.
+   * Sets aside room for WRITEs of the range, all or nothing, so that a write that was acknowledged
+   * can always be destaged. A WRITE uses the room of its blocks up, however it ends: to try again
+   * after NO_SPACE (a thin drive was full), reserve again.
    *
+   * @param blockCount at most {@link #MAX_RESERVED_BLOCKS}
    * @return WAIT also while the pool is not OPEN
    * @throws IllegalArgumentException when the range is not in the volume
    */
   Grant reserve(int volume, long block, int blockCount);
 
-  /** Gives back what {@link #reserve} granted for a WRITE that will not come. */
+  /** Gives back what {@link #reserve} granted for WRITEs that will not come. */
   void unreserve(int volume, long block, int blockCount);
 
   /**

@@ -146,6 +146,12 @@ public final class SimulatedDrive implements Drive {
         command.carriedOut = true;
       }
     }
+    commands.removeIf(command -> command.carriedOut && command.status != OK);
+    if (commands.isEmpty()) {
+      medium.forget(this);
+    } else {
+      medium.orphaned();
+    }
   }
 
   /** Number of commands accepted of a kind. */
@@ -221,13 +227,54 @@ public final class SimulatedDrive implements Drive {
     }
   }
 
+  /**
+   * Ticks until a command takes effect or completes if nothing else is submitted, at least 1;
+   * {@link Long#MAX_VALUE} when that will not happen. With what dead hosts have left it is 1.
+   */
+  public long idleTicks() {
+    if (stalled && present) {
+      return Long.MAX_VALUE;
+    }
+    if (medium.hasOrphans()) {
+      return 1;
+    }
+    long idle = Long.MAX_VALUE;
+    for (int i = 0; i < commands.size(); i++) {
+      Command command = commands.get(i);
+      long due = command.carriedOut ? command.completionTick : command.effectTick;
+      idle = Math.min(idle, present ? due - tick : 1);
+    }
+    return Math.max(idle, 1);
+  }
+
+  /** Lets ticks pass in which nothing is due: fewer than {@link #idleTicks()}. */
+  public void skip(long ticks) {
+    tick += stalled && present ? 0 : ticks;
+  }
+
+  /**
+   * One tick in which the host does not look: commands take effect, none completes. Returns the
+   * number that took effect.
+   */
+  public int workUnattended() {
+    if (stalled || !present) {
+      return 0;
+    }
+    tick++;
+    return medium.workOnOrphans() + carryOutDue();
+  }
+
   /** One tick. Returns the number of commands that took effect or completed. */
   public int doWork() {
     if (stalled && present) {
       return 0;
     }
     tick++;
-    int work = medium.workOnOrphans() + carryOutDue();
+    int work = medium.workOnOrphans();
+    if (commands.isEmpty()) {
+      return work;
+    }
+    work += carryOutDue();
     List<Command> due = new ArrayList<>();
     commands.removeIf(command -> {
       boolean ends = !present || command.completionTick <= tick;
@@ -249,7 +296,8 @@ public final class SimulatedDrive implements Drive {
   private int carryOutDue() {
     int work = 0;
     if (present) {
-      for (Command command : commands) {
+      for (int i = 0; i < commands.size(); i++) {
+        Command command = commands.get(i);
         if (!command.carriedOut && command.effectTick <= tick) {
           command.carriedOut = true;
           command.status = carryOut(command);
@@ -286,6 +334,10 @@ public final class SimulatedDrive implements Drive {
     return request.operation == DriveOperation.READ
         ? medium.read(request.block, request.blockCount, request.data, request.dataOffset)
         : medium.write(request.block, request.blockCount, request.data, request.dataOffset);
+  }
+
+  boolean isOrphan() {
+    return dead && !commands.isEmpty();
   }
 
   int workAsOrphan() {

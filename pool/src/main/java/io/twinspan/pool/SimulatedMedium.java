@@ -28,6 +28,7 @@ public final class SimulatedMedium {
   private final TreeMap<Long, List<Version>> cached = new TreeMap<>();
   private final Map<Long, Long> keys = new TreeMap<>();
   private final List<SimulatedDrive> ports = new ArrayList<>();
+  private int orphans;
   private long holderHost;
   private boolean held;
   private long stamp;
@@ -123,6 +124,7 @@ public final class SimulatedMedium {
       port.powerLost();
     }
     ports.clear();
+    orphans = 0;
     double keep = new double[] {0, 0.5, 0.9, 0.98, 1}[random.nextInt(5)];
     for (Map.Entry<Long, List<Version>> entry : cached.entrySet()) {
       byte[] kept = stable.get(entry.getKey());
@@ -229,7 +231,8 @@ public final class SimulatedMedium {
     return Drive.OK;
   }
 
-  private long filledBlocks() {
+  /** Number of blocks that were written, of which thin provisioning has so many. */
+  public long filledBlocks() {
     long filled = stable.size();
     for (Long block : cached.keySet()) {
       filled += stable.containsKey(block) ? 0 : 1;
@@ -298,11 +301,35 @@ public final class SimulatedMedium {
     return Drive.OK;
   }
 
-  /** Carries out what dead hosts left in the drive's queues. */
-  int workOnOrphans() {
+  /** A port's host has died, and left nothing in the drive. */
+  void forget(SimulatedDrive port) {
+    ports.remove(port);
+  }
+
+  boolean hasOrphans() {
+    return orphans > 0;
+  }
+
+  /** A port's host has died, and left commands in the drive. */
+  void orphaned() {
+    orphans++;
+  }
+
+  /** A tick of what dead hosts left in the drive's queues; returns how many took effect. */
+  public int workOnOrphans() {
+    if (orphans == 0) {
+      return 0;
+    }
     int work = 0;
-    for (SimulatedDrive port : ports) {
-      work += port.workAsOrphan();
+    for (int i = ports.size() - 1; i >= 0; i--) {
+      SimulatedDrive port = ports.get(i);
+      if (port.isOrphan()) {
+        work += port.workAsOrphan();
+        if (!port.isOrphan()) {
+          orphans--;
+          ports.remove(i);
+        }
+      }
     }
     return work;
   }

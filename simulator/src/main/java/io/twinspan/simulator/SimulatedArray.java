@@ -19,6 +19,7 @@ import io.twinspan.pool.VolumeInfo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
@@ -36,6 +37,7 @@ final class SimulatedArray {
   static final MirrorPoolOptions POOL_OPTIONS =
       new MirrorPoolOptions(16, 64, 4, 8, 8, 64, 1 << 20, 64);
 
+  private final SimulatedMemory memory = new SimulatedMemory();
   final Random random;
   final ManualClock clock = new ManualClock();
   final SimulatedLink link;
@@ -46,6 +48,10 @@ final class SimulatedArray {
   long givebackDelayNs = TimeUnit.MILLISECONDS.toNanos(3);
   int maxDriveDelayTicks = 3;
   private long boots;
+
+  /** Drives that are gone for good, by pool, as bits. */
+  private final int[] gone = new int[ArrayNode.POOLS];
+
   Observer observer = (_, _, _) -> {};
 
   /** Hears of every change of a controller's part in a pool. */
@@ -54,22 +60,22 @@ final class SimulatedArray {
   }
 
   SimulatedArray(long seed) {
-    this(seed, 1024);
+    this(seed, 1024, DRIVES);
   }
 
-  SimulatedArray(long seed, long driveBlocks) {
+  SimulatedArray(long seed, long driveBlocks, int driveCount) {
     random = new Random(seed);
-    link = new SimulatedLink(seed * 7 + 1, LOG_BYTES);
+    link = new SimulatedLink(seed * 7 + 1, LOG_BYTES, memory);
     for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
       List<SimulatedMedium> drives = new ArrayList<>();
-      for (int i = 0; i < DRIVES; i++) {
+      for (int i = 0; i < driveCount; i++) {
         drives.add(
             new SimulatedMedium("drive" + i + "-ns" + (pool + 1), driveBlocks, seed * 31 + i));
       }
       media.add(drives);
     }
-    a = new Node("a", 0x1A, 0x1B, link.a);
-    b = new Node("b", 0x1B, 0x1A, link.b);
+    a = new Node(0, 0x1A, 0x1B, link.a);
+    b = new Node(1, 0x1B, 0x1A, link.b);
   }
 
   Node node(int index) {
@@ -80,7 +86,7 @@ final class SimulatedArray {
     return node == a ? b : a;
   }
 
-  /** One tick of everything; time jumps when nothing happens. */
+  /** One tick of everything. */
   int tick() {
     link.tick();
     int work = a.turn() + b.turn();
@@ -88,12 +94,33 @@ final class SimulatedArray {
     return work;
   }
 
+  /**
+   * Lets the time pass in which nothing would happen: until something that is under way arrives, or
+   * a controller's deadline.
+   *
+   * @param most limit
+   * @return ticks that have passed, 0 when the next one has something to do
+   */
+  long leap(long most) {
+    long ticks = Math.min(link.idleTicks(), Math.min(a.idleTicks(), b.idleTicks())) - 1;
+    ticks = Math.min(ticks, most);
+    if (ticks > 0) {
+      link.skip(ticks);
+      a.skip(ticks);
+      b.skip(ticks);
+      clock.advance(ticks * TICK_NS);
+    }
+    return Math.max(ticks, 0);
+  }
+
   void runUntil(BooleanSupplier condition, String what) {
     for (int i = 0; !condition.getAsBoolean(); i++) {
       if (i > 100_000) {
         throw new AssertionError("never: " + what + "; " + a + "; " + b);
       }
-      tick();
+      if (tick() == 0) {
+        leap(Long.MAX_VALUE);
+      }
     }
   }
 
@@ -127,6 +154,16 @@ final class SimulatedArray {
     }
     runUntil(() -> through.volume(name) != null, "volume known");
     return Objects.requireNonNull(through.volume(name)).id();
+  }
+
+  /** Takes a drive out of both controllers' sight, for good. */
+  void removeDrive(int pool, int drive) {
+    gone[pool] |= 1 << drive;
+    for (Node node : List.of(a, b)) {
+      if (node.isAlive()) {
+        node.drives.get(pool).get(drive).remove();
+      }
+    }
   }
 
   /** A host's request and its answer. */
@@ -176,6 +213,11 @@ final class SimulatedArray {
     return ask;
   }
 
+  /** The array is not used any more: its memory is another one's. */
+  void end() {
+    memory.giveBack();
+  }
+
   void powerCut() {
     a.forget();
     b.forget();
@@ -185,26 +227,42 @@ final class SimulatedArray {
   /** One controller process, dead or alive. */
   final class Node {
     final String name;
+
+    /** 0 or 1. */
+    final int index;
+
     private final long key;
     private final long peerKey;
     final SimulatedLink.End end;
     private final List<MemorySegment> logs = new ArrayList<>();
     private final List<MemorySegment> poolMemory = new ArrayList<>();
-    private final MemorySegment scratch =
-        Arena.ofAuto().allocate(ArrayNode.SCRATCH_BYTES, Drive.BLOCK_BYTES);
+    private final MemorySegment scratch = memory.take(ArrayNode.SCRATCH_BYTES);
     final List<List<SimulatedDrive>> drives = new ArrayList<>();
+    private final SkewedClock ownClock = new SkewedClock(clock);
+    private final PoolState[] states = new PoolState[ArrayNode.POOLS];
     private @Nullable ArrayNode node;
+
+    /** Something was done or asked for since the last turn: the next one comes at once. */
+    private boolean awake;
+
     boolean paused;
     boolean stopped;
 
-    Node(String name, long key, long peerKey, SimulatedLink.End end) {
-      this.name = name;
+    /** It has said that writes may be lost, in this life. */
+    boolean saidWritesLost;
+
+    /** Nothing that arrives wakes it: it looks when its own deadline comes. */
+    boolean sleepsThrough;
+
+    Node(int index, long key, long peerKey, SimulatedLink.End end) {
+      this.index = index;
+      name = index == 0 ? "a" : "b";
       this.key = key;
       this.peerKey = peerKey;
       this.end = end;
       for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
-        logs.add(Arena.ofAuto().allocate(LOG_BYTES, Drive.BLOCK_BYTES));
-        poolMemory.add(Arena.ofAuto().allocate(MirrorPool.MEMORY_BYTES, Drive.BLOCK_BYTES));
+        logs.add(memory.take(LOG_BYTES));
+        poolMemory.add(memory.take(MirrorPool.MEMORY_BYTES));
       }
     }
 
@@ -216,11 +274,17 @@ final class SimulatedArray {
       if (node == null) {
         throw new IllegalStateException(name + " is dead");
       }
+      awake = true;
       return node;
     }
 
+    /** The clock of this controller's process. */
+    SkewedClock clock() {
+      return ownClock;
+    }
+
     PoolState state(int pool) {
-      return node == null ? PoolState.STOPPED : node.status().pools().get(pool).state();
+      return node == null ? PoolState.STOPPED : states[pool];
     }
 
     @Nullable VolumeInfo volume(String volumeName) {
@@ -233,14 +297,22 @@ final class SimulatedArray {
     void start() {
       stopped = false;
       paused = false;
+      sleepsThrough = false;
+      saidWritesLost = false;
+      awake = true;
+      Arrays.fill(states, PoolState.STARTING);
       settleOrphans();
       end.attach();
       drives.clear();
       List<PoolConfig> pools = new ArrayList<>();
       for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
         List<SimulatedDrive> ports = new ArrayList<>();
-        for (SimulatedMedium medium : media.get(pool)) {
-          ports.add(medium.port(key).maxDelayTicks(maxDriveDelayTicks));
+        for (int i = 0; i < media.get(pool).size(); i++) {
+          SimulatedDrive port = media.get(pool).get(i).port(key);
+          ports.add(port.maxDelayTicks(maxDriveDelayTicks));
+          if ((gone[pool] & 1 << i) != 0) {
+            port.remove();
+          }
         }
         drives.add(ports);
         pools.add(
@@ -271,11 +343,17 @@ final class SimulatedArray {
               pools,
               end,
               scratch,
-              clock,
+              ownClock,
               new ArrayListener() {
                 @Override
                 public void ownershipChanged(int pool, PoolState state) {
+                  states[pool] = state;
                   observer.changed(Node.this, pool, state);
+                }
+
+                @Override
+                public void writesLost(int pool) {
+                  saidWritesLost = true;
                 }
               });
     }
@@ -284,9 +362,8 @@ final class SimulatedArray {
     private void settleOrphans() {
       for (List<SimulatedMedium> pool : media) {
         for (SimulatedMedium medium : pool) {
-          SimulatedDrive observer = medium.port(0xF);
           for (int i = 0; i < 50; i++) {
-            observer.doWork();
+            medium.workOnOrphans();
           }
         }
       }
@@ -336,17 +413,53 @@ final class SimulatedArray {
       drives.get(pool).forEach(drive -> drive.stall(stalls));
     }
 
+    /** A turn of the process, unless it sleeps and nothing wakes it; its drives work anyway. */
     int turn() {
-      if (node == null || paused) {
+      if (node == null) {
         return 0;
       }
+      boolean looks = !paused && (!sleepsThrough || isDue());
       int work = 0;
-      for (List<SimulatedDrive> ports : drives) {
-        for (SimulatedDrive drive : ports) {
-          work += drive.doWork();
+      for (int i = 0; i < drives.size(); i++) {
+        List<SimulatedDrive> ports = drives.get(i);
+        for (int j = 0; j < ports.size(); j++) {
+          work += looks ? ports.get(j).doWork() : ports.get(j).workUnattended();
         }
       }
-      return work + node.doWork();
+      if (!looks || (work == 0 && !awake && end.pollIdleTicks() > 0 && !isDue())) {
+        return work;
+      }
+      int done = node.doWork();
+      awake = end.takeRefused() || done > 0;
+      return work + done;
+    }
+
+    private boolean isDue() {
+      return node != null && ownClock.nanoTime() >= node.nextDeadlineNs();
+    }
+
+    /** Ticks until this process has something to do, or one of its drives, at least 1. */
+    long idleTicks() {
+      if (node == null) {
+        return Long.MAX_VALUE;
+      }
+      long idle = Long.MAX_VALUE;
+      for (int i = 0; i < drives.size(); i++) {
+        for (int j = 0; j < drives.get(i).size(); j++) {
+          idle = Math.min(idle, drives.get(i).get(j).idleTicks());
+        }
+      }
+      if (!paused) {
+        if (!sleepsThrough) {
+          idle = Math.min(idle, awake ? 1 : end.pollIdleTicks());
+        }
+        idle = Math.min(idle, ownClock.worldNsUntil(node.nextDeadlineNs()) / TICK_NS);
+      }
+      return Math.max(idle, 1);
+    }
+
+    void skip(long ticks) {
+      drives.forEach(ports -> ports.forEach(drive -> drive.skip(ticks)));
     }
 
     @Override

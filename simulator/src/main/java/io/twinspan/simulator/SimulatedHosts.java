@@ -35,6 +35,15 @@ final class SimulatedHosts {
   long noSpace;
   private long longestNs;
 
+  /** While true no requests are begun. */
+  boolean resting;
+
+  private final int[] openAt = new int[2];
+  private final long[] flushBeganNs = new long[ArrayNode.POOLS];
+
+  /** Requests that no controller has taken yet. */
+  private int waiting;
+
   /** What is known of a volume's sectors. */
   static final class Volume {
     final int id;
@@ -84,6 +93,7 @@ final class SimulatedHosts {
       if (!open.remove(this)) {
         throw new AssertionError("completed twice, or after its controller died");
       }
+      openAt[node.index]--;
       longestNs = Math.max(longestNs, array.clock.nanoTime() - startNs);
       ended(this, status);
     }
@@ -112,13 +122,18 @@ final class SimulatedHosts {
     return longestNs / 1000;
   }
 
+  /** When the last flush of a pool began that was acknowledged. */
+  long flushBeganNs(int pool) {
+    return flushBeganNs[pool];
+  }
+
   /** Hosts begin new requests at controllers that live. */
   void work() {
     for (int i = 0; i < 2; i++) {
       SimulatedArray.Node node = array.node(i);
       if (node.isAlive() && !node.paused) {
         submitWaiting(node);
-        if (openAt(node) < depth && random.nextInt(3) == 0) {
+        if (!resting && openAt[i] < depth && random.nextInt(3) == 0) {
           begin(node);
         }
       }
@@ -138,15 +153,31 @@ final class SimulatedHosts {
         "hosts' requests answered");
   }
 
-  private long openAt(SimulatedArray.Node node) {
-    return open.stream().filter(request -> request.node == node).count();
+  /** Whether {@link #work} would do nothing, whatever the dice say, until something happens. */
+  boolean isQuiet() {
+    boolean quiet = waiting == 0;
+    for (int i = 0; i < 2 && !resting; i++) {
+      SimulatedArray.Node node = array.node(i);
+      quiet &= !node.isAlive() || node.paused || openAt[i] >= depth;
+    }
+    return quiet;
+  }
+
+  private void add(Request request) {
+    open.add(request);
+    openAt[request.node.index]++;
+    waiting++;
   }
 
   private void submitWaiting(SimulatedArray.Node node) {
+    if (waiting == 0) {
+      return;
+    }
     for (Request request : List.copyOf(open)) {
       if (request.node == node && !request.submitted) {
         request.submitted = true;
         request.submitted = node.node().submit(request) || !open.contains(request);
+        waiting -= request.submitted ? 1 : 0;
       }
     }
   }
@@ -180,7 +211,7 @@ final class SimulatedHosts {
     } else {
       request.flushFloor = volume.floor.clone();
     }
-    open.add(request);
+    add(request);
     submitWaiting(node);
   }
 
@@ -230,6 +261,8 @@ final class SimulatedHosts {
           for (int i = 0; i < volume.flushed.length; i++) {
             volume.flushed[i] = Math.max(volume.flushed[i], request.flushFloor[i]);
           }
+          int pool = volume.id >>> 24;
+          flushBeganNs[pool] = Math.max(flushBeganNs[pool], request.startNs);
         }
       }
       case SHUTDOWN -> refused++;
@@ -308,6 +341,8 @@ final class SimulatedHosts {
     for (Request request : List.copyOf(open)) {
       if (request.node == node) {
         open.remove(request);
+        openAt[node.index]--;
+        waiting -= request.submitted ? 0 : 1;
         release(request);
       }
     }
@@ -338,7 +373,7 @@ final class SimulatedHosts {
         Request request =
             new Request(node, volume, HostOperation.READ, sector, Math.min(256, total - sector));
         System.arraycopy(volume.floor, sector, request.versions, 0, request.sectors);
-        open.add(request);
+        add(request);
       }
       drain();
     }

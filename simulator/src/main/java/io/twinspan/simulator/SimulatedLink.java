@@ -2,34 +2,38 @@ package io.twinspan.simulator;
 
 import io.twinspan.array.ArrayNode;
 import io.twinspan.array.PeerLink;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.EnumMap;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A link between two controllers in memory: placements and messages take some ticks, lanes overtake
  * each other, the link can be cut, and each side finds out at its own time. All on one thread.
  */
 final class SimulatedLink {
+  private static final int MAX_CONNECT_TICKS = 40;
+
   private final Random random;
   final End a;
   final End b;
   int maxDelayTicks = 4;
   int maxDetectionTicks = 40;
   private long tick;
+  private long connectTick;
   private long generation;
   private boolean connected;
 
-  SimulatedLink(long seed, long logBytes) {
+  SimulatedLink(long seed, long logBytes, SimulatedMemory memory) {
     random = new Random(seed);
-    a = new End(logBytes);
-    b = new End(logBytes);
+    a = new End(logBytes, memory);
+    b = new End(logBytes, memory);
     a.peer = b;
     b.peer = a;
   }
@@ -37,15 +41,37 @@ final class SimulatedLink {
   /** Lets time pass, and the link come up when both sides are there. */
   void tick() {
     tick++;
-    boolean idle = a.isOver() && b.isOver();
-    if (!connected && linkAllowed && idle && a.attached && b.attached && random.nextInt(20) == 0) {
+    if (!connected && linkAllowed && a.isOver() && b.isOver() && a.attached && b.attached) {
+      connect();
+    }
+    a.carry();
+    b.carry();
+  }
+
+  private void connect() {
+    if (connectTick < tick) {
+      connectTick = tick + random.nextInt(MAX_CONNECT_TICKS);
+    }
+    if (connectTick == tick) {
       connected = true;
       generation++;
       a.comeUp();
       b.comeUp();
     }
-    a.carry();
-    b.carry();
+  }
+
+  /** Ticks until something that is under way arrives, or an end finds out, at least 1. */
+  long idleTicks() {
+    long idle = Math.min(a.carryIdleTicks(), b.carryIdleTicks());
+    if (!connected && linkAllowed && a.isOver() && b.isOver() && a.attached && b.attached) {
+      idle = connectTick <= tick ? 1 : Math.min(idle, connectTick - tick);
+    }
+    return Math.max(idle, 1);
+  }
+
+  /** Lets ticks pass in which nothing is due: fewer than {@link #idleTicks}. */
+  void skip(long ticks) {
+    tick += ticks;
   }
 
   boolean linkAllowed = true;
@@ -67,6 +93,10 @@ final class SimulatedLink {
 
   boolean isConnected() {
     return connected;
+  }
+
+  private static long ticksTo(@Nullable Due due, long tick) {
+    return due == null ? Long.MAX_VALUE : due.tick - tick;
   }
 
   private enum Life {
@@ -98,7 +128,12 @@ final class SimulatedLink {
     private final Map<Lane, Boolean> grants = new EnumMap<>(Lane.class);
     private final Map<Lane, ArrayDeque<Placement>> placements = new EnumMap<>(Lane.class);
     private final Map<Lane, ArrayDeque<Due>> messages = new EnumMap<>(Lane.class);
+    private final Lane[] lanes = Lane.values();
+    private final List<ArrayDeque<Placement>> placementsByLane;
+    private final List<ArrayDeque<Due>> messagesByLane;
     private final ArrayDeque<Due> events = new ArrayDeque<>();
+    private boolean mute;
+    private boolean refused;
     private Life state = Life.DOWN;
     private boolean attached;
     private boolean open;
@@ -116,14 +151,15 @@ final class SimulatedLink {
 
     private final Map<Lane, Boolean> oldGrants = new EnumMap<>(Lane.class);
 
-    End(long logBytes) {
-      landings.put(Lane.DATA, Arena.ofAuto().allocate(ArrayNode.DATA_LANDING_BYTES, 4096));
-      landings.put(
-          Lane.MIRROR, Arena.ofAuto().allocate(ArrayNode.mirrorLandingBytes(logBytes), 4096));
-      for (Lane lane : Lane.values()) {
+    End(long logBytes, SimulatedMemory memory) {
+      landings.put(Lane.DATA, memory.take(ArrayNode.DATA_LANDING_BYTES));
+      landings.put(Lane.MIRROR, memory.take(ArrayNode.mirrorLandingBytes(logBytes)));
+      for (Lane lane : lanes) {
         placements.put(lane, new ArrayDeque<>());
         messages.put(lane, new ArrayDeque<>());
       }
+      placementsByLane = List.copyOf(placements.values());
+      messagesByLane = List.copyOf(messages.values());
     }
 
     /** A process begins to use this end. */
@@ -198,6 +234,7 @@ final class SimulatedLink {
 
     private void comeUp() {
       state = Life.UP;
+      mute = false;
       long now = generation;
       seenGeneration = now;
       grants.clear();
@@ -221,20 +258,57 @@ final class SimulatedLink {
 
     /** Moves what is under way. */
     private void carry() {
-      for (ArrayDeque<Placement> lane : placements.values()) {
-        while (connected && !holds && !lane.isEmpty() && lane.peek().tick <= tick) {
-          Placement placement = lane.remove();
+      boolean passes = connected && !mute;
+      for (int i = 0; i < lanes.length && passes; i++) {
+        ArrayDeque<Placement> placing = placementsByLane.get(i);
+        while (!holds && !placing.isEmpty() && placing.peek().tick <= tick) {
+          Placement placement = placing.remove();
           boolean success = execute(placement);
           answer(placement, success);
         }
-      }
-      for (ArrayDeque<Due> lane : messages.values()) {
-        while (connected && !lane.isEmpty() && lane.peek().tick <= tick) {
-          peer.events.add(lane.remove());
+        ArrayDeque<Due> sending = messagesByLane.get(i);
+        while (!sending.isEmpty() && sending.peek().tick <= tick) {
+          peer.events.add(sending.remove());
         }
       }
       if (state == Life.DYING && tick >= detectTick) {
         goDown("silence");
+      }
+    }
+
+    private long carryIdleTicks() {
+      long idle = state == Life.DYING ? detectTick - tick : Long.MAX_VALUE;
+      boolean passes = connected && !mute;
+      for (int i = 0; i < lanes.length && passes; i++) {
+        Placement placing = placementsByLane.get(i).peek();
+        if (placing != null && !holds) {
+          idle = Math.min(idle, placing.tick - tick);
+        }
+        idle = Math.min(idle, ticksTo(messagesByLane.get(i).peek(), tick));
+      }
+      return idle;
+    }
+
+    /** Ticks until the process at this end has something to poll. */
+    long pollIdleTicks() {
+      return ticksTo(events.peek(), tick);
+    }
+
+    /** Whether this end has said since the last call that there was no room: to be tried again. */
+    boolean takeRefused() {
+      boolean was = refused;
+      refused = false;
+      return was;
+    }
+
+    /**
+     * What this side sends and places stays under way; what its peer sends arrives. The peer finds
+     * out, and ends the link.
+     */
+    void mute() {
+      if (connected) {
+        mute = true;
+        peer.detectLater();
       }
     }
 
@@ -252,6 +326,11 @@ final class SimulatedLink {
       messages.values().forEach(ArrayDeque::clear);
       state = Life.DOWN;
       open = false;
+      if (connected) {
+        // Found out alone: the other one hears nothing from now on, and finds out too.
+        connected = false;
+        peer.detectLater();
+      }
       events.add(
           new Due(
               0,
@@ -326,6 +405,7 @@ final class SimulatedLink {
     @Override
     public boolean send(Lane lane, MemorySegment message, int lengthBytes) {
       if (!open || random.nextInt(16) == 0) {
+        refused |= open;
         return false;
       }
       byte[] copy = message.asSlice(0, lengthBytes).toArray(ValueLayout.JAVA_BYTE);
@@ -346,6 +426,7 @@ final class SimulatedLink {
         int lengthBytes,
         long token) {
       if (!open || random.nextInt(16) == 0 || in(placements, lane).size() > 16) {
+        refused |= open;
         return false;
       }
       if (sourceOffset + lengthBytes > source.byteSize()
@@ -369,10 +450,6 @@ final class SimulatedLink {
     public void declareDown(String reason) {
       if (open) {
         goDown(reason);
-        if (connected) {
-          connected = false;
-          peer.detectLater();
-        }
       }
     }
 

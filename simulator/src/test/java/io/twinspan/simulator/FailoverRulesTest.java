@@ -9,6 +9,8 @@ import io.twinspan.array.PoolState;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.DriveOperation;
 import io.twinspan.pool.SimulatedDrive;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -208,6 +210,39 @@ class FailoverRulesTest {
   }
 
   @Test
+  void rule5DamageInTheMiddleOfTheMirrorIsNotTakenForItsEnd() {
+    a.stallDrives(0, true);
+    for (int i = 0; i < 3; i++) {
+      assertThat(array.done(array.write(a, volume, (10L + i) * BLOCK, BLOCK, 0x70 + i)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    MemorySegment mirror = b.end.landing(PeerLink.Lane.MIRROR);
+    long at = 0;
+    while (mirror.get(ValueLayout.JAVA_LONG, at) != 0x7171_7171_7171_7171L) {
+      at += 8;
+    }
+    mirror.set(ValueLayout.JAVA_BYTE, at, (byte) 0x70);
+    a.kill();
+    // What stands before the damage is there; the rest is said to be lost, and is not half there.
+    assertThat(array.done(array.read(b, volume, 10 * BLOCK, BLOCK)).at(0)).isEqualTo((byte) 0x70);
+    assertThat(array.done(array.read(b, volume, 11 * BLOCK, BLOCK)).at(0)).isZero();
+    assertThat(b.saidWritesLost).isTrue();
+  }
+
+  @Test
+  void rule5TornEndOfTheMirrorIsNoDamage() {
+    a.stallDrives(0, true);
+    assertThat(array.done(array.write(a, volume, 10 * BLOCK, BLOCK, 2)).status)
+        .isEqualTo(HostStatus.OK);
+    a.end.holds = true;
+    array.write(a, volume, 11 * BLOCK, 8 * BLOCK, 3);
+    array.run(20);
+    a.kill();
+    assertThat(array.done(array.read(b, volume, 10 * BLOCK, BLOCK)).at(0)).isEqualTo((byte) 2);
+    assertThat(b.saidWritesLost).isFalse();
+  }
+
+  @Test
   void rule6ReturningControllerHasTheMirrorBeforeWritesCountOnIt() {
     b.kill();
     array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "alone");
@@ -259,6 +294,35 @@ class FailoverRulesTest {
     SimulatedArray.Ask read = readAtTheOldOwner(true);
     array.runUntil(() -> a.state(0) == PoolState.LOST, "a lost");
     assertThat(array.done(read).status).isEqualTo(HostStatus.SHUTDOWN);
+  }
+
+  @Test
+  void rule8OwnerThatIsAloneAndFencedAnswersNothingFromMemory() {
+    b.kill();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "alone");
+    array.link.linkAllowed = false;
+    b.start();
+    array.runUntil(() -> b.state(0) == PoolState.OWNER_ALONE, "b has taken the pool");
+    assertThat(array.done(array.write(b, volume, 5 * BLOCK, BLOCK, 9)).status)
+        .isEqualTo(HostStatus.OK);
+    assertThat(a.state(0)).isEqualTo(PoolState.OWNER_ALONE);
+    // For a nobody ever wrote there.
+    assertThat(array.done(array.read(a, volume, 5 * BLOCK, BLOCK)).status)
+        .isEqualTo(HostStatus.SHUTDOWN);
+  }
+
+  @Test
+  void rule8OwnerThatIsAloneAndFencedAnswersNothingFromADriveThatOnlyItReaches() {
+    b.kill();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "alone");
+    array.link.linkAllowed = false;
+    b.start();
+    b.drives.getFirst().get(0).remove();
+    array.runUntil(() -> b.state(0) == PoolState.OWNER_ALONE, "b has taken the pool");
+    assertThat(array.done(array.write(b, volume, 0, BLOCK, 9)).status).isEqualTo(HostStatus.OK);
+    for (int i = 0; i < 4; i++) {
+      assertThat(array.done(array.read(a, volume, 0, BLOCK)).status).isEqualTo(HostStatus.SHUTDOWN);
+    }
   }
 
   @Test
