@@ -30,8 +30,9 @@ import tools.jackson.databind.node.ObjectNode;
     description = {
       "Measure the link between two processes, and the machine's own limit in the same run.",
       "Latency is one way, of reads and atomics the whole; the limit is a bare word in memory sent"
-          + " to and fro. Bandwidth is in 10^6 bytes per second; the limit is MemorySegment.copy"
-          + " over the same buffers.",
+          + " to and fro, with --wait adaptive between threads that sleep and are woken.",
+      "Bandwidth is in 10^6 bytes per second; the limit is MemorySegment.copy over the same"
+          + " buffers.",
       "isolation is a send_lat whose other channel is full of 1 MiB writes: p99 counts, and the"
           + " limit is 3 times that without the flood, plus a copy of 64 KiB."
     },
@@ -199,7 +200,7 @@ final class PerfCommand implements Callable<Integer> {
         which,
         sizeBytes,
         measured,
-        warmup == null ? PerfOptions.defaultWarmup(measured, sizeBytes, adaptive) : warmup,
+        warmup == null ? PerfOptions.defaultWarmup(measured, sizeBytes) : warmup,
         queuePairs,
         inline == null ? PerfOptions.DEFAULT_INLINE_BYTES : bytes(inline, "an inline message"),
         depth,

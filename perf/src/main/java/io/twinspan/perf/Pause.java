@@ -1,16 +1,16 @@
 package io.twinspan.perf;
 
-/** The time in which both sides of an adaptive latency test fall asleep; none in a spinning one. */
+/**
+ * The time in which both sides of an adaptive latency test fall asleep; none in a spinning one, and
+ * none before the compiler is done with it.
+ */
 final class Pause {
-  private final boolean on;
+  private boolean on;
   private long endNs;
 
-  Pause(boolean on) {
-    this.on = on;
-  }
-
-  void begin() {
-    if (on) {
+  void begin(boolean sleep) {
+    on = sleep;
+    if (sleep) {
       endNs = System.nanoTime() + PerfOptions.PAUSE_NS;
     }
   }

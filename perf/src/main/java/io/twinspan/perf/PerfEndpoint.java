@@ -79,6 +79,7 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
   private int rkey;
   private int bufferKey;
   private int nextReceive;
+  private boolean warm;
 
   PerfEndpoint(Side side, Path socket, PerfOptions options) {
     this.options = options;
@@ -211,6 +212,16 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
     return Objects.requireNonNull(flood);
   }
 
+  /** The warm-up is over. */
+  void warm() {
+    warm = true;
+  }
+
+  /** Whether it is. */
+  boolean isWarm() {
+    return warm;
+  }
+
   // --- words between the sides
 
   /** The last word of the peer's bare ping-pong. */
@@ -226,6 +237,11 @@ final class PerfEndpoint implements LinkListener, AutoCloseable {
   /** Tells the peer that this side has reached a phase. */
   void reach(int phase) {
     SharedMemory.setLongRelease(peerWords, PHASE_WORD, phase);
+    wakePeer();
+  }
+
+  /** Wakes the peer, if it sleeps, for a word that was sent without the link. */
+  void wakePeer() {
     BridgeEndpoint peer = bridge;
     if (peer != null && link.isUp()) {
       peer.ring();

@@ -18,7 +18,7 @@ import java.util.Map;
  * @param depth how many requests a queue pair holds at most, a power of two up to 4096
  * @param worker whether a thread beside the link's copies what is not stored inline at once
  * @param adaptive whether both sides sleep when there is nothing to do, and latency tests pause
- *     {@link #PAUSE_NS} before each message; otherwise they spin
+ *     {@link #PAUSE_NS} before each message that is measured; otherwise they spin
  * @param rotateBytes over how much memory the buffers of both sides rotate; 0 for one hot buffer
  * @param crc whether the channel checks all it carries from end to end
  */
@@ -113,10 +113,10 @@ public record PerfOptions(
   }
 
   /** A fifth of what is measured, and enough for the compiler to have done its best. */
-  public static int defaultWarmup(int iterations, int sizeBytes, boolean adaptive) {
+  public static int defaultWarmup(int iterations, int sizeBytes) {
     int share = Math.max(1, iterations / 5);
     long compiled = Math.clamp(DEFAULT_VOLUME_BYTES / Math.max(1, sizeBytes), 1, 100_000);
-    return adaptive ? share : (int) Math.max(compiled, share);
+    return (int) Math.max(compiled, share);
   }
 
   /** How far the beginnings of two buffers are apart. */

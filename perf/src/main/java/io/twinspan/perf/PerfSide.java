@@ -83,7 +83,7 @@ final class PerfSide implements AutoCloseable {
       phases.add(new MessagePingPong(endpoint, leads, count, limits));
       phases.add(leads ? new PieceCopies(endpoint, endpoint.flood(), copies) : bystander());
     } else if (options.test().isLatency()) {
-      phases.add(new BarePingPong(endpoint, leads, bareCount(count), limits, bareWords));
+      phases.add(bareWords(count));
     } else if (leads) {
       phases.add(new CopyLimit(endpoint, count, limits));
     } else {
@@ -96,9 +96,10 @@ final class PerfSide implements AutoCloseable {
     return new Bystander(endpoint, phases.size() + 1);
   }
 
-  /** Of the bare words an adaptive test has few iterations, and there is no pause between them. */
-  private int bareCount(int count) {
-    return options.adaptive() ? count * 20 : count;
+  private Phase bareWords(int count) {
+    return options.adaptive()
+        ? new BareWakeUps(endpoint, leads, count, limits, bareWords)
+        : new BarePingPong(endpoint, leads, count, limits, bareWords);
   }
 
   private Phase test(int count) {
@@ -213,6 +214,7 @@ final class PerfSide implements AutoCloseable {
     if (phase.isDone()) {
       current++;
       if (current == measuredFrom) {
+        endpoint.warm();
         List.of(measured, limits, copies, floods).forEach(Samples::clear); // that was the warm-up
       }
       arrive();

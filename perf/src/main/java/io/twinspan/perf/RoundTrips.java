@@ -9,7 +9,7 @@ abstract class RoundTrips implements Phase {
   private final boolean leads;
   private final int rounds;
   private final Samples samples;
-  private final Pause pause;
+  private final Pause pause = new Pause();
   private final int sampleEvery;
   private final Turns turns;
   private final Rotation rotation;
@@ -24,7 +24,6 @@ abstract class RoundTrips implements Phase {
     this.rounds = rounds;
     this.samples = samples;
     PerfOptions options = endpoint.options();
-    pause = new Pause(options.adaptive());
     sampleEvery = options.adaptive() ? 1 : BarePingPong.SAMPLE_EVERY;
     turns = new Turns(options.queuePairs());
     rotation = new Rotation(options);
@@ -50,7 +49,11 @@ abstract class RoundTrips implements Phase {
     sent = 0;
     received = 0;
     beginNs = System.nanoTime();
-    pause.begin();
+    beginPause();
+  }
+
+  private void beginPause() {
+    pause.begin(endpoint.options().adaptive() && endpoint.isWarm());
   }
 
   @Override
@@ -96,7 +99,7 @@ abstract class RoundTrips implements Phase {
     if (received == rounds) {
       samples.phase(rounds, System.nanoTime() - beginNs);
     }
-    pause.begin();
+    beginPause();
   }
 
   private void send() {
