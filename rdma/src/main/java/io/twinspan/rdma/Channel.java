@@ -1,7 +1,5 @@
 package io.twinspan.rdma;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 import io.twinspan.bridge.BridgeEndpoint;
 import io.twinspan.bridge.Side;
 import io.twinspan.concurrent.SharedMemory;
@@ -30,7 +28,7 @@ public final class Channel {
   private final Link link;
   private final ChannelSpec spec;
   private final Side side;
-  private final MemorySegment segment;
+  private final OwnRegions regions;
   private final long peerSegmentOffset;
   private final long controlOffset;
   private final boolean maySend;
@@ -38,8 +36,6 @@ public final class Channel {
   private final ChannelCounters counters = new ChannelCounters();
   private final RegionTable table;
   private final RemoteRegion[] remoteRegions = new RemoteRegion[REGION_SLOTS];
-  private final @Nullable MemoryRegion[] regions = new @Nullable MemoryRegion[REGION_SLOTS];
-  private final int[] versions = new int[REGION_SLOTS];
   private final @Nullable SharedReceiveQueue sharedReceives;
   private final @Nullable PeerReceives peerSharedReceives;
   private final @Nullable QueuePair[] queuePairs;
@@ -53,7 +49,6 @@ public final class Channel {
   private @Nullable BridgeEndpoint endpoint;
   private MemorySegment localControl = MemorySegment.NULL;
   private MemorySegment remoteControl = MemorySegment.NULL;
-  private long allocated;
   private long sentBytes;
   private long sentOperations;
   private long receivedBytesBefore;
@@ -63,14 +58,12 @@ public final class Channel {
   private String downReason = "";
   private @Nullable String pendingFailure;
 
-  /** A region whose right was taken back, while what came before is looked at. */
-  private @Nullable MemoryRegion closing;
-
   Channel(Link link, ChannelPlan plan, ChannelSpec spec, Side side, MemorySegment window) {
     this.link = link;
     this.spec = spec;
     this.side = side;
-    segment = window.asSlice(plan.segmentOffset(spec.id(), side), spec.segmentBytes(side));
+    long segmentOffset = plan.segmentOffset(spec.id(), side);
+    regions = new OwnRegions(this, window.asSlice(segmentOffset, spec.segmentBytes(side)));
     peerSegmentOffset = plan.segmentOffset(spec.id(), side.peer());
     controlOffset = plan.controlOffset(spec.id());
     maySend = spec.direction().maySend(side);
@@ -116,7 +109,7 @@ public final class Channel {
 
   /** This side's segment: the same memory for as long as the link object lives. */
   public MemorySegment segment() {
-    return segment;
+    return regions.segment();
   }
 
   /** Whether it can be used: the link is up, and the channel has not failed. */
@@ -151,15 +144,7 @@ public final class Channel {
    * @throws TwinspanException if the segment has not so much left
    */
   public MemorySegment allocate(long lengthBytes) {
-    long length = (lengthBytes + 4095) & -4096L;
-    if (lengthBytes <= 0 || length > segment.byteSize() - allocated) {
-      throw new TwinspanException(
-          "channel %s has %d of %d bytes left, not %d; give it more in the channel plan"
-              .formatted(spec.name(), segment.byteSize() - allocated, segment.byteSize(), length));
-    }
-    MemorySegment part = segment.asSlice(allocated, lengthBytes);
-    allocated += length;
-    return part;
+    return regions.allocate(lengthBytes);
   }
 
   /**
@@ -184,32 +169,12 @@ public final class Channel {
   public MemoryRegion register(
       ProtectionDomain domain, int slot, MemorySegment part, Access... access) {
     requireOwn(domain);
-    MemoryRegion before = regions[slot];
     BridgeEndpoint present = endpoint;
-    if (present == null || !isUp() || before != null) {
+    if (present == null || !isUp()) {
       throw new TwinspanException(
-          "channel %s can't register slot %d: %s"
-              .formatted(spec.name(), slot, before == null ? "it is down" : "the slot is in use"));
+          "channel %s can't register slot %d: it is down".formatted(spec.name(), slot));
     }
-    long offset = part.address() - segment.address();
-    if (offset < 0 || offset > segment.byteSize() - part.byteSize()) {
-      throw new IllegalArgumentException(part + " is not in the segment of " + spec.name());
-    }
-    versions[slot] = versions[slot] % RegionTable.VERSION_MASK + 1;
-    int rkey = versions[slot] << RegionTable.VERSION_SHIFT | slot;
-    int bits = Access.bits(access);
-    int lkey = domain.add(part, bits, this, rkey);
-    MemoryRegion region = new MemoryRegion(domain, lkey, part, this, slot, rkey, bits);
-    regions[slot] = region;
-    long entry = ChannelLayout.region(slot);
-    remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_OFFSET, offset);
-    remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_LENGTH, part.byteSize());
-    long rights = RegionTable.rights(bits, domain.number());
-    remoteControl.set(JAVA_LONG, entry + ChannelLayout.REGION_ACCESS, rights);
-    SharedMemory.setLongRelease(
-        remoteControl,
-        entry + ChannelLayout.REGION_KEY,
-        RegionTable.keyWord(present.generation(), rkey));
+    MemoryRegion region = regions.register(domain, slot, part, present.generation(), access);
     link.ringLater();
     return region;
   }
@@ -369,15 +334,8 @@ public final class Channel {
 
   /** First step of going down: takes all rights back where the peer would look for them. */
   void revokeAll() {
-    if (!isUp()) {
-      return;
-    }
-    // Their memory stays usable until the queue pairs have taken what had arrived before.
-    for (int slot = 0; slot < REGION_SLOTS; slot++) {
-      MemoryRegion region = regions[slot];
-      if (region != null) {
-        withdraw(slot);
-      }
+    if (isUp()) {
+      regions.withdrawAll();
     }
   }
 
@@ -396,13 +354,7 @@ public final class Channel {
         queuePair.linkDown(why);
       }
     }
-    for (int slot = 0; slot < REGION_SLOTS; slot++) {
-      MemoryRegion region = regions[slot];
-      if (region != null) {
-        region.invalidate();
-        regions[slot] = null;
-      }
-    }
+    regions.forget();
     readPeerCounts();
     receivedBytesBefore = counters.receivedBytes();
     receivedOperationsBefore = counters.receivedOperations();
@@ -512,23 +464,15 @@ public final class Channel {
   // --- for regions and queue pairs
 
   void revoke(MemoryRegion region, int slot) {
-    if (regions[slot] != region || !isUp()) {
+    if (!isUp() || !regions.leave(region, slot)) {
       return;
     }
-    regions[slot] = null;
-    withdraw(slot);
-    closing = region;
     for (QueuePair queuePair : queuePairs) {
       if (queuePair != null) {
         queuePair.settle();
       }
     }
-    closing = null;
-  }
-
-  private void withdraw(int slot) {
-    SharedMemory.setLongRelease(remoteControl, ChannelLayout.region(slot), 0);
-    SharedMemory.fullFence(); // what this side loads from now on, it loads after the right was gone
+    regions.left();
   }
 
   Link link() {
@@ -539,9 +483,9 @@ public final class Channel {
     return table;
   }
 
-  /** For tests: this side's region in a slot. */
-  @Nullable MemoryRegion regionAt(int slot) {
-    return regions[slot];
+  /** What this side has registered. */
+  OwnRegions regions() {
+    return regions;
   }
 
   /** For tests: this side's control block, also while the channel is down. */
@@ -573,13 +517,6 @@ public final class Channel {
     countsChanged = true;
   }
 
-  /** This side's own region of a key, if the peer may do this with that range of it. */
-  @Nullable MemoryRegion granted(
-      ProtectionDomain to, int rkey, long offset, long lengthBytes, Access purpose) {
-    MemoryRegion region = own(rkey);
-    return region != null && region.grants(to, offset, lengthBytes, purpose) ? region : null;
-  }
-
   @Nullable PeerReceives peerSharedReceives() {
     return peerSharedReceives;
   }
@@ -598,24 +535,6 @@ public final class Channel {
         queuePair.breach(what);
       }
     }
-  }
-
-  /**
-   * This side's own region of a key if the peer may have written this range of it; also while it is
-   * being taken back, when what came before is looked at.
-   */
-  @Nullable MemoryRegion landed(ProtectionDomain to, int rkey, long offset, long lengthBytes) {
-    MemoryRegion leaving = closing;
-    MemoryRegion region = leaving != null && leaving.rkey() == rkey ? leaving : own(rkey);
-    boolean granted = region != null && region.grants(to, offset, lengthBytes, Access.REMOTE_WRITE);
-    return granted ? region : null;
-  }
-
-  /** This side's own region of a key. */
-  @Nullable MemoryRegion own(int rkey) {
-    int slot = rkey & RegionTable.SLOT_MASK;
-    MemoryRegion region = slot < REGION_SLOTS ? regions[slot] : null;
-    return region != null && region.rkey() == rkey ? region : null;
   }
 
   /** Whether the descriptor rings take so many more. */
@@ -691,13 +610,8 @@ public final class Channel {
   }
 
   ChannelSnapshot snapshot() {
-    List<ChannelSnapshot.Region> own = new ArrayList<>();
     List<ChannelSnapshot.Region> remote = new ArrayList<>();
     for (int slot = 0; slot < REGION_SLOTS; slot++) {
-      MemoryRegion region = regions[slot];
-      if (region != null) {
-        own.add(new ChannelSnapshot.Region(slot, region.rkey(), region.lengthBytes()));
-      }
       RemoteRegion peers = remoteRegions[slot];
       if (peers.isValid()) {
         remote.add(new ChannelSnapshot.Region(slot, peers.rkey(), peers.lengthBytes()));
@@ -715,8 +629,8 @@ public final class Channel {
         isUp(),
         life.life(),
         downReason,
-        allocated,
-        own,
+        regions.allocated(),
+        regions.snapshot(),
         remote,
         transfers.snapshot(),
         pairs,

@@ -191,7 +191,7 @@ final class ReceiveQueue {
     WcOpcode opcode = ring.isSend() ? WcOpcode.RECV : WcOpcode.RECV_RDMA_WITH_IMM;
     int flags = ring.has(ChannelLayout.FLAG_IMMEDIATE) ? WorkCompletion.WITH_IMMEDIATE : 0;
     if (ring.has(ChannelLayout.FLAG_INVALIDATE)) {
-      MemoryRegion region = channel.own(ring.immediate());
+      MemoryRegion region = channel.regions().of(ring.immediate());
       if (region == null || region.protectionDomain() != queuePair.protectionDomain()) {
         queuePair.breach("it invalidates a region that there is not");
         return false;

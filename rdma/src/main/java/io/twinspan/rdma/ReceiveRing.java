@@ -316,7 +316,7 @@ final class ReceiveRing {
 
   /** Where a write has brought its data, by the peer's account. */
   @Nullable MemoryRegion target(ProtectionDomain of) {
-    return channel.landed(of, rkey, offset, length);
+    return channel.regions().landed(of, rkey, offset, length);
   }
 
   /**

@@ -139,7 +139,7 @@ final class Responder implements TransferOwner {
     }
     MemoryRegion region =
         queuePair.allowsPartner(Access.REMOTE_WRITE)
-            ? channel.landed(queuePair.protectionDomain(), rkey, offset, length)
+            ? channel.regions().landed(queuePair.protectionDomain(), rkey, offset, length)
             : null;
     if (region == null) {
       refuse(WcStatus.REM_ACCESS_ERR);
@@ -222,7 +222,7 @@ final class Responder implements TransferOwner {
 
   private @Nullable MemoryRegion granted(long bytes, Access purpose) {
     return queuePair.allowsPartner(purpose)
-        ? channel.granted(queuePair.protectionDomain(), rkey, offset, bytes, purpose)
+        ? channel.regions().granted(queuePair.protectionDomain(), rkey, offset, bytes, purpose)
         : null;
   }
 

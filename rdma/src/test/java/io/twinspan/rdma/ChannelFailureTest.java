@@ -105,7 +105,7 @@ class ChannelFailureTest {
     }
 
     private MemoryRegion receives() {
-      return b.channel().regionAt(RECEIVES);
+      return b.channel().regions().at(RECEIVES);
     }
   }
 
