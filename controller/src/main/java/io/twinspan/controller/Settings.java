@@ -67,7 +67,7 @@ public final class Settings {
     LINK_HEARTBEAT_TIMEOUT(
         "link.heartbeat-timeout",
         Kind.DURATION,
-        "1s",
+        "300ms",
         100,
         60_000,
         "A peer that is silent for so long is taken for dead. A peer whose process ends is seen at"
