@@ -110,8 +110,7 @@ class BrokerProcessesTest {
 
     String told =
         output(
-            start(
-                ALICE, "attack", socket.toString(), bobsMemory, own, Long.toString(BOBS_BLOCKS)));
+            start(ALICE, "attack", socket.toString(), bobsMemory, own, Long.toString(BOBS_BLOCKS)));
 
     List<String> lines =
         told.lines().filter(line -> line.contains(": ")).map(String::strip).toList();
@@ -159,7 +158,9 @@ class BrokerProcessesTest {
     BufferedReader bobs = bob.inputReader(UTF_8);
     var _ = awaitBusy(bobs);
     for (String how : List.of("tail", "negative", "bell", "words")) {
-      assertThat(output(start(ALICE, "misbehave", socket.toString(), how))).as(how).contains("lost");
+      assertThat(output(start(ALICE, "misbehave", socket.toString(), how)))
+          .as(how)
+          .contains("lost");
       awaitOne(System.nanoTime());
       assertThat(queuePairs()).isOne();
     }
