@@ -232,8 +232,8 @@ public final class Link implements AutoCloseable {
   }
 
   /**
-   * Looks for the peer's death first, then moves everything that can move, then wakes the peer if
-   * there is something for it.
+   * Wakes the peer if something was posted for it, looks for its death, moves everything that can
+   * move, and wakes the peer for that.
    *
    * <p>Where rounds follow each other fast, most look only for messages, requests and what is to be
    * sent; all that is rare waits for a thorough one, which also looks at clock and bridge.
@@ -241,6 +241,7 @@ public final class Link implements AutoCloseable {
    * @return how much was done
    */
   public int doWork() {
+    ring(); // for what was posted since; the peer's thread takes longer to wake than this round
     boolean thorough = isThoroughDue();
     int work = thorough ? bridge.doWork(nowNs) : 0;
     working = true;
