@@ -32,7 +32,8 @@ import tools.jackson.databind.node.ObjectNode;
       NvmeReportCommand.ErrorLog.class,
       NvmeCommand.Queues.class,
       NvmeCommand.Reset.class,
-      NvmePerfCommand.class
+      NvmePerfCommand.class,
+      NvmeBrokerCommand.class
     })
 final class NvmeCommand {
   private NvmeCommand() {}

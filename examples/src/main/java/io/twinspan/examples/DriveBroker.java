@@ -16,8 +16,9 @@ public final class DriveBroker {
   public static void main(String[] args) throws IOException {
     BrokerOptions options = BrokerOptions.DEFAULTS.withSocketMode(0666); // everybody may connect
     try (NvmeController drive = NvmeTarget.openController(args[0], NvmeOptions.DEFAULTS);
-        Broker _ = Broker.start(drive, Path.of(args[1]), options)) {
+        Broker broker = Broker.start(drive, Path.of(args[1]), options)) {
       System.out.println("lending " + drive.identifyController().modelNumber());
+      System.out.println(broker.isDirect() ? "past this process" : "through this process");
       while (System.in.read() >= 0) {
         // until the input ends
       }

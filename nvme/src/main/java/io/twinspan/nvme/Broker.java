@@ -63,6 +63,14 @@ public final class Broker implements AutoCloseable {
     return new Broker(drive, socket, options);
   }
 
+  /**
+   * {@return whether processes reach the drive past this one, as {@link BrokeredDrive#isDirect}
+   * says}
+   */
+  public boolean isDirect() {
+    return agent == null;
+  }
+
   /** {@return how many processes are connected} */
   public int processes() {
     return sessions.size();

@@ -62,6 +62,7 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
   private boolean posted;
   private boolean armed;
   private boolean closing;
+  private boolean hungUp;
 
   /** Writer: the agent's thread. */
   private volatile String fault = "";
@@ -161,6 +162,10 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
     if (pair == null || !fault.isEmpty()) {
       return 0;
     }
+    if (hungUp) {
+      fault = "its bell has hung up";
+      return 1;
+    }
     int done;
     try {
       done = pair.poll(BATCH);
@@ -194,7 +199,8 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
     if (armed) {
       armed = false;
       page.sleeping(false);
-      var _ = bell.getFirst().fd().read(rung, 0, DRAIN_BYTES); // descriptors are dropped
+      long count = bell.getFirst().fd().read(rung, 0, DRAIN_BYTES); // descriptors are dropped
+      hungUp |= count == 0; // else it would wake the agent for ever
     }
   }
 

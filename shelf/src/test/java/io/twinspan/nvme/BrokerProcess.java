@@ -1,16 +1,20 @@
 package io.twinspan.nvme;
 
 import io.twinspan.concurrent.Agent;
+import io.twinspan.linux.EventFd;
 import io.twinspan.linux.Fd;
+import io.twinspan.linux.UnixSocket;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -19,7 +23,8 @@ import org.slf4j.Logger;
 /**
  * A process of another user at a broker. Role {@code work} writes and compares its own blocks until
  * it is killed or told to stop, {@code ask} sends administrative commands and reads blocks of
- * somebody else, {@code pry} tries to get at another process's memory and doorbells from outside.
+ * somebody else, {@code pry} tries to get at another process's memory and doorbells from outside,
+ * {@code attack} is {@link BrokerAttacker}, {@code misbehave} breaks a rule that costs it all.
  */
 final class BrokerProcess {
   static final String BUSY = "busy";
@@ -27,6 +32,8 @@ final class BrokerProcess {
 
   private static final int BLOCK = 4096;
   private static final int BLOCKS = 16;
+  private static final int GUARD_BYTES = 1 << 20;
+  private static final byte SECRET = 0x5e;
   private static final int DEPTH = 32;
   private static final int ROUNDS_UNTIL_BUSY = 100;
 
@@ -104,6 +111,8 @@ final class BrokerProcess {
       case "work" -> work(Path.of(arguments[1]), Long.parseLong(arguments[2]));
       case "ask" -> ask(Path.of(arguments[1]), Long.parseLong(arguments[2]));
       case "pry" -> pry(arguments[1]);
+      case "attack" -> BrokerAttacker.attack(arguments);
+      case "misbehave" -> misbehave(Path.of(arguments[1]), arguments[2]);
       default -> throw new IllegalArgumentException(arguments[0]);
     }
   }
@@ -111,8 +120,11 @@ final class BrokerProcess {
   private static void work(Path socket, long lba) throws IOException {
     int[] answered = {0, 0};
     try (BrokeredDrive drive = BrokeredDrive.connect(socket);
-        DmaMemory memory = DmaMemory.allocate("work", 2L * DEPTH * BLOCKS * BLOCK)) {
+        DmaMemory memory = DmaMemory.allocate("work", 2L * DEPTH * BLOCKS * BLOCK);
+        DmaMemory guard = DmaMemory.allocate("guard", GUARD_BYTES)) {
       drive.map(memory);
+      drive.map(guard);
+      guard.segment().fill(SECRET);
       MemorySegment data = memory.segment();
       try (QueuePair<Integer> queue =
           drive.createQueuePair(
@@ -131,8 +143,14 @@ final class BrokerProcess {
             return;
           }
           if (round == ROUNDS_UNTIL_BUSY) {
-            System.out.println(BUSY);
+            System.out.printf("%s 0x%x%n", BUSY, drive.iovaOf(guard.segment(), 0, 1));
           }
+        }
+      }
+      for (long at = 0; at < GUARD_BYTES; at++) {
+        if (guard.segment().get(ValueLayout.JAVA_BYTE, at) != SECRET) {
+          System.out.println("byte %d of the guard has changed".formatted(at));
+          return;
         }
       }
     }
@@ -181,6 +199,41 @@ final class BrokerProcess {
         }
       }
       System.out.printf("read 0x%03x%n", status[0]);
+    }
+  }
+
+  /** Does something that no library does, and waits until it has lost the drive. */
+  private static void misbehave(Path socket, String how) {
+    try (BrokeredDrive drive = BrokeredDrive.connect(socket);
+        DmaMemory memory = DmaMemory.allocate("misbehave", BLOCK)) {
+      drive.map(memory);
+      QueuePair<Integer> queue = drive.createQueuePair(4, (request, status) -> {});
+      DoorbellPage page =
+          new DoorbellPage(
+              drive.device().mapBar(DoorbellPage.barOffset(queue.id()), DoorbellPage.BYTES), 0);
+      EventFd bell = drive.device().interrupt(queue.id());
+      switch (how) {
+        case "tail" -> page.sqTail(5);
+        case "negative" -> page.sqTail(-1);
+        case "bell" -> UnixSocket.adopt(bell.fd().duplicate()).endOutput();
+        case "words" -> {
+          try (BrokerConnection connection =
+              new BrokerConnection(UnixSocket.connect(socket, Duration.ofSeconds(5)))) {
+            connection.message().begin(77, 0);
+            connection.send();
+            System.out.println(connection.receive().type());
+          } catch (BrokerConnection.EndedException e) {
+            System.out.println("lost");
+          }
+          return;
+        }
+        default -> throw new IllegalArgumentException(how);
+      }
+      while (drive.checkPresence()) {
+        bell.signal();
+        Thread.onSpinWait();
+      }
+      System.out.println("lost");
     }
   }
 

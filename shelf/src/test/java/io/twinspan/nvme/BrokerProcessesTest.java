@@ -22,7 +22,11 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A broker and processes of two other users; needs root, to become them. */
+/**
+ * A broker and processes of two other users; needs root, to become them. What is promised is the
+ * same whether the drive keeps processes apart or the broker does: this class plays the first,
+ * {@link MediatedBrokerProcessesTest} the second.
+ */
 class BrokerProcessesTest {
   private static final int ALICE = 65534;
   private static final int BOB = 65533;
@@ -48,7 +52,7 @@ class BrokerProcessesTest {
     shelf = new Shelf(options).start();
     drive =
         NvmeController.open(
-            VfioUserDevice.connect(options.socket(0, "a"), PATIENCE), NvmeOptions.DEFAULTS);
+            device(VfioUserDevice.connect(options.socket(0, "a"), PATIENCE)), NvmeOptions.DEFAULTS);
     socket = directory.resolve("broker");
     broker =
         Broker.start(
@@ -81,15 +85,82 @@ class BrokerProcessesTest {
   void whoIsKilledInMidIoLosesAllWhileOthersGoOn() throws Exception {
     Process bob = start(BOB, "work", socket.toString(), Long.toString(BOBS_BLOCKS));
     BufferedReader bobs = bob.inputReader(UTF_8);
-    assertThat(bobs.readLine()).isEqualTo(BrokerProcess.BUSY);
+    var _ = awaitBusy(bobs);
     for (int i = 0; i < KILLS; i++) {
       Process alice = start(ALICE, "work", socket.toString(), "0");
-      assertThat(alice.inputReader(UTF_8).readLine()).isEqualTo(BrokerProcess.BUSY);
+      var _ = awaitBusy(alice.inputReader(UTF_8));
       assertThat(queuePairs()).isEqualTo(2);
       long killedNs = System.nanoTime();
       alice.destroyForcibly();
       awaitOne(killedNs);
       System.out.printf("given back %d us after the kill%n", sinceUs(killedNs));
+      assertThat(queuePairs()).isOne();
+    }
+    bob.getOutputStream().write('\n');
+    bob.getOutputStream().flush();
+    assertThat(bobs.readLine()).isEqualTo(BrokerProcess.SOUND);
+  }
+
+  @Test
+  void nothingThatAnAttackerTriesReachesAnother() throws Exception {
+    Process bob = start(BOB, "work", socket.toString(), Long.toString(BOBS_BLOCKS));
+    BufferedReader bobs = bob.inputReader(UTF_8);
+    String bobsMemory = awaitBusy(bobs);
+    String own = Long.toString(BOBS_BLOCKS - 16);
+
+    String told =
+        output(
+            start(
+                ALICE, "attack", socket.toString(), bobsMemory, own, Long.toString(BOBS_BLOCKS)));
+
+    List<String> lines =
+        told.lines().filter(line -> line.contains(": ")).map(String::strip).toList();
+    assertThat(lines)
+        .containsExactly(
+            "own read: 0x000",
+            "read to victim: 0x004",
+            "write from victim: 0x004",
+            "compare with victim: 0x004",
+            "second page of victim: 0x004",
+            "list with victim: 0x004",
+            "list in victim: 0x004",
+            "SGL of victim: " + (isDirect() ? "0x004" : "0x002"), // which the broker does not take
+            "read to broker: 0x004",
+            "ranges in victim: 0x004",
+            "read theirs: 0x286",
+            "read across: 0x286",
+            "write theirs: 0x286",
+            "zero theirs: 0x286",
+            "spoil theirs: 0x286",
+            "verify theirs: 0x286",
+            "deallocate theirs: 0x286",
+            "reserve: 0x001",
+            "memory: refused",
+            "depth: refused",
+            "queues: refused",
+            "unsealed: refused",
+            "delete: refused",
+            "create: refused",
+            "abort: refused",
+            "rings of victim: refused",
+            "rings of victim: refused",
+            "rings of broker: refused",
+            "unmap rings: refused",
+            "still reads: 0x000",
+            "after unmap: 0x004");
+    bob.getOutputStream().write('\n');
+    bob.getOutputStream().flush();
+    assertThat(bobs.readLine()).isEqualTo(BrokerProcess.SOUND);
+  }
+
+  @Test
+  void whoMisbehavesLosesAllAtOnceWhileOthersGoOn() throws Exception {
+    Process bob = start(BOB, "work", socket.toString(), Long.toString(BOBS_BLOCKS));
+    BufferedReader bobs = bob.inputReader(UTF_8);
+    var _ = awaitBusy(bobs);
+    for (String how : List.of("tail", "negative", "bell", "words")) {
+      assertThat(output(start(ALICE, "misbehave", socket.toString(), how))).as(how).contains("lost");
+      awaitOne(System.nanoTime());
       assertThat(queuePairs()).isOne();
     }
     bob.getOutputStream().write('\n');
@@ -113,7 +184,7 @@ class BrokerProcessesTest {
   void memoryAndDoorbellsOfOthersCannotBeOpened() throws Exception {
     Process bob = start(BOB, "work", socket.toString(), Long.toString(BOBS_BLOCKS));
     BufferedReader bobs = bob.inputReader(UTF_8);
-    assertThat(bobs.readLine()).isEqualTo(BrokerProcess.BUSY);
+    var _ = awaitBusy(bobs);
     String self = Long.toString(ProcessHandle.current().pid());
 
     assertThat(output(start(ALICE, "pry", Long.toString(bob.pid())))).contains("opened 0");
@@ -130,6 +201,22 @@ class BrokerProcessesTest {
   private static String output(Process process) throws Exception {
     assertThat(process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
     return new String(process.getInputStream().readAllBytes(), UTF_8);
+  }
+
+  /** The device as the broker's driver finds it. */
+  PciDevice device(VfioUserDevice shelfs) {
+    return shelfs;
+  }
+
+  boolean isDirect() {
+    return true;
+  }
+
+  /** Returns the DMA address of memory that must not change. */
+  private static String awaitBusy(BufferedReader worker) throws IOException {
+    String line = worker.readLine();
+    assertThat(line).startsWith(BrokerProcess.BUSY);
+    return line.substring(BrokerProcess.BUSY.length() + 1);
   }
 
   private int queuePairs() {

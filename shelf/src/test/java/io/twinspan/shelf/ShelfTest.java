@@ -189,11 +189,14 @@ class ShelfTest {
       for (int round = 0; round < 20; round++) {
         try (VfioUserClient client = new VfioUserClient(options.socket(0, "a")).negotiate()) {
           for (int i = 0; i < 100; i++) {
-            int command = 2 + random.nextInt(15);
+            boolean ours = random.nextInt(4) == 0;
+            int command =
+                ours ? VfioUser.DOMAIN_CREATE + random.nextInt(6) : 2 + random.nextInt(15);
             int payload = 4 * random.nextInt(20);
             client.begin(command, payload);
             for (int at = 0; at + 4 <= payload; at += 4) {
-              int value = random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(0x2000);
+              int bound = random.nextInt(3) == 0 ? 4 : 0x2000;
+              int value = random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(bound);
               client.request.u32(at, value);
             }
             Fd[] fds = random.nextInt(4) == 0 ? new Fd[] {memfd} : new Fd[0];

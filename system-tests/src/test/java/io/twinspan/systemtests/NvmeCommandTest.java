@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.twinspan.nvme.Broker;
 import io.twinspan.nvme.BrokerOptions;
+import io.twinspan.nvme.BrokeredDrive;
 import io.twinspan.nvme.NamespaceRange;
 import io.twinspan.nvme.NvmeController;
 import io.twinspan.nvme.NvmeOptions;
@@ -109,6 +110,32 @@ class NvmeCommandTest {
     assertThat(nvme("list", "--dir", dir.toString()).ok().out())
         .contains("Twinspan emulated NVMe drive", "32.0 MiB", "4KiB")
         .hasLineCount(1 + 2);
+  }
+
+  @Test
+  void aBrokerIsRunByAFileUntilItIsAskedToEnd() throws IOException, InterruptedException {
+    Path socket = folder.resolve("b.sock");
+    Path configuration = folder.resolve("b.conf");
+    Path out = folder.resolve("b.out");
+    Files.write(
+        configuration,
+        List.of("--target=" + target, "--socket=" + socket, "--grant=others=ns1:0-63:read"));
+    Process broker =
+        new ProcessBuilder(TestArray.command(List.of("nvme", "broker", "@" + configuration)))
+            .redirectOutput(out.toFile())
+            .redirectError(folder.resolve("b.err").toFile())
+            .start();
+    try {
+      TestArray.await("the broker to serve", () -> read(out).contains("directly"));
+      try (BrokeredDrive drive = BrokeredDrive.connect(socket)) {
+        assertThat(drive.isDirect()).isTrue();
+        assertThat(drive.grant().range()).isEqualTo(new NamespaceRange(1, 0, 64, false));
+      }
+    } finally {
+      broker.destroy();
+      assertThat(broker.waitFor(30, TimeUnit.SECONDS)).isTrue();
+    }
+    assertThat(socket).doesNotExist();
   }
 
   @Test
