@@ -89,11 +89,10 @@ static void plausible(unsigned int request, void *argument)
 		memory->length = 4096 * (1 + any() % 128);
 	} else if (request == TWINSPAN_NVME_ADMIN) {
 		admin->opcode = any() % 4 ? 6 : 2;
-		admin->cdw10 = any() % 8;
+		admin->cdw10_15[0] = any() % 8;
 		admin->nsid = any() % 3;
 		admin->data = (uintptr_t)buffer;
 		admin->length = any() % 20000;
-		admin->timeout_ms = 0;
 	}
 }
 
@@ -129,7 +128,7 @@ static void call(void)
 static void map(void)
 {
 	int i = any() % MAPPINGS;
-	uint64_t offset = any() % 2 ? number() : (any() % 10 << 12 | any() % 4 << 10) << 12;
+	uint64_t offset = any() % 2 ? number() : any() % 5 << 12;
 
 	if (mappings[i].address) {
 		size_t part = any() % 4 ? mappings[i].length : 4096;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/compat.h>
-#include <linux/dma-mapping.h>
+#include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/uaccess.h>
 
 #include "driver.h"
+
+unsigned int process_queue_pairs = 8;
+module_param(process_queue_pairs, uint, 0644);
+MODULE_PARM_DESC(process_queue_pairs, "most queue pairs of one process on one drive (8)");
 
 /*
  * Queries are for all who may open the device, what changes the drive is for CAP_SYS_ADMIN. What
@@ -13,7 +16,8 @@
 static bool tsn_is_allowed(struct file *file, const struct twinspan_nvme_admin *a)
 {
 	struct tsn_file *f = file->private_data;
-	u8 which = a->cdw10;
+	u32 cdw10 = le32_to_cpu(a->cdw10_15[0]);
+	u8 which = cdw10;
 
 	switch (a->opcode) {
 	case nvme_admin_create_cq:
@@ -32,7 +36,7 @@ static bool tsn_is_allowed(struct file *file, const struct twinspan_nvme_admin *
 			return true;
 		break;
 	case nvme_admin_abort_cmd:
-		if (tsn_owns_queue(f, a->cdw10))
+		if (READ_ONCE(f->live) && (u16)cdw10 == f->id)
 			return true;
 		break;
 	case nvme_admin_set_features:
@@ -43,81 +47,53 @@ static bool tsn_is_allowed(struct file *file, const struct twinspan_nvme_admin *
 	return file->f_mode & FMODE_WRITE && capable(CAP_SYS_ADMIN);
 }
 
-static int tsn_run_admin(struct tsn_device *d, struct twinspan_nvme_admin *a,
-			 struct tsn_pages *data)
+static int tsn_user_admin(struct file *file, struct twinspan_nvme_admin *a)
 {
-	static const enum dma_data_direction directions[] = {
-		DMA_NONE, DMA_TO_DEVICE, DMA_FROM_DEVICE, DMA_BIDIRECTIONAL,
-	};
 	struct nvme_command command = {
 		.common.opcode = a->opcode,
 		.common.nsid = cpu_to_le32(a->nsid),
-		.common.cdw10 = cpu_to_le32(a->cdw10),
-		.common.cdw11 = cpu_to_le32(a->cdw11),
-		.common.cdw12 = cpu_to_le32(a->cdw12),
-		.common.cdw13 = cpu_to_le32(a->cdw13),
-		.common.cdw14 = cpu_to_le32(a->cdw14),
-		.common.cdw15 = cpu_to_le32(a->cdw15),
 	};
-	unsigned long timeout = max(admin_timeout * HZ, msecs_to_jiffies(a->timeout_ms));
-	int status;
-
-	if (data->address) {
-		status = tsn_pages_map(d, data, directions[a->opcode & 3]);
-		if (status)
-			return status;
-	}
-	status = tsn_admin(d, &command, data->address ? data : NULL, &a->result, timeout);
-	tsn_pages_unmap(d, data);
-	if (status < 0)
-		return status;
-	a->status = status;
-	return 0;
-}
-
-static int tsn_user_admin(struct file *file, struct twinspan_nvme_admin *a)
-{
+	struct tsn_area data = {
+		.bytes = PAGE_ALIGN(a->length),
+		.direction = (a->opcode & 3) % 3,	/* numbered alike, but for both ways */
+	};
 	struct tsn_file *f = file->private_data;
 	void __user *user = u64_to_user_ptr(a->data);
-	struct tsn_pages data = {};
-	int error;
+	int status;
 
 	if (a->length > TWINSPAN_NVME_ADMIN_BYTES || (a->length && !(a->opcode & 3)))
 		return -EINVAL;
-	if (!tsn_is_allowed(file, a) ||
-	    (a->timeout_ms > admin_timeout * 1000 && !capable(CAP_SYS_ADMIN))) {
+	f->commands++;
+	if (!tsn_is_allowed(file, a)) {
 		f->refused++;
 		return -EPERM;
 	}
+	memcpy(&command.common.cdws, a->cdw10_15, sizeof(a->cdw10_15));
 	if (a->length) {
-		error = tsn_pages_alloc(&data, a->length);
-		if (error)
-			return error;
-		if (a->opcode & 1 && copy_from_user(data.address, user, a->length)) {
-			tsn_pages_free(&data);
-			return -EFAULT;
-		}
+		data.address = alloc_pages_exact(data.bytes,
+						 GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+		if (!data.address)
+			return -ENOMEM;
 	}
-	down_read(&f->dev->sem);
-	error = f->revoked ? -ENODEV : tsn_run_admin(f->dev, a, &data);
-	up_read(&f->dev->sem);
-	f->commands++;
-	if (!error && !a->status && a->length && a->opcode & 2 &&
-	    copy_to_user(user, data.address, a->length))
-		error = -EFAULT;
-	tsn_pages_free(&data);
-	return error;
+	status = READ_ONCE(f->revoked) ? -ENODEV : 0;
+	if (!status && a->opcode & 1 && copy_from_user(data.address, user, a->length))
+		status = -EFAULT;
+	if (!status)
+		status = tsn_admin(f->dev, &command, a->length ? &data : NULL, &a->result);
+	if (!status && a->opcode & 2 && copy_to_user(user, data.address, a->length))
+		status = -EFAULT;
+	if (a->length)
+		free_pages_exact(data.address, data.bytes);
+	a->status = status;
+	return min(status, 0);
 }
 
-static int tsn_info(struct tsn_file *f, struct twinspan_nvme_info *a)
+static int tsn_info(struct tsn_device *d, struct twinspan_nvme_info *a)
 {
-	struct tsn_device *d = f->dev;
-
 	*a = (struct twinspan_nvme_info){
 		.version = TWINSPAN_NVME_VERSION,
 		.flags = tsn_direct(d) ? TWINSPAN_NVME_DIRECT_DOORBELLS : 0,
 		.cap = d->cap,
-		.vs = readl(d->bar + NVME_REG_VS),
 		.csts = readl(d->bar + NVME_REG_CSTS),
 		.queue_pairs = d->queue_pairs,
 		.process_queue_pairs = process_queue_pairs,
@@ -133,59 +109,51 @@ union tsn_argument {
 	struct twinspan_nvme_ring ring;
 	struct twinspan_nvme_memory memory;
 	__u64 iova;
-	__u32 id;
 };
 
-/* What neither touches memory of the process nor waits for its mmap_lock. */
+/* Under the file's lock. */
 static int tsn_locked_ioctl(struct tsn_file *f, unsigned int request, union tsn_argument *a)
 {
 	if (f->revoked)
 		return -ENODEV;
 	switch (request) {
 	case TWINSPAN_NVME_INFO:
-		return tsn_info(f, &a->info);
+		return tsn_info(f->dev, &a->info);
 	case TWINSPAN_NVME_CREATE_QUEUE:
 		return tsn_create_queue(f, &a->queue);
 	case TWINSPAN_NVME_DELETE_QUEUE:
-		return tsn_delete_queue(f, a->id);
+		return tsn_delete_queue(f);
 	case TWINSPAN_NVME_RING:
 		return tsn_ring(f, &a->ring);
 	}
 	return -ENOTTY;
 }
 
-static int tsn_do_ioctl(struct file *file, unsigned int request, union tsn_argument *a)
-{
-	struct tsn_file *f = file->private_data;
-	int error;
-
-	if (request == TWINSPAN_NVME_ADMIN)
-		return tsn_user_admin(file, &a->admin);
-	if (request != TWINSPAN_NVME_INFO && !(file->f_mode & FMODE_WRITE))
-		return -EPERM;
-	switch (request) {
-	case TWINSPAN_NVME_REGISTER:
-		return tsn_register(f, &a->memory);
-	case TWINSPAN_NVME_UNREGISTER:
-		return tsn_unregister(f, a->iova);
-	}
-	down_read(&f->dev->sem);
-	error = tsn_locked_ioctl(f, request, a);
-	up_read(&f->dev->sem);
-	return error;
-}
-
 static long tsn_ioctl(struct file *file, unsigned int request, unsigned long address)
 {
+	bool query = request == TWINSPAN_NVME_ADMIN || request == TWINSPAN_NVME_INFO;
 	void __user *user = (void __user *)address;
+	struct tsn_file *f = file->private_data;
 	union tsn_argument a = {};
 	int error;
 
-	if (_IOC_TYPE(request) != _IOC_TYPE(TWINSPAN_NVME_INFO) || _IOC_SIZE(request) > sizeof(a))
+	if (_IOC_SIZE(request) > sizeof(a))
 		return -ENOTTY;
+	if (!query && !(file->f_mode & FMODE_WRITE))
+		return -EPERM;
 	if (_IOC_DIR(request) & _IOC_WRITE && copy_from_user(&a, user, _IOC_SIZE(request)))
 		return -EFAULT;
-	error = tsn_do_ioctl(file, request, &a);
+	if (request == TWINSPAN_NVME_ADMIN) {
+		error = tsn_user_admin(file, &a.admin);
+	} else if (request == TWINSPAN_NVME_REGISTER) {
+		error = tsn_register(f, &a.memory);
+	} else if (request == TWINSPAN_NVME_UNREGISTER) {
+		error = tsn_unregister(f, a.iova);
+	} else {
+		mutex_lock(&f->lock);
+		error = tsn_locked_ioctl(f, request, &a);
+		mutex_unlock(&f->lock);
+	}
 	if (!error && _IOC_DIR(request) & _IOC_READ && copy_to_user(user, &a, _IOC_SIZE(request)))
 		error = -EFAULT;
 	return error;
@@ -199,35 +167,45 @@ static __poll_t tsn_poll(struct file *file, poll_table *wait)
 	return READ_ONCE(f->revoked) ? EPOLLHUP | EPOLLERR : 0;
 }
 
+/* A process may have a file for each of its queue pairs, and one more for admin commands. */
+static int tsn_admit(struct tsn_device *d, struct tsn_file *f)
+{
+	struct tsn_file *other;
+	unsigned int count = 0;
+	int error;
+
+	mutex_lock(&d->lock);
+	list_for_each_entry(other, &d->files, node)
+		count += other->owner == f->owner && !other->revoked;
+	error = READ_ONCE(d->error) ?: count > process_queue_pairs ? -EDQUOT : 0;
+	if (!error) {
+		kref_get(&d->ref);
+		list_add(&f->node, &d->files);
+	}
+	mutex_unlock(&d->lock);
+	return error;
+}
+
 static int tsn_open(struct inode *inode, struct file *file)
 {
-	struct tsn_device *d = container_of(file->private_data, struct tsn_device, misc);
 	struct tsn_file *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 	int error;
 
 	if (!f)
 		return -ENOMEM;
-	f->dev = d;
+	f->dev = container_of(file->private_data, struct tsn_device, misc);
 	f->mapping = file->f_mapping;
+	f->owner = get_task_pid(current, PIDTYPE_TGID);
 	f->uid = current_uid();
 	mutex_init(&f->lock);
-	INIT_LIST_HEAD(&f->queues);
-	INIT_LIST_HEAD(&f->memory);
+	xa_init(&f->memory);
 	init_waitqueue_head(&f->wait);
-	down_read(&d->sem);
-	error = d->removed ? -ENODEV : d->error;
-	if (!error) {
-		kref_get(&d->ref);
-		f->owner = get_task_pid(current, PIDTYPE_TGID);
-		mutex_lock(&d->lock);
-		list_add(&f->node, &d->files);
-		mutex_unlock(&d->lock);
-	}
-	up_read(&d->sem);
-	if (error)
+	file->private_data = f;
+	error = tsn_admit(f->dev, f);
+	if (error) {
+		put_pid(f->owner);
 		kfree(f);
-	else
-		file->private_data = f;
+	}
 	return error;
 }
 
@@ -236,23 +214,20 @@ static int tsn_release(struct inode *inode, struct file *file)
 {
 	struct tsn_file *f = file->private_data;
 	struct tsn_device *d = f->dev;
-	struct tsn_queue *q, *next;
 	struct tsn_memory *m;
+	unsigned long i;
 
-	down_read(&d->sem);
-	list_for_each_entry(q, &f->queues, node) {
-		tsn_forget_queue(q);
-		tsn_revoke_queue(q);
-	}
-	list_for_each_entry(m, &f->memory, node)
+	mutex_lock(&d->lock);	/* the device stays until the file has left the list */
+	tsn_delete_queue(f);
+	xa_for_each(&f->memory, i, m)
 		tsn_unmap_memory(d, m);
-	mutex_lock(&d->lock);
 	list_del(&f->node);
 	mutex_unlock(&d->lock);
-	up_read(&d->sem);
-	list_for_each_entry_safe(q, next, &f->queues, node)
-		tsn_put_queue(q);
-	tsn_unpin_all(&f->memory);
+	xa_for_each(&f->memory, i, m)
+		tsn_free_memory(m);
+	xa_destroy(&f->memory);
+	if (f->pages)
+		free_pages_exact(f->pages, f->bytes);
 	put_pid(f->owner);
 	kfree(f);
 	kref_put(&d->ref, tsn_free_device);

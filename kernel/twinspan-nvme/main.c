@@ -4,9 +4,10 @@
  * for processes.
  *
  * A process opens /dev/twinspan-nvmeN, has administrative commands carried out as far as the policy
- * allows, and gets queue pairs whose memory and, where possible, doorbells are mapped into it: I/O
- * commands go from its memory to the drive without the kernel. When the process closes the file or
- * dies, its queues are deleted and its memory is unpinned.
+ * allows, and gets a queue pair whose memory and, where possible, doorbells are mapped into it: I/O
+ * commands go from its memory to the drive without the kernel. It opens the device once more for
+ * each further queue pair. When it closes the file or dies, the queues are deleted and its memory
+ * is unpinned.
  *
  * What protects the machine is the IOMMU, so a device without a translating one is refused. Before
  * memory that the drive could reach is given back, its mapping is removed and the IOMMU's cache is
@@ -15,66 +16,57 @@
  * can have the drive write commands into a queue of the kernel or of somebody else.
  *
  * Locks, outer ones first:
- *   mmap_lock    is never taken under one of the following, so user memory is not touched there
- *   sem          of the device; shared: the device works, and is used; exclusive: reset and removal
- *   lock         of the device: its list of files, the queue identifiers
- *   file lock    the file's lists of queue pairs and memory; held for moments only
- *   admin_lock   admin queue, and whether it may be used
+ *   device lock  the list of files; opening, closing, reset and removal
+ *   mmap_lock    of a process: is never taken under one of the following
+ *   file lock    the file's queue pair and memory, and whether the device may be touched for it
+ *   admin        the admin queue: one command at a time
  */
-#include <linux/bitmap.h>
 #include <linux/debugfs.h>
-#include <linux/dma-map-ops.h>
-#include <linux/dma-mapping.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 
 #include "driver.h"
 
-static struct dentry *tsn_debugfs;
-
 void tsn_free_device(struct kref *ref)
 {
-	kfree(container_of(ref, struct tsn_device, ref));
+	struct tsn_device *d = container_of(ref, struct tsn_device, ref);
+
+	free_pages((unsigned long)d->out.address, 1);
+	kfree(d);
 }
 
-/*
- * With sem held exclusively, and the device stopped or out of reach: takes everything from all
- * files. The memory is left in a list, to be unpinned without locks.
- */
-static void tsn_revoke_all(struct tsn_device *d, struct list_head *memory)
+/* With the device's lock, and the controller stopped or out of reach: takes everything from all. */
+static void tsn_revoke_all(struct tsn_device *d)
 {
 	struct tsn_file *f;
-	struct tsn_queue *q;
 	struct tsn_memory *m;
+	unsigned long i;
 
 	list_for_each_entry(f, &d->files, node) {
+		mutex_lock(&f->lock);
 		WRITE_ONCE(f->revoked, true);
-		list_for_each_entry(q, &f->queues, node) {
-			q->created = false;
-			tsn_revoke_queue(q);
-		}
-		list_for_each_entry(m, &f->memory, node)
+		tsn_detach_queue(f);
+		unmap_mapping_range(f->mapping, 0, PAGE_SIZE, 1);
+		xa_for_each(&f->memory, i, m)
 			tsn_unmap_memory(d, m);
-		list_splice_init(&f->memory, memory);
-		unmap_mapping_range(f->mapping, 0, 0, 1);
+		mutex_unlock(&f->lock);
 		wake_up_all(&f->wait);
 	}
-	bitmap_zero(d->ids, TSN_MAX_QUEUES);
+	ida_destroy(&d->ids);
 }
 
 static void tsn_reset(struct work_struct *work)
 {
 	struct tsn_device *d = container_of(work, struct tsn_device, reset);
-	LIST_HEAD(memory);
 	int error;
 
-	down_write(&d->sem);
-	if (!d->removed && d->error) {
+	mutex_lock(&d->lock);
+	if (READ_ONCE(d->error) == -EIO) {
 		error = tsn_disable(d);
 		if (error)
 			error = pci_try_reset_function(d->pdev);
-		tsn_revoke_all(d, &memory);
+		tsn_revoke_all(d);
 		pci_set_master(d->pdev);
 		if (!error)
 			error = tsn_enable(d);
@@ -84,27 +76,21 @@ static void tsn_reset(struct work_struct *work)
 		else
 			dev_info(&d->pdev->dev, "the controller was reset\n");
 	}
-	up_write(&d->sem);
-	tsn_unpin_all(&memory);
+	mutex_unlock(&d->lock);
 }
 
-static void tsn_show_file(struct seq_file *seq, struct tsn_file *f)
+/* Ends everything for good. */
+static void tsn_take_down(struct tsn_device *d)
 {
-	struct tsn_memory *m;
-	struct tsn_queue *q;
-	unsigned long pages = 0;
-
-	mutex_lock(&f->lock);
-	list_for_each_entry(m, &f->memory, node)
-		pages += m->count;
-	seq_printf(seq, "pid %d uid %u memory_bytes %lu admin_commands %lu refused %lu%s\n",
-		   pid_nr(f->owner), from_kuid_munged(&init_user_ns, f->uid), pages << PAGE_SHIFT,
-		   f->commands, f->refused, f->revoked ? " revoked" : "");
-	list_for_each_entry(q, &f->queues, node)
-		seq_printf(seq, "  queue %u entries %u doorbells %s rings %lu interrupts %lu\n",
-			   q->id, q->entries, q->direct ? "mapped" : "by ioctl", q->rings,
-			   q->interrupts);
-	mutex_unlock(&f->lock);
+	tsn_stop_admin(d, -ENODEV);	/* ends what waits for a device that may have gone */
+	mutex_lock(&d->lock);
+	tsn_stop_admin(d, -ENODEV);	/* a reset may have come between */
+	mutex_lock(&d->admin);
+	tsn_shut_down(d);
+	mutex_unlock(&d->admin);
+	pci_clear_master(d->pdev);
+	tsn_revoke_all(d);
+	mutex_unlock(&d->lock);
 }
 
 static int tsn_statistics_show(struct seq_file *seq, void *unused)
@@ -112,14 +98,23 @@ static int tsn_statistics_show(struct seq_file *seq, void *unused)
 	struct tsn_device *d = seq->private;
 	struct tsn_file *f;
 
-	down_read(&d->sem);
 	mutex_lock(&d->lock);
-	seq_printf(seq, "queue_pairs %u used %u interrupts %u resets %lu\n", d->queue_pairs,
-		   bitmap_weight(d->ids, TSN_MAX_QUEUES), d->vectors, d->resets);
-	list_for_each_entry(f, &d->files, node)
-		tsn_show_file(seq, f);
+	seq_printf(seq, "queue_pairs %u interrupts %d resets %lu\n", d->queue_pairs, d->vectors,
+		   d->resets);
+	list_for_each_entry(f, &d->files, node) {
+		mutex_lock(&f->lock);
+		seq_printf(seq, "pid %d uid %u%s admin_commands %lu refused %lu memory_bytes %lu",
+			   pid_nr(f->owner), from_kuid_munged(&init_user_ns, f->uid),
+			   f->revoked ? " revoked" : "", f->commands, f->refused,
+			   f->registered << PAGE_SHIFT);
+		if (f->live)
+			seq_printf(seq, " queue %u entries %u doorbells %s rings %lu interrupts %lu",
+				   f->id, f->entries, f->direct ? "mapped" : "by ioctl", f->rings,
+				   f->interrupts);
+		seq_putc(seq, '\n');
+		mutex_unlock(&f->lock);
+	}
 	mutex_unlock(&d->lock);
-	up_read(&d->sem);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(tsn_statistics);
@@ -150,10 +145,20 @@ static const char *tsn_isolation_fault(struct device *dev)
 		fault = "there are other devices in its IOMMU group";
 	else if (!isolated_msi)
 		fault = "interrupts are not remapped";
-	else if (!dev_is_dma_coherent(dev))
-		fault = "its accesses are not coherent with the processors' caches";
 	iommu_group_put(group);
 	return fault;
+}
+
+/* The opposite of tsn_start, wherever that ended; before the bus takes interrupts and BAR away. */
+static void tsn_stop(void *data)
+{
+	struct tsn_device *d = data;
+
+	tsn_take_down(d);
+	cancel_work_sync(&d->reset);
+	tsn_unmap(d, &d->out);
+	tsn_unmap(d, &d->in);
+	kref_put(&d->ref, tsn_free_device);
 }
 
 static int tsn_check_controller(struct tsn_device *d)
@@ -163,8 +168,8 @@ static int tsn_check_controller(struct tsn_device *d)
 		return -ENODEV;
 	d->stride = 4 << NVME_CAP_STRIDE(d->cap);
 	if (!(NVME_CAP_CSS(d->cap) & NVME_CAP_CSS_NVM) || NVME_CAP_MPSMIN(d->cap) ||
-	    pci_resource_len(d->pdev, 0) < NVME_REG_DBS + 4 * (size_t)d->stride) {
-		dev_err(&d->pdev->dev, "no NVM command set, no 4 KiB pages, or no doorbells\n");
+	    pci_resource_len(d->pdev, 0) < NVME_REG_DBS + 4 * d->stride) {
+		pci_err(d->pdev, "no NVM command set, no 4 KiB pages, or no doorbells\n");
 		return -EINVAL;
 	}
 	return 0;
@@ -173,102 +178,62 @@ static int tsn_check_controller(struct tsn_device *d)
 static int tsn_start(struct tsn_device *d)
 {
 	struct pci_dev *pdev = d->pdev;
-	int error;
+	int error = tsn_check_controller(d) ?: tsn_disable(d) ?:
+		    tsn_map(d, &d->out) ?: tsn_map(d, &d->in) ?:
+		    devm_request_irq(&pdev->dev, pci_irq_vector(pdev, 0), tsn_admin_irq, 0,
+				     d->name, d);
 
-	error = pcim_enable_device(pdev);
-	if (!error)
-		error = pcim_iomap_regions(pdev, BIT(0), TSN_NAME);
-	if (!error)
-		error = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (error)
 		return error;
-	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
-	dma_set_seg_boundary(&pdev->dev, ULONG_MAX);
-	d->bar = pcim_iomap_table(pdev)[0];
-	error = tsn_check_controller(d);
-	if (!error)
-		error = tsn_disable(d);
-	if (!error)
-		error = tsn_pages_alloc(&d->out, sizeof(struct tsn_admin_out));
-	if (!error)
-		error = tsn_pages_map(d, &d->out, DMA_TO_DEVICE);
-	if (!error)
-		error = tsn_pages_alloc(&d->in, TSN_ADMIN_ENTRIES * sizeof(struct nvme_completion));
-	if (!error)
-		error = tsn_pages_map(d, &d->in, DMA_FROM_DEVICE);
-	if (error)
-		return error;
-	error = pci_alloc_irq_vectors(pdev, 1, TSN_MAX_QUEUES, PCI_IRQ_MSIX);
-	if (error < 0)
-		return error;
-	error = request_irq(pci_irq_vector(pdev, 0), tsn_admin_irq, 0, d->name, d);
-	if (error)
-		return error;
-	d->vectors = pci_msix_vec_count(pdev);
 	pci_set_master(pdev);
 	return tsn_enable(d);
 }
 
-/* The opposite of tsn_start, wherever that ended. */
-static void tsn_stop(struct tsn_device *d)
+/* What lasts as long as the driver has the device. */
+static int tsn_prepare(struct pci_dev *pdev)
 {
-	pci_clear_master(d->pdev);
-	if (d->vectors)
-		free_irq(pci_irq_vector(d->pdev, 0), d);
-	pci_free_irq_vectors(d->pdev);
-	tsn_pages_unmap(d, &d->out);
-	tsn_pages_unmap(d, &d->in);
-	tsn_pages_free(&d->out);
-	tsn_pages_free(&d->in);
+	int error = pcim_enable_device(pdev) ?: pcim_iomap_regions(pdev, BIT(0), TSN_NAME) ?:
+		    dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+
+	if (error)
+		return error;
+	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+	dma_set_seg_boundary(&pdev->dev, ULONG_MAX);
+	error = pci_alloc_irq_vectors(pdev, 1, TSN_MAX_QUEUE_PAIRS + 1, PCI_IRQ_MSIX);
+	return min(error, 0);
 }
 
 static struct tsn_device *tsn_new_device(struct pci_dev *pdev)
 {
 	static atomic_t number = ATOMIC_INIT(-1);
 	struct tsn_device *d = kzalloc(sizeof(*d), GFP_KERNEL);
-	unsigned int i;
+	void *pages = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, 1);
 
-	if (!d)
+	if (!d || !pages) {
+		free_pages((unsigned long)pages, 1);
+		kfree(d);
 		return NULL;
+	}
 	kref_init(&d->ref);
 	d->pdev = pdev;
 	d->domain = iommu_get_domain_for_dev(&pdev->dev);
+	d->bar = pcim_iomap_table(pdev)[0];
+	d->vectors = pci_msix_vec_count(pdev);
 	d->error = -ENODEV;
-	init_rwsem(&d->sem);
+	ida_init(&d->ids);
+	INIT_WORK(&d->reset, tsn_reset);
 	mutex_init(&d->lock);
 	INIT_LIST_HEAD(&d->files);
-	spin_lock_init(&d->admin_lock);
-	init_waitqueue_head(&d->slot_wait);
-	for (i = 0; i < TSN_ADMIN_SLOTS; i++)
-		init_completion(&d->slots[i].done);
-	INIT_WORK(&d->reset, tsn_reset);
+	mutex_init(&d->admin);
+	init_completion(&d->interrupt);
+	d->out = (struct tsn_area){ pages, PAGE_SIZE, DMA_TO_DEVICE };
+	d->in = (struct tsn_area){ pages + PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE };
 	snprintf(d->name, sizeof(d->name), TSN_NAME "%d", atomic_inc_return(&number));
 	d->misc.minor = MISC_DYNAMIC_MINOR;
 	d->misc.name = d->name;
 	d->misc.fops = &tsn_fops;
 	d->misc.parent = &pdev->dev;
 	return d;
-}
-
-static void tsn_remove(struct pci_dev *pdev)
-{
-	struct tsn_device *d = pci_get_drvdata(pdev);
-	LIST_HEAD(memory);
-
-	misc_deregister(&d->misc);
-	debugfs_remove_recursive(d->debugfs);
-	tsn_stop_admin(d, -ENODEV);	/* ends what waits for a device that may have gone */
-	down_write(&d->sem);
-	d->removed = true;
-	tsn_shut_down(d);
-	pci_clear_master(pdev);
-	tsn_revoke_all(d, &memory);
-	tsn_stop_admin(d, -ENODEV);	/* a reset may have come between */
-	up_write(&d->sem);
-	cancel_work_sync(&d->reset);
-	tsn_unpin_all(&memory);
-	tsn_stop(d);
-	kref_put(&d->ref, tsn_free_device);
 }
 
 static int tsn_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -283,63 +248,36 @@ static int tsn_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		pci_err(pdev, "not for processes: %s\n", fault);
 		return -EPERM;
 	}
+	error = tsn_prepare(pdev);
+	if (error)
+		return error;
 	d = tsn_new_device(pdev);
 	if (!d)
 		return -ENOMEM;
-	pci_set_drvdata(pdev, d);
-	error = tsn_start(d);
-	if (!error)
-		error = misc_register(&d->misc);
-	if (error) {
-		if (d->bar)
-			tsn_disable(d);
-		cancel_work_sync(&d->reset);
-		tsn_stop(d);
-		kref_put(&d->ref, tsn_free_device);
+	error = devm_add_action_or_reset(&pdev->dev, tsn_stop, d) ?: tsn_start(d) ?:
+		misc_register(&d->misc);
+	if (error)
 		return error;
-	}
-	d->debugfs = debugfs_create_dir(d->name, tsn_debugfs);
-	debugfs_create_file("queues", 0400, d->debugfs, d, &tsn_statistics_fops);
+	d->debugfs = debugfs_create_file(d->name, 0400, NULL, d, &tsn_statistics_fops);
+	pci_set_drvdata(pdev, d);
 	pci_info(pdev, "%s: %u queue pairs, %u interrupts, doorbells %s\n", d->name, d->queue_pairs,
 		 d->vectors, tsn_direct(d) ? "mapped" : "by ioctl");
 	return 0;
 }
 
-/* Processes must open the file anew after the machine slept. */
-static int tsn_suspend(struct device *dev)
+static void tsn_remove(struct pci_dev *pdev)
 {
-	struct tsn_device *d = dev_get_drvdata(dev);
-	LIST_HEAD(memory);
+	struct tsn_device *d = pci_get_drvdata(pdev);
 
-	tsn_stop_admin(d, -EIO);
-	down_write(&d->sem);
-	tsn_shut_down(d);
-	tsn_revoke_all(d, &memory);
-	tsn_stop_admin(d, -EIO);
-	up_write(&d->sem);
-	tsn_unpin_all(&memory);
-	return 0;
-}
-
-static int tsn_resume(struct device *dev)
-{
-	struct tsn_device *d = dev_get_drvdata(dev);
-	int error;
-
-	down_write(&d->sem);
-	error = tsn_disable(d);
-	if (!error)
-		error = tsn_enable(d);
-	up_write(&d->sem);
-	return error;
+	tsn_stop_admin(d, -ENODEV);
+	misc_deregister(&d->misc);
+	debugfs_remove(d->debugfs);
 }
 
 static void tsn_shutdown(struct pci_dev *pdev)
 {
-	tsn_suspend(&pdev->dev);
+	tsn_take_down(pci_get_drvdata(pdev));
 }
-
-static DEFINE_SIMPLE_DEV_PM_OPS(tsn_pm, tsn_suspend, tsn_resume);
 
 /* No identifiers: it gets devices by driver_override only, and does not compete with nvme. */
 static struct pci_driver tsn_driver = {
@@ -347,25 +285,17 @@ static struct pci_driver tsn_driver = {
 	.probe = tsn_probe,
 	.remove = tsn_remove,
 	.shutdown = tsn_shutdown,
-	.driver.pm = pm_sleep_ptr(&tsn_pm),
 };
 
 static int __init tsn_init(void)
 {
-	int error;
-
-	BUILD_BUG_ON(PAGE_SIZE != TSN_PAGE);
-	tsn_debugfs = debugfs_create_dir(TSN_NAME, NULL);
-	error = pci_register_driver(&tsn_driver);
-	if (error)
-		debugfs_remove_recursive(tsn_debugfs);
-	return error;
+	BUILD_BUG_ON(PAGE_SIZE != TWINSPAN_NVME_SQ_OFFSET);
+	return pci_register_driver(&tsn_driver);
 }
 
 static void __exit tsn_exit(void)
 {
 	pci_unregister_driver(&tsn_driver);
-	debugfs_remove_recursive(tsn_debugfs);
 }
 
 module_init(tsn_init);

@@ -17,19 +17,25 @@ public final class TwinspanNvme implements AutoCloseable {
   /** The most data of an admin command in bytes. */
   public static final int ADMIN_BYTES = 128 << 10;
 
-  private static final int VERSION = 1;
+  /**
+   * Where the submission queue is in a file that has a queue pair; before it is a doorbell page.
+   */
+  public static final int SQ_OFFSET = 4096;
+
+  private static final int VERSION = 2;
   private static final int COMMAND_BYTES = 64;
 
   // _IOC(direction, 0xbc, number, size)
-  private static final int GET_INFO = 0x8028BC00;
+  private static final int GET_INFO = 0x8020BC00;
   private static final int ADMIN = 0xC038BC01;
-  private static final int CREATE_QUEUE = 0xC038BC02;
-  private static final int DELETE_QUEUE = 0x4004BC03;
-  private static final int RING = 0x400CBC04;
+  private static final int CREATE_QUEUE = 0xC020BC02;
+  private static final int DELETE_QUEUE = 0x0000BC03;
+  private static final int RING = 0x4008BC04;
   private static final int REGISTER = 0xC018BC05;
   private static final int UNREGISTER = 0x4008BC06;
 
-  private static final int LEAVE = -1;
+  private static final int NONE = -1;
+  private static final int INFO_BYTES = 32;
 
   /**
    * What the driver says of itself and the drive.
@@ -58,25 +64,17 @@ public final class TwinspanNvme implements AutoCloseable {
   public record Answer(int status, int result) {}
 
   /**
-   * A queue pair, and where its parts are to be mapped from; the sizes are those that {@code
-   * entries} take, in whole pages.
+   * The queue pair of a file, and what of the file can be mapped: a page with its doorbells, if it
+   * is direct, from {@link #SQ_OFFSET} on the submission queue, and behind it the completion queue.
+   * The sizes are those that {@code entries} take, in whole pages.
    *
+   * @param direct whether its doorbells can be mapped
    * @param id its identifier
-   * @param doorbellBytes size of the part with its doorbells, 0 if that can't be mapped
-   * @param sqDoorbell where the submission queue's tail doorbell is in that part, in bytes
+   * @param bytes what can be mapped
+   * @param sqDoorbell where the submission queue's tail doorbell is, in bytes
    * @param cqDoorbell where the completion queue's head doorbell is
-   * @param sqOffset of the submission queue
-   * @param cqOffset of the completion queue
-   * @param doorbellOffset of the doorbells
    */
-  public record Queue(
-      int id,
-      int doorbellBytes,
-      int sqDoorbell,
-      int cqDoorbell,
-      long sqOffset,
-      long cqOffset,
-      long doorbellOffset) {}
+  public record Queue(boolean direct, int id, int bytes, int sqDoorbell, int cqDoorbell) {}
 
   private final Path path;
   private final Fd fd;
@@ -96,7 +94,7 @@ public final class TwinspanNvme implements AutoCloseable {
   public static TwinspanNvme open(Path path) {
     TwinspanNvme device = new TwinspanNvme(path, Fd.open(path, Fd.READ_WRITE, 0));
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment info = arena.allocate(40, Long.BYTES);
+      MemorySegment info = arena.allocate(INFO_BYTES, Long.BYTES);
       int result = device.ioctl(GET_INFO, info);
       if (result == -Errno.ENOTTY) {
         throw new TwinspanException(path + " is not a device of the driver twinspan-nvme");
@@ -126,15 +124,15 @@ public final class TwinspanNvme implements AutoCloseable {
    */
   public Info info() {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment info = arena.allocate(40, Long.BYTES);
+      MemorySegment info = arena.allocate(INFO_BYTES, Long.BYTES);
       ErrnoException.check(ioctl(GET_INFO, info), "TWINSPAN_NVME_INFO of " + path);
       return new Info(
           (info.get(JAVA_INT, 4) & 1) != 0,
           info.get(JAVA_LONG, 8),
+          info.get(JAVA_INT, 16),
           info.get(JAVA_INT, 20),
           info.get(JAVA_INT, 24),
-          info.get(JAVA_INT, 28),
-          info.get(JAVA_INT, 32));
+          info.get(JAVA_INT, 28));
     }
   }
 
@@ -165,7 +163,7 @@ public final class TwinspanNvme implements AutoCloseable {
   }
 
   /**
-   * Creates a queue pair.
+   * Creates the queue pair of this file, which can have but one.
    *
    * @param entries of each of its queues
    * @param event signalled for completions
@@ -173,31 +171,26 @@ public final class TwinspanNvme implements AutoCloseable {
    */
   public Queue createQueue(int entries, @Nullable EventFd event) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment argument = arena.allocate(56, Long.BYTES);
+      MemorySegment argument = arena.allocate(32, Long.BYTES);
       argument.set(JAVA_INT, 0, entries);
-      argument.set(JAVA_INT, 4, event == null ? LEAVE : event.fd().number());
+      argument.set(JAVA_INT, 4, event == null ? NONE : event.fd().number());
       ErrnoException.check(ioctl(CREATE_QUEUE, argument), "create a queue pair of " + path);
       return new Queue(
-          argument.get(JAVA_INT, 8),
+          (argument.get(JAVA_INT, 8) & 1) != 0,
+          argument.get(JAVA_INT, 12),
           argument.get(JAVA_INT, 20),
           argument.get(JAVA_INT, 24),
-          argument.get(JAVA_INT, 28),
-          argument.get(JAVA_LONG, 32),
-          argument.get(JAVA_LONG, 40),
-          argument.get(JAVA_LONG, 48));
+          argument.get(JAVA_INT, 28));
     }
   }
 
   /**
-   * Deletes a queue pair; when this returns the drive does not carry out its commands any more.
+   * Deletes the queue pair; when this returns the drive does not carry out its commands any more.
    *
-   * @param id its identifier
    * @return 0, or a negative {@link Errno}
    */
-  public int deleteQueue(int id) {
-    try (Arena arena = Arena.ofConfined()) {
-      return ioctl(DELETE_QUEUE, arena.allocateFrom(JAVA_INT, id));
-    }
+  public int deleteQueue() {
+    return ioctl(DELETE_QUEUE, MemorySegment.NULL);
   }
 
   /**
@@ -231,7 +224,12 @@ public final class TwinspanNvme implements AutoCloseable {
     }
   }
 
-  /** Lets go of the drive; mappings of its queues must have been closed before. */
+  /** Opens the same device once more, for another queue pair. */
+  public TwinspanNvme openAnother() {
+    return open(path);
+  }
+
+  /** Lets go of the drive; mappings of its queue pair must have been closed before. */
   @Override
   public void close() {
     fd.close();
@@ -246,45 +244,32 @@ public final class TwinspanNvme implements AutoCloseable {
     return Native.ioctl(fd.number(), Integer.toUnsignedLong(request), argument.address());
   }
 
-  /** Rings the doorbells of one queue pair by system calls. For one thread; does not allocate. */
+  /**
+   * Rings the doorbells of a file's queue pair by system calls. For one thread; does not allocate.
+   */
   public static final class Ringer {
     private final Fd fd;
-    private final MemorySegment argument = Arena.ofAuto().allocate(12, Integer.BYTES);
+    private final MemorySegment argument = Arena.ofAuto().allocate(8, Integer.BYTES);
 
     /**
      * For a queue pair.
      *
-     * @param device whose it is
-     * @param id its identifier
+     * @param device the file that has it
      */
-    public Ringer(TwinspanNvme device, int id) {
+    public Ringer(TwinspanNvme device) {
       fd = device.fd;
-      argument.set(JAVA_INT, 0, id);
     }
 
     /**
-     * Rings the submission queue's tail doorbell.
+     * Rings the completion queue's head doorbell, then the submission queue's tail doorbell.
      *
-     * @param tail the new tail
+     * @param tail the new tail, or -1 to leave it alone
+     * @param head the new head, or -1 to leave it alone
      * @return 0, or a negative {@link Errno}
      */
-    public int sqTail(int tail) {
-      return ring(tail, LEAVE);
-    }
-
-    /**
-     * Rings the completion queue's head doorbell.
-     *
-     * @param head the new head
-     * @return 0, or a negative {@link Errno}
-     */
-    public int cqHead(int head) {
-      return ring(LEAVE, head);
-    }
-
-    private int ring(int tail, int head) {
-      argument.set(JAVA_INT, 4, tail);
-      argument.set(JAVA_INT, 8, head);
+    public int ring(int tail, int head) {
+      argument.set(JAVA_INT, 0, tail);
+      argument.set(JAVA_INT, 4, head);
       return Native.ioctl(fd.number(), RING, argument.address());
     }
   }

@@ -154,7 +154,7 @@ public final class KernelController extends QueueOwner {
       MemorySegment entry = arena.allocate(SubmissionEntry.BYTES, Long.BYTES);
       command.copyTo(entry, 0);
       MemorySegment copy = arena.allocate(data.byteSize(), Long.BYTES).copyFrom(data);
-      TwinspanNvme.Answer answer = device.admin(entry, copy);
+      TwinspanNvme.Answer answer = fileFor(command).admin(entry, copy);
       data.copyFrom(copy);
       boolean doNotRetry = (answer.status() & DO_NOT_RETRY) != 0;
       return new Completion(answer.status() & STATUS_MASK, answer.result(), doNotRetry);
@@ -201,6 +201,18 @@ public final class KernelController extends QueueOwner {
   @Override
   void revoke(DmaRegion region) {
     var _ = device.unregister(region.iova());
+  }
+
+  /** The driver aborts commands only for the file whose queue pair they are in. */
+  private TwinspanNvme fileFor(SubmissionEntry command) {
+    if (command.opcode() == AdminOpcode.ABORT) {
+      for (KernelQueue queue : queuePairs.values()) {
+        if (queue.id() == (command.cdw(10) & 0xffff)) {
+          return queue.device();
+        }
+      }
+    }
+    return device;
   }
 
   @Override

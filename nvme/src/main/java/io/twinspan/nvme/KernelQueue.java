@@ -1,7 +1,6 @@
 package io.twinspan.nvme;
 
 import io.twinspan.linux.EventFd;
-import io.twinspan.linux.Fd;
 import io.twinspan.linux.Mapping;
 import io.twinspan.linux.TwinspanNvme;
 import java.lang.foreign.MemorySegment;
@@ -10,8 +9,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one queue pair of the kernel driver consists of: its queues, which are the kernel's memory,
- * with the pages of its commands behind them, its doorbells and its eventfd.
+ * What one queue pair of the kernel driver consists of: an open file of its own, its queues, which
+ * are the kernel's memory, with the pages of its commands behind them, its doorbells and its
+ * eventfd.
  */
 final class KernelQueue {
   private final TwinspanNvme device;
@@ -21,11 +21,11 @@ final class KernelQueue {
   private final TwinspanNvme.Queue queue;
   private final DmaMemory commands;
   private final List<Mapping> mappings = new ArrayList<>();
-  private long commandsIova = DmaWindows.UNMAPPED;
+  private final long commandsIova;
 
   /** Creates the queues, and shows the pages of the commands to the drive. */
-  KernelQueue(TwinspanNvme device, int depth, int maxTransferBytes, boolean interrupts) {
-    this.device = device;
+  KernelQueue(TwinspanNvme drive, int depth, int maxTransferBytes, boolean interrupts) {
+    device = drive.openAnother();
     this.maxTransferBytes = maxTransferBytes;
     entries = depth + 1;
     event = interrupts ? EventFd.create() : null;
@@ -33,14 +33,9 @@ final class KernelQueue {
         DmaMemory.allocate("nvme-queue", (long) depth * QueueMemory.commandBytes(maxTransferBytes));
     try {
       queue = device.createQueue(entries, event);
-    } catch (RuntimeException e) {
-      free();
-      throw e;
-    }
-    try {
       commandsIova = device.register(commands.segment());
     } catch (RuntimeException e) {
-      discard();
+      free();
       throw e;
     }
   }
@@ -54,14 +49,11 @@ final class KernelQueue {
   }
 
   QueueMemory memory() {
-    Fd fd = device.fd();
-    long sqBytes = QueueMemory.sqBytes(entries);
-    long cqBytes = QueueMemory.cqBytes(entries);
+    int offset = TwinspanNvme.SQ_OFFSET;
     Mapping whole =
         Mapping.joined(
             List.of(
-                new Mapping.Part(fd, queue.sqOffset(), sqBytes),
-                new Mapping.Part(fd, queue.cqOffset(), cqBytes),
+                new Mapping.Part(device.fd(), offset, queue.bytes() - offset),
                 new Mapping.Part(commands.memfd(), 0, commands.lengthBytes())));
     mappings.add(whole);
     MemorySegment segment = whole.segment();
@@ -69,13 +61,18 @@ final class KernelQueue {
   }
 
   Doorbells doorbells() {
-    if (queue.doorbellBytes() == 0) {
-      return new MediatedDoorbells(device, queue.id());
+    if (!queue.direct()) {
+      return new MediatedDoorbells(device);
     }
     Mapping.Protection both = Mapping.Protection.READ_WRITE;
-    Mapping page = Mapping.device(device.fd(), queue.doorbellOffset(), queue.doorbellBytes(), both);
+    Mapping page = Mapping.device(device.fd(), 0, TwinspanNvme.SQ_OFFSET, both);
     mappings.add(page);
     return new MappedDoorbells(page.segment(), queue.sqDoorbell(), queue.cqDoorbell());
+  }
+
+  /** The file, by which alone the driver lets commands of this queue pair be aborted. */
+  TwinspanNvme device() {
+    return device;
   }
 
   /**
@@ -83,7 +80,7 @@ final class KernelQueue {
    * forgotten them, or the driver has taken the memory away from it.
    */
   void delete() {
-    var _ = device.deleteQueue(queue.id());
+    var _ = device.deleteQueue();
   }
 
   /** Deletes the queues of a queue pair that was never used, and frees everything. */
@@ -94,9 +91,7 @@ final class KernelQueue {
 
   private void free() {
     mappings.forEach(Mapping::close);
-    if (commandsIova != DmaWindows.UNMAPPED) {
-      var _ = device.unregister(commandsIova);
-    }
+    device.close();
     commands.close();
     if (event != null) {
       event.close();

@@ -53,7 +53,7 @@ final class KernelDriveMain {
       case "load" -> main.load();
       case "unmap" -> main.unmapInFlight(seed);
       case "wait" -> main.awaitRemoval();
-      case "measure" -> main.measureAll(Integer.parseInt(more));
+      case "measure" -> main.measure(Integer.parseInt(more));
       default -> throw new IllegalArgumentException(arguments[0]);
     }
     main.drive.close();
@@ -206,50 +206,12 @@ final class KernelDriveMain {
   }
 
   /** Random reads of 4 KiB, each kind for as many milliseconds as the number says. */
-  private void measureAll(int milliseconds) {
+  private void measure(int milliseconds) {
+    RandomReads reads = new RandomReads(NSID, lbaPerBlock, memory.segment(), milliseconds);
     for (int depth : new int[] {1, DEPTH}) {
-      measure(depth, milliseconds, false);
-      measure(depth, milliseconds, true);
+      reads.run(depth, false, handler -> drive.createQueuePair(depth, false, handler));
+      reads.run(depth, true, handler -> drive.createQueuePair(depth, true, handler));
     }
-  }
-
-  private void measure(int depth, int milliseconds, boolean sleep) {
-    Random random = new Random(1);
-    try (QueuePair<Integer> queue = drive.createQueuePair(depth, sleep, handler());
-        Poller poller = new Poller()) {
-      if (sleep) {
-        poller.add(queue.wakeSource().fd(), 0);
-      }
-      int before = 0;
-      long start = System.nanoTime();
-      long warm = start + milliseconds * 500_000L;
-      long end = warm + milliseconds * 1_000_000L;
-      long now = start;
-      while (now < end) {
-        if (before == 0 && now >= warm) {
-          before = counts[0];
-          start = now;
-        }
-        while (queue.inFlight() < depth) {
-          long lba = (long) random.nextInt(16_000) * lbaPerBlock;
-          long offset = (long) random.nextInt(BUFFERS) * BLOCK;
-          var _ = queue.read(NSID, lba, lbaPerBlock, memory.segment(), offset, 0);
-        }
-        if (queue.poll(depth) == 0 && sleep) {
-          queue.wakeSource().arm();
-          if (queue.poll(depth) == 0) {
-            var _ = poller.await(1_000_000_000L);
-          }
-          queue.wakeSource().disarm();
-        }
-        now = System.nanoTime();
-      }
-      double us = (now - start) / 1e3 / (counts[0] - before);
-      String how = sleep ? "by interrupt" : "polled";
-      System.out.printf("%s, depth %d: %.1f us per read, %.0f/s%n", how, depth, us, 1e6 / us);
-      await(queue, sleep);
-    }
-    require(counts[1] == 0, "no command failed");
   }
 
   private CompletionHandler<Integer> handler() {
