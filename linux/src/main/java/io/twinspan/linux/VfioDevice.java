@@ -142,7 +142,7 @@ public final class VfioDevice implements AutoCloseable {
    * @param kind {@link #MSIX} or {@link #REQUEST}
    */
   public int interruptCount(int kind) {
-    if (kind >= info().get(JAVA_INT, INFO_IRQ_COUNT + Integer.BYTES)) {
+    if (kind >= info().get(JAVA_INT, INFO_IRQ_COUNT)) {
       return 0;
     }
     try (Arena arena = Arena.ofConfined()) {

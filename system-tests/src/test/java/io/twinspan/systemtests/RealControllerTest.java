@@ -3,13 +3,9 @@ package io.twinspan.systemtests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -17,109 +13,139 @@ import org.junit.jupiter.api.io.TempDir;
  * The driver on an NVMe controller that is not ours: QEMU's, in a guest, behind its IOMMU, lent by
  * the guest's kernel through vfio-pci.
  */
-@RequiresTool({"qemu-system-x86_64", "apt-get", "dpkg-deb", "xz"})
-@SuppressWarnings("InlineFormatString") // the command lines are better read in one place
+@RequiresTool({"qemu-system-x86_64", "apt-get", "dpkg-deb", "xz", "setpriv"})
 class RealControllerTest {
   private static final String KERNEL = "6.1";
   private static final int MIB = 2;
-  private static final Duration PATIENCE = Duration.ofMinutes(8);
 
-  /** The function, and what puts it into the hands of our driver or of the kernel's. */
   private static final String TOOLS =
       """
-      set -eu
-      for function in /sys/bus/pci/devices/*; do
-        [[ $(<"$function/class") == 0x010802 ]] && break
-      done
-      address=$(basename "$function")
-      hand_to() {
-        if [[ -e $function/driver ]]; then
-          echo "$address" >"$function/driver/unbind"
-        fi
-        echo "$1" >"$function/driver_override"
-        echo "$address" >/sys/bus/pci/drivers_probe
-        if [[ $1 == nvme ]]; then
-          while [[ ! -b /dev/nvme0n1 ]]; do sleep 0.1; done
-        fi
-      }
       ours() {
-        %1$s/bin/java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx192m -XX:-UsePerfData \\
-          --enable-native-access=ALL-UNNAMED -cp '%2$s' %3$s "$@"
+        (as "${user:-0}" RealDriveMain "$1" "$address" "${@:2}")
       }
-      """
-          .formatted(
-              System.getProperty("java.home"),
-              System.getProperty("java.class.path"),
-              RealDriveMain.class.getName());
-
-  private static final String IOMMU = "-device intel-iommu,intremap=on,caching-mode=on";
-  private static final String DRIVE =
-      "-drive if=none,id=%1$s,format=raw,file=%2$s -device nvme-ns,bus=nvme,drive=%1$s,nsid=%3$d";
+      borrow() {
+        as "$1" BorrowedDriveMain borrow /run/drive "$2" "$3"
+      }
+      group() {
+        echo "/dev/vfio/$(basename "$(readlink "$function/iommu_group")")"
+      }
+      """;
 
   @TempDir Path directory;
-  private Path first;
-
-  @BeforeEach
-  void makeMedia() throws IOException {
-    Guest.prepare(KERNEL);
-    first = medium();
-  }
-
-  @AfterEach
-  void removeMedia() throws IOException {
-    Files.delete(first);
-  }
 
   @Test
-  void whatOurDriverWritesTheKernelReadsAndTheOtherWayRound() {
+  void whatOurDriverWritesTheKernelReadsAndTheOtherWayRound() throws IOException {
     String out =
         run(
             """
             hand_to vfio-pci
-            ours write "$address" 1 image 11
+            ours write 1 image 11
             hand_to nvme
             cmp image /dev/nvme0n1 && echo the kernel agrees
             dd if=/dev/urandom of=/dev/nvme0n1 bs=64k count=%d oflag=direct status=none
             dd if=/dev/nvme0n1 of=image bs=1M status=none
             hand_to vfio-pci
-            ours read "$address" 1 image 12
+            ours read 1 image 12
             """
-                .formatted(MIB << 4));
+                .formatted(MIB << 4),
+            DriveGuest.FOR_VFIO);
 
     assertThat(out).contains("write done", "the kernel agrees", "read done");
   }
 
-  private String run(String script) {
-    List<String> options =
-        List.of(
-            "-k",
-            KERNEL,
-            "-m",
-            "1024",
-            "-t",
-            "600",
-            "-M",
-            "vfio-pci,nvme",
-            "-a",
-            "intel_iommu=on iommu=pt",
-            "-q",
-            IOMMU,
-            "-q",
-            "-device nvme,serial=real,id=nvme",
-            "-q",
-            DRIVE.formatted("one", first, 1));
-    try (Guest guest = Guest.start(directory.resolve("guest"), options, TOOLS + script)) {
-      guest.awaitEnd(PATIENCE);
-      System.out.print(guest.out());
-      return guest.out();
-    }
+  @Test
+  @Tag("long")
+  void queuesNamespacesInterruptsAndResetsWork() throws IOException {
+    String out =
+        run(
+            """
+            hand_to vfio-pci
+            ours exercise
+            ours write 2 image2 13
+            ours read 2 image2 14
+            hand_to nvme
+            cmp image2 /dev/nvme0n2 && echo the kernel agrees
+            """,
+            DriveGuest.FOR_VFIO);
+
+    assertThat(out)
+        .contains("model QEMU NVMe Ctrl", "namespaces 2", "queue pairs 100", "resets 3")
+        .contains("exercise done", "write done", "read done", "the kernel agrees");
   }
 
-  private static Path medium() throws IOException {
-    Path path = Files.createTempFile(Path.of("/dev/shm"), "twinspan-medium", null);
-    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
-      file.setLength((long) MIB << 20);
-    }
-    return path;
+  @Test
+  @Tag("long")
+  void processesOfOtherUsersHavePrivateQueues() throws IOException {
+    String out =
+        run(
+            """
+            hand_to vfio-pci
+            as 0 BorrowedDriveMain lend "$address" /run/drive &
+            broker=$!
+            while [[ ! -S /run/drive ]]; do sleep 0.1; done
+            borrow 65532 2048 1000000 >/run/out/killed &
+            killed=$!
+            borrow 65534 0 40 &
+            first=$!
+            borrow 65533 1024 40 &
+            second=$!
+            await_text 'busy at 2048' /run/out/killed
+            kill -9 $killed
+            wait $first
+            wait $second
+            touch done
+            wait $broker
+            cat /run/out/killed
+            hand_to nvme
+            cmp <(head -c 262144 /dev/nvme0n1) <(tail -c +524289 /dev/nvme0n1 | head -c 262144) \\
+              && echo the kernel sees the same twice
+            """,
+            DriveGuest.FOR_VFIO);
+
+    assertThat(out)
+        .contains("busy at 2048", "sound at 0", "sound at 1024", "at the end 0[]")
+        .contains("the kernel sees the same twice")
+        .doesNotContain("sound at 2048");
+  }
+
+  @Test
+  @Tag("long")
+  void saysWhatIsInTheWay() throws IOException {
+    String out =
+        run(
+            """
+            hand_to nvme
+            ours open
+            (address=0000:00:00.0; ours open)
+            hand_to vfio-pci
+            user=65534
+            ours open
+            chown 65534 "$(group)" /dev/vfio/vfio
+            (ulimit -l 64; ours open)
+            (ulimit -l 65536; ours open)
+            user=0
+            exec 9<>"$(group)"
+            ours open
+            """,
+            DriveGuest.FOR_VFIO);
+
+    assertThat(out.lines().filter(line -> line.startsWith("refused")).toList())
+        .satisfiesExactly(
+            line -> assertThat(line).contains("the kernel's driver nvme", "driver_override"),
+            line -> assertThat(line).contains("to take it"),
+            line -> assertThat(line).contains("this user may not open /dev/vfio/"),
+            line -> assertThat(line).contains("this process may lock 65536 bytes", "ulimit -l"),
+            line -> assertThat(line).contains("another process has"));
+    assertThat(out).containsOnlyOnce("open done");
+  }
+
+  @Test
+  @Tag("long")
+  void withoutAnIommuItSaysSo() throws IOException {
+    assertThat(run("ours open", List.of())).contains("is behind no IOMMU");
+  }
+
+  private String run(String script, List<String> machine) throws IOException {
+    return new DriveGuest(directory, KERNEL, machine).run(TOOLS + script, MIB, MIB);
   }
 }

@@ -1,5 +1,8 @@
 package io.twinspan.systemtests;
 
+import io.twinspan.concurrent.WakeSource;
+import io.twinspan.linux.Poller;
+import io.twinspan.linux.TwinspanException;
 import io.twinspan.nvme.DmaMemory;
 import io.twinspan.nvme.IdentifyNamespace;
 import io.twinspan.nvme.NvmeController;
@@ -16,20 +19,24 @@ import java.util.Random;
 
 /**
  * Drives the NVMe controller of a virtual machine through VFIO: {@code write}s patterns and leaves
- * behind in a file what the namespace must hold then, or {@code read}s a namespace and compares it
- * with a file.
+ * behind in a file what the namespace must hold then, {@code read}s a namespace and compares it
+ * with a file, {@code exercise}s queues, interrupts and resets, {@code measure}s random reads, or
+ * only {@code open}s it and says what is in the way.
  */
 final class RealDriveMain implements AutoCloseable {
   private static final int DEPTH = 16;
   private static final int MOST_BLOCKS = 2048;
   private static final int BATCHES = 4;
   private static final int BUFFER_BYTES = 16 << 20;
+  private static final int QUEUE_LOOPS = 100;
+  private static final int RESETS = 3;
+  private static final int ROUNDS = 300;
   private static final long PATIENCE_NS = 60_000_000_000L;
 
   private final NvmeController controller;
   private final DmaMemory buffer;
   private final MemorySegment memory;
-  private final QueuePair<Integer> pair;
+  private QueuePair<Integer> pair;
   private int blockBytes;
   private int blocks;
   private int answered;
@@ -51,13 +58,18 @@ final class RealDriveMain implements AutoCloseable {
   public static void main(String[] args) throws IOException {
     try (RealDriveMain drive = new RealDriveMain(args[1])) {
       switch (args[0]) {
+        case "open" -> {}
         case "write" ->
             drive.write(Integer.parseInt(args[2]), Path.of(args[3]), Long.parseLong(args[4]));
         case "read" ->
             drive.read(Integer.parseInt(args[2]), Path.of(args[3]), Long.parseLong(args[4]));
+        case "exercise" -> drive.exercise();
+        case "measure" -> drive.measure(Integer.parseInt(args[2]));
         default -> throw new IllegalArgumentException(args[0]);
       }
       System.out.println(args[0] + " done");
+    } catch (TwinspanException e) {
+      System.out.println("refused: " + e.getMessage());
     }
   }
 
@@ -125,22 +137,101 @@ final class RealDriveMain implements AutoCloseable {
     return count;
   }
 
+  private void exercise() {
+    System.out.println("model " + controller.identifyController().modelNumber());
+    int[] namespaces = controller.activeNamespaces();
+    System.out.println("namespaces " + namespaces.length);
+    for (int i = 0; i < QUEUE_LOOPS; i++) {
+      pair.close();
+      pair = controller.createQueuePair(1 + i % DEPTH, this::completed);
+      check(pair.read(namespaces[i % namespaces.length], i, 1, memory, 0, 0));
+      await(1);
+    }
+    System.out.println("queue pairs " + QUEUE_LOOPS);
+    round("polling", this::poll);
+    try (Poller poller = new Poller()) {
+      WakeSource interrupt = pair.wakeSource();
+      poller.add(interrupt.fd(), 0);
+      round("interrupts", () -> sleep(poller, interrupt));
+      poller.remove(interrupt.fd());
+    }
+    for (int i = 0; i < RESETS; i++) {
+      check(pair.read(1, 0, 1, memory, 0, 0));
+      controller.reset();
+      await(1, Status.GONE, Status.SUCCESS);
+      pair.close();
+      pair = controller.createQueuePair(DEPTH, this::completed);
+      check(pair.read(1, 0, 1, memory, 0, 0));
+      await(1);
+    }
+    System.out.println("resets " + RESETS);
+  }
+
+  private void measure(int milliseconds) {
+    learn(1);
+    pair.close();
+    RandomReads reads = new RandomReads(1, 4096 / blockBytes, memory, milliseconds);
+    for (int depth : new int[] {1, 32}) {
+      reads.run(depth, false, handler -> controller.createQueuePair(depth, handler));
+      reads.run(depth, true, handler -> controller.createQueuePair(depth, handler));
+    }
+    pair = controller.createQueuePair(DEPTH, this::completed);
+  }
+
+  private void round(String name, Runnable waiting) {
+    long startNs = System.nanoTime();
+    for (int i = 0; i < ROUNDS; i++) {
+      check(pair.read(1, i, 1, memory, 0, 0));
+      int before = answered;
+      long deadlineNs = System.nanoTime() + PATIENCE_NS;
+      while (answered == before) {
+        waiting.run();
+        requireTime(deadlineNs);
+      }
+    }
+    System.out.printf("%s %d us%n", name, (System.nanoTime() - startNs) / 1_000 / ROUNDS);
+  }
+
+  private void poll() {
+    var _ = pair.poll(DEPTH);
+  }
+
+  /** Sleeps until the interrupt comes, and in no other case finds a completion. */
+  private void sleep(Poller poller, WakeSource interrupt) {
+    interrupt.arm();
+    if (pair.poll(DEPTH) == 0) {
+      if (poller.await(PATIENCE_NS / 2) == 0) {
+        throw new AssertionError("no interrupt came");
+      }
+    }
+    interrupt.disarm();
+    poll();
+  }
+
   private void completed(Integer request, int status) {
     answered++;
     lastStatus = status;
   }
 
   private void await(int count) {
+    await(count, Status.SUCCESS, Status.SUCCESS);
+  }
+
+  private void await(int count, int status, int orStatus) {
     int target = answered + count;
     long deadlineNs = System.nanoTime() + PATIENCE_NS;
     while (answered < target) {
-      var _ = pair.poll(DEPTH);
-      if (System.nanoTime() - deadlineNs > 0) {
-        throw new AssertionError("not answered");
-      }
+      poll();
+      requireTime(deadlineNs);
     }
-    if (lastStatus != Status.SUCCESS) {
+    if (lastStatus != status && lastStatus != orStatus) {
       throw new AssertionError("answered " + Status.name(lastStatus));
+    }
+  }
+
+  private static void requireTime(long deadlineNs) {
+    if (System.nanoTime() - deadlineNs > 0) {
+      throw new AssertionError("not answered");
     }
   }
 
