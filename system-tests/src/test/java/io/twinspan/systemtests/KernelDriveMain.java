@@ -28,6 +28,7 @@ final class KernelDriveMain {
   private static final int BLOCK = 4096;
   private static final int BUFFERS = 256;
   private static final int NSID = 1;
+  private static final long PATIENCE_NS = 600_000_000_000L;
 
   /** Blocks that are written for others to read, from the first one. */
   private static final int BLOCKS = 64;
@@ -195,7 +196,7 @@ final class KernelDriveMain {
     System.out.println("waits");
     try (Poller poller = new Poller()) {
       poller.add(drive.removalSource().fd(), 0);
-      require(poller.await(60_000_000_000L) == 1, "is told");
+      require(poller.await(PATIENCE_NS) == 1, "is told");
     }
     require(!drive.checkPresence(), "the drive has gone");
     var _ = queue.read(NSID, 0, lbaPerBlock, memory.segment(), 0, 0);
