@@ -25,7 +25,7 @@ class SettingsTest {
     assertThat(settings.count(Settings.Key.SHELF_DRIVES)).isEqualTo(4);
     assertThat(settings.number(Settings.Key.SHELF_DRIVE_SIZE)).isEqualTo(2L << 30);
     assertThat(settings.duration(Settings.Key.LINK_HEARTBEAT_TIMEOUT))
-        .isEqualTo(Duration.ofSeconds(1));
+        .isEqualTo(Duration.ofMillis(300));
     assertThat(settings.text(Settings.Key.NBD_HOST)).isEqualTo("127.0.0.1");
   }
 
