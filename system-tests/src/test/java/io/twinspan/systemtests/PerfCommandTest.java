@@ -6,6 +6,7 @@ import io.twinspan.linux.Processes;
 import io.twinspan.linux.Processes.Signal;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -36,7 +37,10 @@ class PerfCommandTest {
   }
 
   private Process start(String... arguments) throws IOException {
-    return new ProcessBuilder(TestArray.command(List.of(arguments)))
+    // Whoever runs in a shell's background was told to ignore SIGINT, and so were its children.
+    List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT"));
+    command.addAll(TestArray.command(List.of(arguments)));
+    return new ProcessBuilder(command)
         .redirectOutput(folder.resolve("out").toFile())
         .redirectError(folder.resolve("err").toFile())
         .start();
