@@ -3,14 +3,9 @@ package io.twinspan.nvme;
 import io.twinspan.concurrent.SharedMemory;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.linux.Fd;
-import io.twinspan.linux.Mapping;
-import io.twinspan.linux.Memfd;
-import io.twinspan.linux.UnixSocket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,18 +13,12 @@ import org.jspecify.annotations.Nullable;
  * that only it and the broker map, and the commands that come through the {@link CommandGate} go to
  * a queue pair of the drive that no other process uses.
  *
- * <p>The bell is a pair of sockets, not an eventfd: an eventfd's blocking mode belongs to all who
- * share it, and would let a process stop the broker.
- *
  * <p>Everything in the process's memory and page is untrusted. The agent's thread owns a queue from
  * {@link BrokerAgent#attach} to {@link BrokerAgent#detach}, else the thread of its process's
  * session.
  */
 final class BrokeredQueue implements WakeSource, AutoCloseable {
   private static final int BATCH = 32;
-  private static final int DRAIN_BYTES = 4096;
-  private static final MemorySegment INTERRUPT =
-      Arena.global().allocateFrom(ValueLayout.JAVA_LONG, 1L);
 
   /** A command of the process that the drive has. */
   private static final class Slot {
@@ -38,11 +27,8 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
 
   private final int id;
   private final int entries;
-  private final Fd pageMemory = Memfd.create("nvme-doorbells", DoorbellPage.BYTES);
-  private final Mapping pageMapping;
-  private final DoorbellPage page;
-  private final List<UnixSocket> bell = UnixSocket.pair();
-  private final MemorySegment rung = Arena.ofAuto().allocate(DRAIN_BYTES, Long.BYTES);
+  private final LendableDoorbells doorbells = LendableDoorbells.create();
+  private final DoorbellPage page = doorbells.page();
   private final SubmissionEntry command =
       new SubmissionEntry().wrap(Arena.ofAuto().allocate(SubmissionEntry.BYTES, Long.BYTES), 0);
   private final CompletionEntry completion = new CompletionEntry();
@@ -60,9 +46,7 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
   private int phase = 1;
   private boolean paused;
   private boolean posted;
-  private boolean armed;
   private boolean closing;
-  private boolean hungUp;
 
   /** Writer: the agent's thread. */
   private volatile String fault = "";
@@ -77,9 +61,6 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
     this.id = id;
     this.gate = gate;
     entries = depth + 1;
-    pageMapping = Mapping.shared(pageMemory, 0, DoorbellPage.BYTES, Mapping.Protection.READ_WRITE);
-    page = new DoorbellPage(pageMapping.segment(), 0);
-    bell.getFirst().setNonBlocking(true);
     for (int i = 0; i < depth; i++) {
       free.add(new Slot());
     }
@@ -89,14 +70,9 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
     return id;
   }
 
-  /** The doorbell page, for the process. */
-  Fd page() {
-    return pageMemory;
-  }
-
-  /** The process's end of the bell. */
-  Fd farBell() {
-    return bell.getLast().fd();
+  /** Doorbell page and bell, for the process. */
+  Fd[] shared() {
+    return doorbells.shared();
   }
 
   /** Whether {@link #create} was called. */
@@ -162,7 +138,7 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
     if (pair == null || !fault.isEmpty()) {
       return 0;
     }
-    if (hungUp) {
+    if (doorbells.hungUp()) {
       fault = "its bell has hung up";
       return 1;
     }
@@ -190,23 +166,17 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
 
   @Override
   public void arm() {
-    armed = true;
-    page.sleeping(true);
+    doorbells.arm();
   }
 
   @Override
   public void disarm() {
-    if (armed) {
-      armed = false;
-      page.sleeping(false);
-      long count = bell.getFirst().fd().read(rung, 0, DRAIN_BYTES); // descriptors are dropped
-      hungUp |= count == 0; // else it would wake the agent for ever
-    }
+    doorbells.disarm();
   }
 
   @Override
   public Fd fd() {
-    return bell.getFirst().fd();
+    return doorbells.fd();
   }
 
   /** Deletes the drive's queues: when this returns, no command of the process is under way. */
@@ -217,9 +187,7 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
     if (pair != null) {
       pair.close();
     }
-    bell.forEach(UnixSocket::close);
-    pageMapping.close();
-    pageMemory.close();
+    doorbells.close();
   }
 
   private int take(QueueEngine<Slot> engine) {
@@ -280,8 +248,7 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
   private void interruptProcess() {
     SharedMemory.fullFence();
     if (page.interruptArmed()) {
-      // A full buffer means that the process has not looked at what was sent before.
-      var _ = bell.getFirst().send(INTERRUPT, 0, Long.BYTES);
+      doorbells.interrupt();
     }
   }
 }

@@ -91,7 +91,7 @@ final class MediatedLending implements Lending {
   public List<Fd> reserve(int id, int depth) {
     BrokeredQueue queue = new BrokeredQueue(id, depth, new CommandGate(drive, range));
     queues.put(id, queue);
-    return List.of(queue.page(), queue.farBell());
+    return List.of(queue.shared());
   }
 
   @Override

@@ -2,6 +2,7 @@ package io.twinspan.shelf;
 
 import io.twinspan.linux.Errno;
 import io.twinspan.linux.Fd;
+import io.twinspan.nvme.LendableDoorbells;
 import io.twinspan.nvme.NamespaceRange;
 import io.twinspan.nvme.NvmeController;
 import io.twinspan.nvme.VfioUser;
@@ -14,7 +15,7 @@ final class DomainCommands {
   private static final Fd[] NOTHING = {};
 
   private final QueueDomains domains;
-  private @Nullable LentQueue bound;
+  private @Nullable LendableDoorbells bound;
 
   DomainCommands(QueueDomains domains) {
     this.domains = domains;
@@ -65,13 +66,13 @@ final class DomainCommands {
 
   /** What goes with the reply to the last command. */
   Fd[] shared() {
-    LentQueue queue = bound;
+    LendableDoorbells queue = bound;
     return queue == null ? NOTHING : queue.shared();
   }
 
   /** The reply went, or will not. */
   void sent() {
-    LentQueue queue = bound;
+    LendableDoorbells queue = bound;
     if (queue != null) {
       bound = null;
       queue.sent();

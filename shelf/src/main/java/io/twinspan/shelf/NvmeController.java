@@ -3,6 +3,7 @@ package io.twinspan.shelf;
 import io.twinspan.nvme.CompletionEntry;
 import io.twinspan.nvme.ControllerRegisters;
 import io.twinspan.nvme.DoorbellPage;
+import io.twinspan.nvme.LendableDoorbells;
 import io.twinspan.nvme.Status;
 import io.twinspan.nvme.SubmissionEntry;
 import java.lang.foreign.Arena;
@@ -181,7 +182,7 @@ final class NvmeController {
   }
 
   DoorbellPage page(int queueId) {
-    LentQueue lent = domains.lent(queueId);
+    LendableDoorbells lent = domains.lent(queueId);
     return lent == null ? pages[queueId] : lent.page();
   }
 
@@ -592,7 +593,7 @@ final class NvmeController {
       if (cq == null || !cq.takeUnsignalled() || !cq.interrupts()) {
         continue;
       }
-      LentQueue lent = domains.lent(id);
+      LendableDoorbells lent = domains.lent(id);
       if (clientArmsInterrupts || lent != null) {
         if (!fenced) {
           VarHandle.fullFence(); // completions before the look at what the client has armed

@@ -5,6 +5,7 @@ import io.twinspan.linux.Errno;
 import io.twinspan.linux.Fd;
 import io.twinspan.linux.Memfd;
 import io.twinspan.linux.TwinspanException;
+import io.twinspan.nvme.LendableDoorbells;
 import io.twinspan.nvme.NamespaceRange;
 import java.util.Map;
 import java.util.TreeMap;
@@ -58,8 +59,9 @@ final class QueueDomains implements AutoCloseable {
   }
 
   /** The doorbells of a queue pair that was lent, else null. */
-  @Nullable LentQueue lent(int queueId) {
-    return lent[queueId];
+  @Nullable LendableDoorbells lent(int queueId) {
+    LentQueue queue = lent[queueId];
+    return queue == null ? null : queue.doorbells();
   }
 
   /** Makes a domain; returns its identifier, or a negative {@link Errno}. */
@@ -138,10 +140,10 @@ final class QueueDomains implements AutoCloseable {
       return 0;
     }
     try {
-      LentQueue queue = LentQueue.of(domain);
+      LentQueue queue = new LentQueue(domain, LendableDoorbells.create());
       lent[queueId] = queue;
       lentCount++;
-      wakeSources.add(queue);
+      wakeSources.add(queue.doorbells());
       return 0;
     } catch (TwinspanException e) {
       LOG.warn("a queue pair can't be lent: {}", e.getMessage());
@@ -156,7 +158,7 @@ final class QueueDomains implements AutoCloseable {
     }
     for (int queueId = 1; queueId < lent.length; queueId++) {
       LentQueue queue = lent[queueId];
-      if (queue != null && queue.hungUp()) {
+      if (queue != null && queue.doorbells().hungUp()) {
         end(queueId, "its bell has hung up");
       }
     }
@@ -211,8 +213,8 @@ final class QueueDomains implements AutoCloseable {
     if (queue != null) {
       lent[queueId] = null;
       lentCount--;
-      wakeSources.remove(queue);
-      queue.close();
+      wakeSources.remove(queue.doorbells());
+      queue.doorbells().close();
     }
   }
 }
