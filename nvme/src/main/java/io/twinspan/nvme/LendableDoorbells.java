@@ -23,6 +23,7 @@ import java.util.List;
  */
 public final class LendableDoorbells implements WakeSource, AutoCloseable {
   private static final int DRAIN_BYTES = 4096;
+  private static final int QUESTIONS_PER_LOOK = 1024;
   private static final MemorySegment INTERRUPT =
       Arena.global().allocateFrom(ValueLayout.JAVA_LONG, 1L);
 
@@ -34,6 +35,7 @@ public final class LendableDoorbells implements WakeSource, AutoCloseable {
   private final MemorySegment rung = Arena.ofAuto().allocate(DRAIN_BYTES, Long.BYTES);
   private boolean armed;
   private boolean hungUp;
+  private int questions;
 
   private LendableDoorbells(Fd memory, Mapping mapping, List<UnixSocket> bell) {
     this.memory = memory;
@@ -85,8 +87,16 @@ public final class LendableDoorbells implements WakeSource, AutoCloseable {
     var _ = bell.send(INTERRUPT, 0, Long.BYTES);
   }
 
-  /** {@return whether nobody has the bell any more, or somebody has shut it} */
+  /**
+   * {@return whether nobody has the bell any more, or somebody has shut it}
+   *
+   * <p>It is listened to after each sleep and, as others may keep the thread from sleeping, at every
+   * 1024th question.
+   */
   public boolean hungUp() {
+    if (++questions % QUESTIONS_PER_LOOK == 0 && !armed) {
+      listen();
+    }
     return hungUp;
   }
 
@@ -101,8 +111,7 @@ public final class LendableDoorbells implements WakeSource, AutoCloseable {
     if (armed) {
       armed = false;
       page.sleeping(false);
-      long count = bell.fd().read(rung, 0, DRAIN_BYTES); // descriptors are dropped
-      hungUp |= count == 0 || (count < 0 && count != -Errno.EAGAIN && count != -Errno.EINTR);
+      listen();
     }
   }
 
@@ -117,5 +126,10 @@ public final class LendableDoorbells implements WakeSource, AutoCloseable {
     sent();
     mapping.close();
     bell.close();
+  }
+
+  private void listen() {
+    long count = bell.fd().read(rung, 0, DRAIN_BYTES); // descriptors are dropped
+    hungUp |= count == 0 || (count < 0 && count != -Errno.EAGAIN && count != -Errno.EINTR);
   }
 }
