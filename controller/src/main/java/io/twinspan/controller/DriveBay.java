@@ -75,7 +75,7 @@ final class DriveBay implements AutoCloseable {
     try {
       ByteBuffer id = ByteBuffer.wrap(hostIdentifier).order(ByteOrder.LITTLE_ENDIAN);
       nvme.setHostIdentifier(id.getLong(0), id.getLong(8));
-      bays.add(new Bay(name, nvme, nvme.createQueuePair(queueDepth, NvmeDrive.COMPLETIONS)));
+      bays.add(new Bay(name, nvme, nvme.createQueuePair(queueDepth, true, NvmeDrive.COMPLETIONS)));
     } catch (RuntimeException e) {
       nvme.close();
       throw e;

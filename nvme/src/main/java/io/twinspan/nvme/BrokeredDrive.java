@@ -141,6 +141,7 @@ public final class BrokeredDrive extends QueueOwner {
    * Creates a private queue pair in memory of this process.
    *
    * @param depth most commands in flight, 1 to {@link Grant#depth}
+   * @param interrupts whether {@link QueuePair#wakeSource} is to work
    * @param handler takes the completions
    * @param <R> what the submitter hands over with a command
    * @return the queue pair, for one thread
@@ -148,12 +149,13 @@ public final class BrokeredDrive extends QueueOwner {
    */
   @Override
   public synchronized <R> QueuePair<R> createQueuePair(
-      int depth, CompletionHandler<? super R> handler) {
+      int depth, boolean interrupts, CompletionHandler<? super R> handler) {
     requireAlive();
     int id = device.reserve(depth);
     QueuePair<R> pair;
     try {
-      pair = new QueuePair<>(this, device, id, depth, DoorbellPage.DSTRD, null, handler);
+      pair =
+          new QueuePair<>(this, device, id, depth, interrupts, DoorbellPage.DSTRD, null, handler);
     } catch (RuntimeException e) {
       giveUp(id);
       throw e;

@@ -91,7 +91,7 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
     submissions = of.slice(sqIova, sqBytes);
     completions = of.slice(cqIova, cqBytes);
     memory = of;
-    target = drive.createQueuePair(entries - 1, this::completed);
+    target = drive.createQueuePair(entries - 1, true, this::completed);
   }
 
   /** Whether one of the rings lies in this memory. */

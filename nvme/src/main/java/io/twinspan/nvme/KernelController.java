@@ -94,22 +94,6 @@ public final class KernelController extends QueueOwner {
   }
 
   @Override
-  public <R> QueuePair<R> createQueuePair(int depth, CompletionHandler<? super R> handler) {
-    return createQueuePair(depth, false, handler);
-  }
-
-  /**
-   * Creates an I/O queue pair.
-   *
-   * @param depth most commands in flight, 1 to {@link QueuePair#MAX_DEPTH} and less than CAP.MQES
-   *     allows
-   * @param interrupts whether {@link QueuePair#wakeSource} is to work, which costs an interrupt for
-   *     each completion
-   * @param handler takes the completions
-   * @param <R> what the submitter hands over with a command
-   * @return the queue pair, for one thread
-   * @throws ErrnoException if there are no more, or this process may have no more
-   */
   public synchronized <R> QueuePair<R> createQueuePair(
       int depth, boolean interrupts, CompletionHandler<? super R> handler) {
     requireAlive();

@@ -156,13 +156,13 @@ public final class NvmeController extends QueueOwner {
 
   @Override
   public synchronized <R> QueuePair<R> createQueuePair(
-      int depth, CompletionHandler<? super R> handler) {
+      int depth, boolean interrupts, CompletionHandler<? super R> handler) {
     requireState(ControllerState.READY);
     requireDepth(depth, cap);
     int id = takeQueueId();
     QueuePair<R> pair;
     try {
-      pair = createQueuePair(id, depth, handler);
+      pair = createQueuePair(id, depth, interrupts, handler);
     } catch (RuntimeException e) {
       giveBackQueueId(id);
       throw e;
@@ -175,9 +175,10 @@ public final class NvmeController extends QueueOwner {
   }
 
   private <R> QueuePair<R> createQueuePair(
-      int id, int depth, CompletionHandler<? super R> handler) {
+      int id, int depth, boolean interrupts, CompletionHandler<? super R> handler) {
     int stride = ControllerRegisters.doorbellStride(cap);
-    QueuePair<R> pair = new QueuePair<>(this, device, id, depth, stride, shadowDoorbells, handler);
+    QueuePair<R> pair =
+        new QueuePair<>(this, device, id, depth, interrupts, stride, shadowDoorbells, handler);
     try {
       IoQueueCommands.create(
           this, id, pair.entries(), pair.sqIova(), pair.cqIova(), pair.hasInterrupt());

@@ -61,6 +61,7 @@ final class QueueEngine<R> {
       QueueDevice device,
       int id,
       int depth,
+      boolean interrupts,
       int doorbellStride,
       @Nullable ShadowDoorbells shadowDoorbells,
       CompletionHandler<? super R> handler) {
@@ -70,7 +71,7 @@ final class QueueEngine<R> {
         id,
         depth,
         new QueueDoorbells(device, id, doorbellStride, shadowDoorbells),
-        id < device.interruptCount() ? device.interrupt(id) : null,
+        interrupts && id < device.interruptCount() ? device.interrupt(id) : null,
         new QueueMemory(device, depth + 1, depth, controller.maxTransferBytes()),
         handler);
   }

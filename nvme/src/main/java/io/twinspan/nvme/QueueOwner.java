@@ -108,7 +108,7 @@ public abstract sealed class QueueOwner implements AutoCloseable
   }
 
   /**
-   * Creates a private I/O queue pair.
+   * Creates a private I/O queue pair that is polled: it raises no interrupts.
    *
    * @param depth most commands in flight, 1 to {@link QueuePair#MAX_DEPTH} and no more than the
    *     drive allows
@@ -116,8 +116,28 @@ public abstract sealed class QueueOwner implements AutoCloseable
    * @param <R> what the submitter hands over with a command
    * @return the queue pair, for one thread
    * @throws NvmeException if there are no more, or it is refused
+   * @throws io.twinspan.linux.TwinspanException likewise, from the kernel's driver
    */
-  public abstract <R> QueuePair<R> createQueuePair(int depth, CompletionHandler<? super R> handler);
+  public final <R> QueuePair<R> createQueuePair(int depth, CompletionHandler<? super R> handler) {
+    return createQueuePair(depth, false, handler);
+  }
+
+  /**
+   * Creates a private I/O queue pair.
+   *
+   * @param depth most commands in flight, 1 to {@link QueuePair#MAX_DEPTH} and no more than the
+   *     drive allows
+   * @param interrupts whether {@link QueuePair#wakeSource} is to work. With a real controller that
+   *     costs an interrupt for each completion, also when nobody sleeps; a drive of the shelf asks
+   *     before it raises one
+   * @param handler takes the completions
+   * @param <R> what the submitter hands over with a command
+   * @return the queue pair, for one thread
+   * @throws NvmeException if there are no more, or it is refused
+   * @throws io.twinspan.linux.TwinspanException likewise, from the kernel's driver
+   */
+  public abstract <R> QueuePair<R> createQueuePair(
+      int depth, boolean interrupts, CompletionHandler<? super R> handler);
 
   /** {@return a copy of the Identify Controller data structure} */
   public final IdentifyController identifyController() {

@@ -45,12 +45,14 @@ public final class QueuePair<R> implements AutoCloseable {
       QueueDevice device,
       int id,
       int depth,
+      boolean interrupts,
       int doorbellStride,
       @Nullable ShadowDoorbells shadowDoorbells,
       CompletionHandler<? super R> handler) {
     this(
         controller,
-        new QueueEngine<>(controller, device, id, depth, doorbellStride, shadowDoorbells, handler));
+        new QueueEngine<>(
+            controller, device, id, depth, interrupts, doorbellStride, shadowDoorbells, handler));
   }
 
   QueuePair(QueueOwner controller, QueueEngine<R> engine) {
@@ -335,13 +337,15 @@ public final class QueuePair<R> implements AutoCloseable {
    * {@return what ends the sleep of this queue pair's thread when a completion comes; closed with
    * the queue pair}
    *
-   * @throws NvmeException if the device has no interrupt for it
+   * @throws NvmeException if the queue pair was created without interrupts, or the device has none
+   *     for it
    */
   public WakeSource wakeSource() {
     WakeSource interrupt = engine.interrupt();
     if (interrupt == null) {
       throw new NvmeException(
-          "%s has no interrupt for queue pair %d".formatted(engine.name(), id()));
+          "queue pair %d of %s was created without interrupts, or there are none for it"
+              .formatted(id(), engine.name()));
     }
     return interrupt;
   }

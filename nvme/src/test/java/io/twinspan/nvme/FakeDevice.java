@@ -54,6 +54,7 @@ final class FakeDevice implements PciDevice, Clock {
   int boundaryBlocks;
   int optionalAdminCommands;
   boolean offersDoorbellEvents = true;
+  int completionQueueFlags;
   long shadowDoorbells;
   long eventIndexes;
   Executor background = Runnable::run;
@@ -336,8 +337,10 @@ final class FakeDevice implements PciDevice, Clock {
         return (grantedQueues - 1) | (grantedQueues - 1) << 16;
       }
       case AdminOpcode.GET_LOG_PAGE -> memory(command.prp1(), 4).set(ANY_INT, 0, 1);
-      case AdminOpcode.CREATE_IO_CQ ->
-          queues.put(id, queue(0, command.prp1(), (command.cdw(10) >>> 16) + 1));
+      case AdminOpcode.CREATE_IO_CQ -> {
+        completionQueueFlags = command.cdw(11);
+        queues.put(id, queue(0, command.prp1(), (command.cdw(10) >>> 16) + 1));
+      }
       case AdminOpcode.DOORBELL_BUFFER_CONFIG -> {
         shadowDoorbells = command.prp1();
         eventIndexes = command.prp2();

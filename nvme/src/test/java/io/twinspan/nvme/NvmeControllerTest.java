@@ -171,6 +171,18 @@ class NvmeControllerTest {
   }
 
   @Test
+  void aQueuePairThatIsPolledRaisesNoInterrupts() {
+    NvmeController controller = device.open();
+    QueuePair<String> polled = controller.createQueuePair(4, (request, status) -> {});
+    assertThat(device.completionQueueFlags).as("PC only").isEqualTo(1);
+    assertThatThrownBy(polled::wakeSource).hasMessageContaining("without interrupts");
+
+    QueuePair<String> sleeping = controller.createQueuePair(4, true, (request, status) -> {});
+    assertThat(device.completionQueueFlags).as("vector 2, IEN, PC").isEqualTo(2 << 16 | 3);
+    assertThat(sleeping.wakeSource()).isNotNull();
+  }
+
+  @Test
   void deletesTheCompletionQueueWhenTheSubmissionQueueIsRefused() {
     NvmeController controller = device.open();
     device.adminStatus.put(AdminOpcode.CREATE_IO_SQ, Status.INVALID_QUEUE_SIZE);

@@ -22,7 +22,7 @@ class QueuePairTest implements CompletionHandler<String> {
 
   QueuePairTest() {
     controller.map(memory);
-    pair = controller.createQueuePair(DEPTH, this);
+    pair = controller.createQueuePair(DEPTH, true, this);
   }
 
   @AfterEach

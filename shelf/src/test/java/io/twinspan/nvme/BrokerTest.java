@@ -50,7 +50,7 @@ class BrokerTest {
 
     private Client() {
       drive.map(memory);
-      queue = drive.createQueuePair(DEPTH, (request, status) -> statuses.add(status));
+      queue = drive.createQueuePair(DEPTH, true, (request, status) -> statuses.add(status));
     }
 
     private long iova(long offset) {

@@ -143,7 +143,7 @@ final class RealDriveMain implements AutoCloseable {
     System.out.println("namespaces " + namespaces.length);
     for (int i = 0; i < QUEUE_LOOPS; i++) {
       pair.close();
-      pair = controller.createQueuePair(1 + i % DEPTH, this::completed);
+      pair = controller.createQueuePair(1 + i % DEPTH, true, this::completed);
       check(pair.read(namespaces[i % namespaces.length], i, 1, memory, 0, 0));
       await(1);
     }
@@ -172,8 +172,8 @@ final class RealDriveMain implements AutoCloseable {
     pair.close();
     RandomReads reads = new RandomReads(1, 4096 / blockBytes, memory, milliseconds);
     for (int depth : new int[] {1, 32}) {
-      reads.run(depth, false, handler -> controller.createQueuePair(depth, handler));
-      reads.run(depth, true, handler -> controller.createQueuePair(depth, handler));
+      reads.run(depth, false, handler -> controller.createQueuePair(depth, false, handler));
+      reads.run(depth, true, handler -> controller.createQueuePair(depth, true, handler));
     }
     pair = controller.createQueuePair(DEPTH, this::completed);
   }
