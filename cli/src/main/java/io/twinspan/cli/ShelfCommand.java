@@ -6,6 +6,7 @@ import io.twinspan.controller.ProcessLock;
 import io.twinspan.controller.Sizes;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.nvme.NvmeTarget;
+import io.twinspan.shelf.DoorbellKind;
 import io.twinspan.shelf.EmulatedDrive;
 import io.twinspan.shelf.MediumKind;
 import io.twinspan.shelf.Shelf;
@@ -89,6 +90,17 @@ final class ShelfCommand implements Callable<Integer> {
   private boolean direct;
 
   @Option(
+      names = "--doorbells",
+      paramLabel = "KIND",
+      defaultValue = "pages",
+      description = {
+        "pages: one for each queue pair, mapped by the client (DSTRD 9).",
+        "shadowed: registers (DSTRD 0) and Doorbell Buffer Config, for guests. Default:"
+            + " ${DEFAULT-VALUE}."
+      })
+  private DoorbellKind doorbells = DoorbellKind.PAGES;
+
+  @Option(
       names = "--fault",
       paramLabel = "DRIVE:FAULT",
       description = "Something that shall go wrong, such as \"drive0:status opcode=read count=3\".")
@@ -109,7 +121,8 @@ final class ShelfCommand implements Callable<Integer> {
               Sizes.parse(driveSize),
               ports,
               serial(directory),
-              direct && media == MediumKind.FILE ? MediumKind.DIRECT_FILE : media);
+              direct && media == MediumKind.FILE ? MediumKind.DIRECT_FILE : media,
+              doorbells);
     } catch (TwinspanException | IllegalArgumentException e) {
       throw new CommandLine.ParameterException(
           spec.commandLine(), String.valueOf(e.getMessage()), e);

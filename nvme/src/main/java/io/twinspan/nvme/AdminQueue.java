@@ -35,7 +35,7 @@ final class AdminQueue implements AutoCloseable {
   private final NvmeController controller;
   private final DmaMemory memory;
   private final DmaRegion region;
-  private final QueueDoorbells doorbells;
+  private final Doorbells doorbells;
   private final Duration timeout;
   private final CompletionEntry cqe = new CompletionEntry();
   private int tail;
@@ -54,7 +54,7 @@ final class AdminQueue implements AutoCloseable {
   AdminQueue(NvmeController controller, PciDevice device, int doorbellStride, Duration timeout) {
     this.controller = controller;
     this.timeout = timeout;
-    doorbells = new QueueDoorbells(device, 0, doorbellStride, null);
+    doorbells = Doorbells.of(device, 0, doorbellStride, null);
     interrupt =
         device.interruptCount() > 0 ? new QueueInterrupt(device.interrupt(0), doorbells) : null;
     memory = DmaMemory.allocate("nvme-admin", DATA_OFFSET + DATA_BYTES);

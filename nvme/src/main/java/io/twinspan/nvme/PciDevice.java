@@ -60,6 +60,20 @@ public interface PciDevice extends QueueDevice, AutoCloseable {
   MemorySegment mapBar(long offset, long lengthBytes);
 
   /**
+   * {@return whether BAR0 has doorbells that can be mapped; if not, they are registers, written by
+   * {@link #write32}}
+   */
+  @Override
+  default boolean sharesDoorbells() {
+    return true;
+  }
+
+  @Override
+  default void ring(long barOffset, int value) {
+    write32(barOffset, value);
+  }
+
+  /**
    * Lets the device read and write a part of a memfd of this process.
    *
    * @param memory the memfd; it may be closed afterwards

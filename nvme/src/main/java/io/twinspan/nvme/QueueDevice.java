@@ -13,6 +13,21 @@ interface QueueDevice {
   /** A part of BAR0, or what stands for it, as memory. */
   MemorySegment mapBar(long offset, long lengthBytes);
 
+  /** Whether doorbells are memory that {@link #mapBar} gives; else {@link #ring} writes them. */
+  default boolean sharesDoorbells() {
+    return true;
+  }
+
+  /**
+   * Writes a doorbell of a device that does not share them.
+   *
+   * @param barOffset of the doorbell
+   * @throws NvmeException if that does not reach the device
+   */
+  default void ring(long barOffset, int value) {
+    throw new UnsupportedOperationException(name() + " shares its doorbells");
+  }
+
   /** Lets the device read and write a part of a memfd of this process. */
   DmaRegion map(Fd memory, long offset, long lengthBytes);
 

@@ -23,10 +23,10 @@ final class QueueDoorbells implements Doorbells {
   /**
    * Maps the doorbells of a queue pair, whose values are 0.
    *
-   * @param buffers what the controller knows of shadow doorbells, if it does
+   * @param shadow the controller looks at, if it does
    */
   QueueDoorbells(
-      QueueDevice device, int queueId, int doorbellStride, @Nullable ShadowDoorbells buffers) {
+      QueueDevice device, int queueId, int doorbellStride, @Nullable ShadowDoorbells shadow) {
     this.queueId = queueId;
     long sqTail = ControllerRegisters.sqTailDoorbell(queueId, doorbellStride);
     long cqHead = ControllerRegisters.cqHeadDoorbell(queueId, doorbellStride);
@@ -37,10 +37,7 @@ final class QueueDoorbells implements Doorbells {
     // With any other stride the words of ours would be somebody else's doorbells.
     wakeEvent =
         doorbellStride == DoorbellPage.DSTRD ? device.doorbellEvent(sqTail).orElse(null) : null;
-    shadow = buffers != null && buffers.holds(queueId) ? buffers : null;
-    if (shadow != null) {
-      shadow.clear(queueId);
-    }
+    this.shadow = shadow;
   }
 
   @Override

@@ -70,7 +70,7 @@ final class QueueEngine<R> {
         device.name(),
         id,
         depth,
-        new QueueDoorbells(device, id, doorbellStride, shadowDoorbells),
+        Doorbells.of(device, id, doorbellStride, shadowDoorbells),
         interrupts && id < device.interruptCount() ? device.interrupt(id) : null,
         new QueueMemory(device, depth + 1, depth, controller.maxTransferBytes()),
         handler);

@@ -127,6 +127,13 @@ public final class VfioUserDevice implements PciDevice {
   }
 
   @Override
+  public boolean sharesDoorbells() {
+    synchronized (connection) {
+      return !areas.isEmpty();
+    }
+  }
+
+  @Override
   public DmaRegion map(Fd memory, long offset, long lengthBytes) {
     synchronized (connection) {
       VfioUserMessage message = connection.command(VfioUser.DMA_MAP, DmaMap.BYTES);
@@ -283,8 +290,11 @@ public final class VfioUserDevice implements PciDevice {
       if (size < ControllerRegisters.DOORBELLS) {
         throw new NvmeException("BAR0 of %s has %d bytes".formatted(name, size));
       }
-      if ((flags & RegionInfo.FLAG_MMAP) == 0 || fds.isEmpty()) {
-        throw new NvmeException(name + " does not share the memory of its doorbells");
+      if ((flags & RegionInfo.FLAG_MMAP) == 0) {
+        return; // each doorbell costs a message
+      }
+      if (fds.isEmpty()) {
+        throw new NvmeException(name + " has not sent the memory of its doorbells");
       }
       mapAreas(info, fds.getFirst(), size);
     } finally {

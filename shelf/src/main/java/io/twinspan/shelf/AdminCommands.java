@@ -66,6 +66,8 @@ final class AdminCommands {
       case AdminOpcode.GET_FEATURES -> getFeatures(command);
       case AdminOpcode.ASYNC_EVENT_REQUEST ->
           controller.asyncEvents().request(admin, command.cid());
+      case AdminOpcode.DOORBELL_BUFFER_CONFIG ->
+          controller.shadowDoorbells(command.prp1(), command.prp2());
       default -> Status.INVALID_OPCODE;
     };
   }
@@ -94,10 +96,10 @@ final class AdminCommands {
       return Status.INVALID_FIELD;
     }
     boolean interrupts = (command.cdw(11) & INTERRUPTS_ENABLED) != 0;
-    controller.page(id).cqHead(0);
+    Doorbells doorbells = controller.doorbells(id);
+    doorbells.beginCompletions();
     controller.add(
-        new CompletionQueue(
-            id, region, command.prp1(), entries, vector, interrupts, controller.page(id)));
+        new CompletionQueue(id, region, command.prp1(), entries, vector, interrupts, doorbells));
     return Status.SUCCESS;
   }
 
@@ -127,10 +129,9 @@ final class AdminCommands {
     if (region == null) {
       return Status.INVALID_FIELD;
     }
-    controller.page(id).sqTail(0);
-    controller.page(id).sleeping(false);
-    controller.add(
-        new SubmissionQueue(id, region, command.prp1(), entries, cq, controller.page(id), domain));
+    Doorbells doorbells = controller.doorbells(id);
+    doorbells.beginSubmissions();
+    controller.add(new SubmissionQueue(id, region, command.prp1(), entries, cq, doorbells, domain));
     return Status.SUCCESS;
   }
 
@@ -174,8 +175,7 @@ final class AdminCommands {
     page.fill((byte) 0);
     Namespace namespace = subsystem.namespace(nsid);
     switch (cns) {
-      case IdentifyCns.CONTROLLER ->
-          IdentifyPages.controller(page, subsystem, controller.controllerId());
+      case IdentifyCns.CONTROLLER -> IdentifyPages.controller(page, subsystem, controller);
       case IdentifyCns.ACTIVE_NAMESPACES, CNS_ALLOCATED_NAMESPACES -> {
         if (Integer.compareUnsigned(nsid, MAX_NSID_LISTED) > 0) {
           return Status.INVALID_NAMESPACE;
@@ -227,7 +227,7 @@ final class AdminCommands {
         pageBytes = 512;
       }
       case LogPage.COMMANDS_SUPPORTED -> {
-        LogPages.commands(page);
+        LogPages.commands(page, controller.doorbellKind());
         pageBytes = 4096;
       }
       default -> {

@@ -1,7 +1,6 @@
 package io.twinspan.shelf;
 
 import io.twinspan.nvme.CompletionEntry;
-import io.twinspan.nvme.DoorbellPage;
 import io.twinspan.nvme.Status;
 
 /**
@@ -17,7 +16,7 @@ final class CompletionQueue {
   private final int entries;
   private final int vector;
   private final boolean interrupts;
-  private final DoorbellPage page;
+  private final Doorbells doorbells;
   private final CompletionEntry entry = new CompletionEntry();
   private int tail;
   private int phase = 1;
@@ -33,14 +32,14 @@ final class CompletionQueue {
       int entries,
       int vector,
       boolean interrupts,
-      DoorbellPage page) {
+      Doorbells doorbells) {
     this.id = id;
     this.region = region;
     this.base = region.offsetOf(address);
     this.entries = entries;
     this.vector = vector;
     this.interrupts = interrupts;
-    this.page = page;
+    this.doorbells = doorbells;
   }
 
   int id() {
@@ -60,8 +59,13 @@ final class CompletionQueue {
     return interrupts;
   }
 
-  DoorbellPage page() {
-    return page;
+  Doorbells doorbells() {
+    return doorbells;
+  }
+
+  /** The client has given doorbells other places. */
+  void doorbellsMoved() {
+    doorbells.sawHead(head, entries);
   }
 
   /** How many submission queues complete here. */
@@ -121,7 +125,7 @@ final class CompletionQueue {
 
   /** Believes the doorbell only if the client could have consumed that many. */
   private void takeHead() {
-    int claimed = page.cqHead();
+    int claimed = doorbells.cqHead();
     if (claimed < 0 || claimed >= entries) {
       return;
     }
@@ -129,6 +133,7 @@ final class CompletionQueue {
     int consumed = claimed - head;
     if ((consumed < 0 ? consumed + entries : consumed) <= (used < 0 ? used + entries : used)) {
       head = claimed;
+      doorbells.sawHead(head, entries);
     }
   }
 

@@ -104,7 +104,7 @@ public final class EmulatedDrive implements AutoCloseable {
           new VfioUserPort(
               name,
               listeners.get(i),
-              subsystem.addController(),
+              subsystem.addController(options.doorbells()),
               subsystem.faults(),
               new Sources()));
     }

@@ -48,7 +48,8 @@ final class IdentifyPages {
   private IdentifyPages() {}
 
   /** The controller. */
-  static void controller(MemorySegment page, Subsystem subsystem, int controllerId) {
+  static void controller(MemorySegment page, Subsystem subsystem, NvmeController controller) {
+    boolean shadows = controller.doorbellKind() == DoorbellKind.SHADOWED;
     new IdentifyController()
         .wrap(page, 0)
         .vendorId(VENDOR_ID)
@@ -59,9 +60,10 @@ final class IdentifyPages {
         .multiPath(IdentifyController.CMIC_PORTS | IdentifyController.CMIC_CONTROLLERS)
         .maxDataTransferSize(
             Integer.numberOfTrailingZeros(DataPointer.MAX_BYTES / DataPointer.PAGE_BYTES))
-        .controllerId(controllerId)
+        .controllerId(controller.controllerId())
         .version(ControllerRegisters.VERSION_1_4)
         .controllerAttributes(IdentifyController.CTRATT_HOST_ID_128)
+        .adminCommands(shadows ? IdentifyController.OACS_DOORBELL_BUFFER : 0)
         .abortCommandLimit(3)
         .asyncEventLimit(AsyncEvents.MAX_REQUESTS - 1)
         .firmwareUpdates(FRMW_ONE_READ_ONLY_SLOT)

@@ -50,7 +50,7 @@ final class LogPages {
   }
 
   /** Commands Supported and Effects. */
-  static void commands(MemorySegment page) {
+  static void commands(MemorySegment page, DoorbellKind doorbells) {
     int[] admin = {
       AdminOpcode.DELETE_IO_SQ,
       AdminOpcode.CREATE_IO_SQ,
@@ -75,6 +75,9 @@ final class LogPages {
     };
     for (int opcode : admin) {
       page.set(INT, 4L * opcode, SUPPORTED);
+    }
+    if (doorbells == DoorbellKind.SHADOWED) {
+      page.set(INT, 4L * AdminOpcode.DOORBELL_BUFFER_CONFIG, SUPPORTED);
     }
     for (int opcode : io) {
       page.set(INT, IO_COMMANDS + 4L * opcode, SUPPORTED);

@@ -54,9 +54,6 @@ final class NvmeController {
   /** And how much data they may move, but for the last one: the other port must not wait long. */
   private static final long BURST_BYTES = 1 << 20;
 
-  private static final long CAP =
-      ControllerRegisters.cap(MAX_QUEUE_ENTRIES, READY_TIMEOUT_MS, DoorbellPage.DSTRD);
-
   /** The upper half of a 64-bit register. */
   private static final long HIGH = 0xffff_ffff_0000_0000L;
 
@@ -86,6 +83,8 @@ final class NvmeController {
 
   private final Subsystem subsystem;
   private final int controllerId;
+  private final DoorbellKind doorbellKind;
+  private final long cap;
   private final DmaMap dma;
   private final QueueDomains domains;
   private final Features features;
@@ -94,10 +93,10 @@ final class NvmeController {
   private final IoCommands ioCommands;
   private final @Nullable SubmissionQueue[] sqs = new @Nullable SubmissionQueue[QUEUE_PAIRS];
   private final @Nullable CompletionQueue[] cqs = new @Nullable CompletionQueue[QUEUE_PAIRS];
-  private final DoorbellPage[] pages = new DoorbellPage[QUEUE_PAIRS];
   private final SubmissionEntry command =
       new SubmissionEntry().wrap(Arena.ofAuto().allocate(SubmissionEntry.BYTES, 8), 0);
 
+  private DoorbellSet doorbells;
   private Interrupts interrupts = vector -> {};
   private boolean clientArmsInterrupts;
   private State state = State.DISABLED;
@@ -110,16 +109,18 @@ final class NvmeController {
   private boolean poweredOff;
   private long heldBackNs;
 
-  NvmeController(Subsystem subsystem, int controllerId) {
+  NvmeController(Subsystem subsystem, int controllerId, DoorbellKind doorbellKind) {
     this.subsystem = subsystem;
     this.controllerId = controllerId;
+    this.doorbellKind = doorbellKind;
+    cap = ControllerRegisters.cap(MAX_QUEUE_ENTRIES, READY_TIMEOUT_MS, doorbellKind.stride());
     dma = new DmaMap(subsystem.mappings());
     domains = new QueueDomains(this, subsystem, dma);
     features = new Features(controllerId);
     asyncEvents = new AsyncEvents();
     adminCommands = new AdminCommands(this, subsystem);
     ioCommands = new IoCommands(this, subsystem);
-    connect(Arena.ofAuto().allocate(doorbellBytes(), 4096), vector -> {}, false);
+    doorbells = new DoorbellSet(doorbellKind, Arena.ofAuto().allocate(doorbellBytes(), 4096));
   }
 
   /** Size of the doorbells in bytes: one page for each queue pair. */
@@ -130,14 +131,13 @@ final class NvmeController {
   /**
    * Gives the controller to a client; it must be freshly reset.
    *
-   * @param doorbells {@link #doorbellBytes} shared with the client
+   * @param memory {@link #doorbellBytes} for doorbells, shared with the client if their kind says
+   *     so
    * @param interruptsTo where interrupts go
    * @param arms whether the client says by {@link DoorbellPage#interruptArmed} when it wants them
    */
-  void connect(MemorySegment doorbells, Interrupts interruptsTo, boolean arms) {
-    for (int i = 0; i < QUEUE_PAIRS; i++) {
-      pages[i] = new DoorbellPage(doorbells, (long) i * DoorbellPage.BYTES);
-    }
+  void connect(MemorySegment memory, Interrupts interruptsTo, boolean arms) {
+    doorbells = new DoorbellSet(doorbellKind, memory);
     interrupts = interruptsTo;
     clientArmsInterrupts = arms;
   }
@@ -149,7 +149,12 @@ final class NvmeController {
 
   /** Whether the client wakes the drive, so that its doorbells need not be polled. */
   boolean clientWakes() {
-    return clientArmsInterrupts;
+    return clientArmsInterrupts || doorbellKind == DoorbellKind.SHADOWED;
+  }
+
+  /** How the client rings. */
+  DoorbellKind doorbellKind() {
+    return doorbellKind;
   }
 
   int controllerId() {
@@ -181,9 +186,26 @@ final class NvmeController {
     return asyncEvents;
   }
 
-  DoorbellPage page(int queueId) {
+  /** The doorbells of a queue pair that is to be created. */
+  Doorbells doorbells(int queueId) {
     LendableDoorbells lent = domains.lent(queueId);
-    return lent == null ? pages[queueId] : lent.page();
+    return lent == null ? doorbells.of(queueId) : new PageDoorbells(lent.page());
+  }
+
+  /** Doorbell Buffer Config: looks for doorbells in two pages of the client's; returns a status. */
+  int shadowDoorbells(long shadow, long eventIndexes) {
+    int status = doorbells.configure(dma, shadow, eventIndexes);
+    for (int id = 1; status == Status.SUCCESS && id < QUEUE_PAIRS; id++) {
+      SubmissionQueue sq = sqs[id];
+      CompletionQueue cq = cqs[id];
+      if (sq != null) {
+        sq.doorbellsMoved();
+      }
+      if (cq != null) {
+        cq.doorbellsMoved();
+      }
+    }
+    return status;
   }
 
   /** The submission queue, or null if there is none with that identifier. */
@@ -221,10 +243,12 @@ final class NvmeController {
 
   void add(CompletionQueue queue) {
     cqs[queue.id()] = queue;
+    queue.doorbellsMoved();
   }
 
   void add(SubmissionQueue queue) {
     sqs[queue.id()] = queue;
+    queue.doorbellsMoved();
     queue.completionQueue().attach();
   }
 
@@ -253,8 +277,8 @@ final class NvmeController {
   /** Reads 4 aligned bytes of the registers; reserved ones read as 0. */
   int readRegister(int offset) {
     return switch (offset) {
-      case ControllerRegisters.CAP -> (int) CAP;
-      case ControllerRegisters.CAP + 4 -> (int) (CAP >>> 32);
+      case ControllerRegisters.CAP -> (int) cap;
+      case ControllerRegisters.CAP + 4 -> (int) (cap >>> 32);
       case ControllerRegisters.VS -> ControllerRegisters.VERSION_1_4;
       case ControllerRegisters.CC -> cc;
       case ControllerRegisters.CSTS -> csts();
@@ -314,8 +338,14 @@ final class NvmeController {
     return lost;
   }
 
-  /** Unmaps a range; queues that lie in it are an error of the client's, which is fatal here. */
+  /**
+   * Unmaps a range; queues or doorbell buffers that lie in it are an error of the client's, which
+   * is fatal here.
+   */
   int unmap(long address, long lengthBytes) {
+    if (doorbells.buffersLieIn(address, lengthBytes)) {
+      fail();
+    }
     for (int id = 0; id < QUEUE_PAIRS; id++) {
       if (domains.lent(id) == null && hasQueueIn(id, address, lengthBytes)) {
         fail();
@@ -348,11 +378,12 @@ final class NvmeController {
     return stalled;
   }
 
-  /** Says on the client's pages with a submission queue whether the drive is about to sleep. */
+  /** Says where the client's submission queues are rung whether the drive is about to sleep. */
   void sleeping(boolean sleeping) {
     for (int id = 0; id < QUEUE_PAIRS; id++) {
-      if (sqs[id] != null && domains.lent(id) == null) {
-        pages[id].sleeping(sleeping);
+      SubmissionQueue sq = sqs[id];
+      if (sq != null && domains.lent(id) == null) {
+        sq.sleeping(sleeping);
       }
     }
   }
@@ -420,18 +451,17 @@ final class NvmeController {
       fail();
       return;
     }
-    CompletionQueue cq = new CompletionQueue(0, cqRegion, acq, cqEntries, 0, true, pages[0]);
+    Doorbells bells = doorbells.of(0);
+    CompletionQueue cq = new CompletionQueue(0, cqRegion, acq, cqEntries, 0, true, bells);
     add(cq);
-    add(new SubmissionQueue(0, sqRegion, asq, sqEntries, cq, pages[0], domains.of(0)));
+    add(new SubmissionQueue(0, sqRegion, asq, sqEntries, cq, bells, domains.of(0)));
     state = State.READY;
   }
 
   private void disable() {
     forgetQueues();
     features.reset();
-    for (DoorbellPage page : pages) {
-      page.clear();
-    }
+    doorbells.clear();
     state = State.DISABLED;
   }
 
@@ -446,6 +476,7 @@ final class NvmeController {
     Arrays.fill(sqs, null);
     Arrays.fill(cqs, null);
     domains.takeBack();
+    doorbells.forgetBuffers();
     stalled = false;
   }
 
@@ -599,7 +630,7 @@ final class NvmeController {
           VarHandle.fullFence(); // completions before the look at what the client has armed
           fenced = true;
         }
-        if (!cq.page().interruptArmed()) {
+        if (!cq.doorbells().interruptArmed()) {
           continue;
         }
       }

@@ -78,9 +78,14 @@ final class NvmeFunction implements WakeSource, AutoCloseable {
     return REGISTERS_BYTES;
   }
 
-  /** The size of the part that a client may map. */
+  /** The size of the part that a client may map, 0 if there is none. */
   long mappableBytes() {
-    return NvmeController.doorbellBytes();
+    return sharesDoorbells() ? NvmeController.doorbellBytes() : 0;
+  }
+
+  /** Whether a client maps the doorbells, and so may lend some. */
+  boolean sharesDoorbells() {
+    return controller.doorbellKind() == DoorbellKind.PAGES;
   }
 
   /** Hands out the eventfd; from now on the client wakes the drive and arms its interrupts. */

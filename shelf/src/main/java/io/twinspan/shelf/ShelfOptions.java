@@ -18,6 +18,7 @@ import java.util.List;
  *     and stays the same as long as the images do
  * @param medium where the bytes are kept; only those in files make images, and files {@code
  *     drive<N>.state} beside them with what else outlives a drive's power
+ * @param doorbells how clients ring, at all ports
  */
 public record ShelfOptions(
     Path imageDirectory,
@@ -26,7 +27,8 @@ public record ShelfOptions(
     long driveBytes,
     List<String> ports,
     String serialBase,
-    MediumKind medium) {
+    MediumKind medium,
+    DoorbellKind doorbells) {
   /** Most drives of a shelf. */
   public static final int MAX_DRIVES = 64;
 
@@ -45,7 +47,27 @@ public record ShelfOptions(
   /** Namespaces of a drive. */
   static final int NAMESPACES = 2;
 
-  /** Options of a shelf with its drives in files; the components are those of the record. */
+  /** Options of a shelf with doorbells in pages; the components are those of the record. */
+  public ShelfOptions(
+      Path imageDirectory,
+      Path socketDirectory,
+      int driveCount,
+      long driveBytes,
+      List<String> ports,
+      String serialBase,
+      MediumKind medium) {
+    this(
+        imageDirectory,
+        socketDirectory,
+        driveCount,
+        driveBytes,
+        ports,
+        serialBase,
+        medium,
+        DoorbellKind.PAGES);
+  }
+
+  /** The same with its drives in files. */
   public ShelfOptions(
       Path imageDirectory,
       Path socketDirectory,

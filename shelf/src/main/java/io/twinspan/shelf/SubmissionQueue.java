@@ -1,6 +1,5 @@
 package io.twinspan.shelf;
 
-import io.twinspan.nvme.DoorbellPage;
 import io.twinspan.nvme.SubmissionEntry;
 
 /**
@@ -16,7 +15,7 @@ final class SubmissionQueue {
   private final long base;
   private final int entries;
   private final CompletionQueue completionQueue;
-  private final DoorbellPage page;
+  private final Doorbells doorbells;
   private final QueueDomain domain;
   private int head;
   private boolean badTailReported;
@@ -30,7 +29,7 @@ final class SubmissionQueue {
       long address,
       int entries,
       CompletionQueue completionQueue,
-      DoorbellPage page,
+      Doorbells doorbells,
       QueueDomain domain) {
     this.domain = domain;
     this.id = id;
@@ -38,7 +37,7 @@ final class SubmissionQueue {
     this.base = region.offsetOf(address);
     this.entries = entries;
     this.completionQueue = completionQueue;
-    this.page = page;
+    this.doorbells = doorbells;
   }
 
   int id() {
@@ -57,8 +56,14 @@ final class SubmissionQueue {
     return completionQueue;
   }
 
-  DoorbellPage page() {
-    return page;
+  /** Says whether the drive is about to sleep; see {@link Doorbells#sleeping}. */
+  void sleeping(boolean sleeping) {
+    doorbells.sleeping(sleeping, head, entries);
+  }
+
+  /** The client has given doorbells other places. */
+  void doorbellsMoved() {
+    doorbells.sawTail(head, entries);
   }
 
   /** What its commands may touch. */
@@ -73,13 +78,14 @@ final class SubmissionQueue {
 
   /** How many entries the client has submitted and the drive not fetched, or {@link #BAD_TAIL}. */
   int pending() {
-    int tail = page.sqTail();
+    int tail = doorbells.sqTail();
     if (tail == head) {
       return 0;
     }
     if (tail < 0 || tail >= entries) {
       return BAD_TAIL;
     }
+    doorbells.sawTail(tail, entries);
     return tail > head ? tail - head : tail - head + entries;
   }
 

@@ -86,9 +86,14 @@ final class Subsystem implements AutoCloseable {
     }
   }
 
-  /** Adds a controller with the next CNTLID, from 1. */
+  /** Adds a controller with the next CNTLID, from 1, and doorbells in pages. */
   NvmeController addController() {
-    NvmeController controller = new NvmeController(this, controllers.size() + 1);
+    return addController(DoorbellKind.PAGES);
+  }
+
+  /** Adds a controller with the next CNTLID, from 1. */
+  NvmeController addController(DoorbellKind doorbells) {
+    NvmeController controller = new NvmeController(this, controllers.size() + 1, doorbells);
     controllers.add(controller);
     return controller;
   }

@@ -178,7 +178,7 @@ final class VfioUserConnection implements AutoCloseable {
             Math.min(theirs.minor(), VfioUser.VERSION_MINOR),
             VfioUser.MAX_FDS,
             VfioUser.MAX_DATA_BYTES,
-            QueueDomains.MAX);
+            function.sharesDoorbells() ? QueueDomains.MAX : 0);
     begin(ours.payloadBytes());
     ours.writeTo(reply);
     negotiated = true;
@@ -257,7 +257,7 @@ final class VfioUserConnection implements AutoCloseable {
     if (index < 0 || index >= VfioUser.PCI_REGIONS || room < VfioUser.RegionInfo.BYTES) {
       return -Errno.EINVAL;
     }
-    boolean mappable = index == VfioUser.REGION_BAR0;
+    boolean mappable = index == VfioUser.REGION_BAR0 && function.sharesDoorbells();
     int capabilityBytes =
         mappable ? VfioUser.RegionInfo.SPARSE_FIRST + VfioUser.RegionInfo.SPARSE_AREA_BYTES : 0;
     int needed = VfioUser.RegionInfo.BYTES + capabilityBytes;
@@ -298,7 +298,8 @@ final class VfioUserConnection implements AutoCloseable {
     if (index < 0 || index >= VfioUser.PCI_REGIONS || room < VfioUser.RegionIoFds.BYTES) {
       return -Errno.EINVAL;
     }
-    int count = index == VfioUser.REGION_BAR0 ? NvmeController.QUEUE_PAIRS : 0;
+    boolean wakes = index == VfioUser.REGION_BAR0 && function.sharesDoorbells();
+    int count = wakes ? NvmeController.QUEUE_PAIRS : 0;
     int needed = VfioUser.RegionIoFds.BYTES + count * VfioUser.RegionIoFds.SUB_REGION_BYTES;
     boolean fits = room >= needed;
     begin(fits ? needed : VfioUser.RegionIoFds.BYTES)
@@ -316,9 +317,9 @@ final class VfioUserConnection implements AutoCloseable {
           .u32(at + VfioUser.RegionIoFds.SUB_FD_INDEX, pair)
           .u32(at + VfioUser.RegionIoFds.SUB_TYPE, VfioUser.RegionIoFds.TYPE_IOEVENTFD);
     }
-    Fd[] wakes = new Fd[count];
-    Arrays.fill(wakes, function.fetchWake().fd());
-    return send(wakes);
+    Fd[] events = new Fd[count];
+    Arrays.fill(events, function.fetchWake().fd());
+    return send(events);
   }
 
   private int irqInfo() throws ProtocolException {
@@ -425,6 +426,9 @@ final class VfioUserConnection implements AutoCloseable {
 
   /** Commands of ours. */
   private int domain() throws ProtocolException {
+    if (!function.sharesDoorbells()) {
+      return -Errno.EOPNOTSUPP;
+    }
     int result = domainCommands.serve(request, reply, fds);
     if (result < 0) {
       return result;

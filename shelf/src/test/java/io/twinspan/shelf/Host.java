@@ -27,6 +27,8 @@ final class Host implements AutoCloseable {
   /** Where data lies in the memory; what is before it holds queues. */
   static final long DATA = 1 << 20;
 
+  static final ValueLayout.OfInt INT =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   static final ValueLayout.OfLong LONG =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -62,6 +64,8 @@ final class Host implements AutoCloseable {
   private final Pair[] pairs = new Pair[NvmeController.QUEUE_PAIRS];
   private final SubmissionEntry entry = new SubmissionEntry();
   private final CompletionEntry completion = new CompletionEntry();
+  private long shadows = -1;
+  private int rings;
 
   Host(Subsystem subsystem, NvmeController controller) {
     this(subsystem, controller, false);
@@ -140,7 +144,36 @@ final class Host implements AutoCloseable {
   }
 
   void ring(int queue) {
-    page(queue).sqTail(pairs[queue].tail);
+    if (controller.doorbellKind() == DoorbellKind.PAGES) {
+      page(queue).sqTail(pairs[queue].tail);
+    } else {
+      write(queue, 8L * queue, pairs[queue].tail);
+    }
+  }
+
+  /** Looks for doorbells in the memory from now on: a page of shadows, one of event indexes. */
+  void shadowDoorbells(long at) {
+    shadows = at;
+  }
+
+  /** How often a register was written though there were shadows. */
+  int rings() {
+    return rings;
+  }
+
+  /** Leaves a value in a shadow, and writes the register if there is none, or section 7.13 asks. */
+  private void write(int queue, long offset, int value) {
+    if (queue == 0 || shadows < 0) {
+      doorbells.set(INT, offset, value);
+      return;
+    }
+    int old = memory.get(INT, shadows + offset);
+    int event = memory.get(INT, shadows + 4096 + offset);
+    memory.set(INT, shadows + offset, value);
+    if ((value - event - 1 & 0xffff) < (value - old & 0xffff)) {
+      doorbells.set(INT, offset, value);
+      rings++;
+    }
   }
 
   DoorbellPage page(int queue) {
@@ -183,7 +216,11 @@ final class Host implements AutoCloseable {
       }
     }
     if (!reaped.isEmpty()) {
-      page(queue).cqHead(pair.head);
+      if (controller.doorbellKind() == DoorbellKind.PAGES) {
+        page(queue).cqHead(pair.head);
+      } else {
+        write(queue, 8L * queue + 4, pair.head);
+      }
     }
     return reaped;
   }
