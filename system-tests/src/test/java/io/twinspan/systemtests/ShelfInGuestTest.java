@@ -10,8 +10,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A drive of a running shelf as a PCIe drive of a Linux guest: QEMU's vfio-user client speaks to
@@ -20,41 +22,74 @@ import org.junit.jupiter.api.io.TempDir;
 @RequiresTool({"apt-get", "dpkg-deb", "xz", "fio", "mkfs.ext4"})
 class ShelfInGuestTest {
   private static final String KERNEL = "6.12";
-  private static final Duration PATIENCE = Duration.ofMinutes(8);
+  private static final Duration PATIENCE = Duration.ofMinutes(10);
   private static final int MEMORY_MIB = 768;
 
-  private static final String AWAIT_DRIVE =
+  private static final String SLOT = "-device pcie-root-port,id=bay%1$d,chassis=%1$d,slot=%1$d ";
+
+  private static final String SCRIPT =
       """
       set -eu
+      await_drive() {
+        for ((i = 0; i < 1200; i++)); do
+          for drive in /dev/nvme?n1; do
+            if [[ -b $drive ]]; then
+              controller=${drive%n1}
+              cat "/sys/class/nvme/${controller#/dev/}/state"
+              return
+            fi
+          done
+          sleep 0.1
+        done
+        echo no drive came
+        exit 1
+      }
+      verify() {
+        fio --name=verify --filename="$drive" --ioengine=io_uring --direct=1 --size=8m \
+          --verify=crc32c "$@" >fio.out || { cat fio.out; exit 1; }
+      }
+      sum() {
+        echo 3 >/proc/sys/vm/drop_caches
+        mount "$drive" /mnt
+        sha256sum </mnt/file
+        umount /mnt
+      }
       modprobe nvme
-      for ((i = 0; i < 300; i++)); do
-        [[ -b /dev/nvme0n1 ]] && break
+      await_drive
+      nvme id-ctrl "$controller" | grep -E '^(mn|sn|nn) '
+      nvme smart-log "$controller" | grep critical_warning
+      verify --rw=randwrite --bs=4k --iodepth=32
+      verify --rw=randwrite --bsrange=4k-512k --iodepth=8
+      echo verified
+      mkfs.ext4 -q "$drive"
+      mount "$drive" /mnt
+      dd if=/dev/urandom of=/mnt/file bs=1M count=16 conv=fsync status=none
+      sha256sum </mnt/file >before
+      umount /mnt
+      sum >after
+      cmp before after && echo the file is whole
+      echo busy
+      (
+        while [[ ! -e pull ]]; do sleep 0.1; done
+        echo 1 >"$(readlink -f "/sys/class/nvme/${controller#/dev/}/device")/remove"
+        echo pulled
+      ) &
+      pull=$!
+      (
+        until dmesg | grep -q 'no usable path - requeuing'; do sleep 0.2; done
+        echo a read waits for a path
+      ) &
+      while dd if="$drive" of=/dev/null bs=4k count=16 iflag=direct status=none; do
         sleep 0.1
       done
+      echo reads fail
+      wait $pull
+      await_drive
+      sum >again
+      cmp before again && echo the file outlived the shelf
+      verify --rw=randwrite --bs=4k --iodepth=32
+      echo verified again
       """;
-
-  private static final String USE =
-      AWAIT_DRIVE
-          + """
-          cat /sys/class/nvme/nvme0/model /sys/class/nvme/nvme0/state
-          verify() {
-            fio --name=verify --filename=/dev/nvme0n1 --ioengine=io_uring --direct=1 --size=8m \\
-              --verify=crc32c "$@" >fio.out || { cat fio.out; exit 1; }
-          }
-          verify --rw=randwrite --bs=4k --iodepth=32
-          verify --rw=randwrite --bsrange=4k-512k --iodepth=8
-          echo verified
-          mkfs.ext4 -q /dev/nvme0n1
-          mount /dev/nvme0n1 /mnt
-          dd if=/dev/urandom of=/mnt/file bs=1M count=16 conv=fsync status=none
-          sha256sum </mnt/file >before
-          umount /mnt
-          echo 3 >/proc/sys/vm/drop_caches
-          mount -o ro /dev/nvme0n1 /mnt
-          sha256sum </mnt/file >after
-          umount /mnt
-          cmp before after && echo the file is whole
-          """;
 
   @TempDir Path directory;
   private final List<Process> shelves = new ArrayList<>();
@@ -66,42 +101,41 @@ class ShelfInGuestTest {
     }
   }
 
-  @Test
+  /**
+   * QEMU 11.1 does not connect to a shelf that comes back, and ends by an assertion of its own when
+   * it is to unplug the device. So the guest lets the drive go, and gets it again in another slot.
+   *
+   * @param multipath whether the driver keeps requests for a path that may come back; the drives of
+   *     a shelf say that they can have two ports. Then reads fail when the drive is taken out, else
+   *     when they time out
+   */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
   @Tag("long")
-  void anUnmodifiedDriverUsesADriveOfTheShelfAndOutlivesItsDeath() throws Exception {
+  @Timeout(1200)
+  void anUnmodifiedDriverUsesADriveOfTheShelfAndFindsItsDataAfterTheShelfsDeath(boolean multipath)
+      throws Exception {
     Process first = startShelf();
-    String untilItFails =
-        """
-        echo busy
-        while dd if=/dev/nvme0n1 of=/dev/null bs=4k count=16 iflag=direct status=none; do
-          sleep 0.1
-        done
-        echo reads fail
-        """;
-    try (Guest guest = start("first", USE + untilItFails)) {
+    Path monitor = directory.resolve("qmp");
+    try (Guest guest = startGuest(monitor, multipath)) {
       guest.awaitOut("busy", PATIENCE);
       first.destroyForcibly().waitFor();
+      guest.awaitOut(multipath ? "a read waits for a path" : "reads fail", PATIENCE);
+      guest.tell("pull");
+      guest.awaitOut("pulled", PATIENCE);
+      guest.awaitOut("reads fail", PATIENCE);
+      Process second = startShelf();
+      try (Qmp qemu = new Qmp(monitor)) {
+        qemu.execute("device_add", drive(2));
+      }
       guest.awaitEnd(PATIENCE);
 
       System.out.print(guest.out());
-      assertThat(guest.out()).contains("live", "verified", "the file is whole", "reads fail");
+      assertThat(guest.out())
+          .contains("mn        : Twinspan emulated NVMe drive", "live", "verified")
+          .contains("the file is whole", "the file outlived the shelf", "verified again");
+      assertThat(second.isAlive()).isTrue();
     }
-    Process second = startShelf();
-    String read =
-        AWAIT_DRIVE
-            + """
-            mount -o ro /dev/nvme0n1 /mnt
-            sha256sum </mnt/file >after
-            umount /mnt
-            cmp '%s' after && echo the file is whole
-            """
-                .formatted(directory.resolve("first/before"));
-    try (Guest guest = start("second", read)) {
-      guest.awaitEnd(PATIENCE);
-
-      assertThat(guest.out()).contains("the file is whole");
-    }
-    assertThat(second.isAlive()).isTrue();
   }
 
   private Process startShelf() throws IOException {
@@ -137,15 +171,16 @@ class ShelfInGuestTest {
     return process;
   }
 
-  private Path socket() {
-    return directory.resolve("shelf/drive0-a.sock");
+  private String drive(int slot) {
+    return """
+    {"driver":"vfio-user-pci","id":"drive%d","bus":"bay%d",\
+    "socket":{"type":"unix","path":"%s"}}\
+    """
+        .formatted(slot, slot, directory.resolve("shelf/drive0-a.sock"));
   }
 
-  private Guest start(String name, String script) {
+  private Guest startGuest(Path monitor, boolean multipath) {
     Guest.prepare(KERNEL);
-    String device =
-        "-device {\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"%s\"}}"
-            .formatted(socket());
     String memory =
         "-object memory-backend-memfd,id=memory,size=%dM,share=on -machine memory-backend=memory"
             .formatted(MEMORY_MIB);
@@ -157,13 +192,16 @@ class ShelfInGuestTest {
             "-m",
             String.valueOf(MEMORY_MIB),
             "-t",
-            "480",
+            "1200",
             "-a",
-            "nvme_core.io_timeout=3 nvme_core.admin_timeout=3",
+            "nvme_core.io_timeout=3 nvme_core.admin_timeout=3 nvme_core.multipath="
+                + (multipath ? "Y" : "N"),
             "-q",
             memory,
             "-q",
-            device);
-    return Guest.start(directory.resolve(name), options, script);
+            "-qmp unix:%s,server=on,wait=off".formatted(monitor),
+            "-q",
+            SLOT.formatted(1) + SLOT.formatted(2) + "-device " + drive(1));
+    return Guest.start(directory.resolve("guest"), options, SCRIPT);
   }
 }
