@@ -33,7 +33,7 @@ final class Watcher implements Agent, BridgeListener, AutoCloseable {
   Watcher(Path socket, boolean spinning) {
     bridge = new ShmBridge(BridgePeer.options(Side.A, socket));
     bridge.listener(this);
-    Idle idle = new Idle(spinning ? Integer.MAX_VALUE : 0, 0, Duration.ofSeconds(1).toNanos());
+    Idle idle = new Idle(spinning ? Long.MAX_VALUE : 0, 0, Duration.ofSeconds(1).toNanos());
     runner = new AgentRunner(this, idle, List.of(bridge.wakeSource())).start();
   }
 

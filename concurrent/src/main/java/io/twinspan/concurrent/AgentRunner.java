@@ -182,18 +182,26 @@ public final class AgentRunner implements AutoCloseable {
 
   @SuppressWarnings("ThreadPriorityCheck") // a yield is a hint here, and nothing depends on it
   private void dutyCycle() {
-    int fruitless = 0;
+    boolean waiting = false;
+    long sinceNs = 0;
+    int yields = 0;
     while (state == State.RUNNING) {
       if (round() > 0) {
-        fruitless = 0;
-      } else if (fruitless < idle.spins()) {
-        fruitless++;
+        waiting = false;
+        continue;
+      }
+      if (!waiting) {
+        waiting = true;
+        sinceNs = clock.nanoTime();
+        yields = 0;
+      }
+      if (idle.spinNs() > 0 && clock.nanoTime() - sinceNs < idle.spinNs()) {
         Thread.onSpinWait();
-      } else if (fruitless < idle.spins() + idle.yields()) {
-        fruitless++;
+      } else if (yields < idle.yields()) {
+        yields++;
         Thread.yield();
       } else if (sleep()) {
-        fruitless = 0;
+        waiting = false;
       }
     }
   }
