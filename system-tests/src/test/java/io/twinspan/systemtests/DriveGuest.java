@@ -3,6 +3,7 @@ package io.twinspan.systemtests;
 import io.twinspan.concurrent.Clock;
 import io.twinspan.linux.Fd;
 import io.twinspan.nvme.NvmeController;
+import java.io.File;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
@@ -12,6 +13,7 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -25,7 +27,10 @@ import org.slf4j.Logger;
  *   <li>{@code hand_to DRIVER}
  *   <li>{@code as USER CLASS ARGUMENT...}: becomes a program of this package; so call it in the
  *       background or in parentheses
+ *   <li>{@code twinspan USER ARGUMENT...}: becomes the command of that name; likewise
  *   <li>{@code await_text TEXT FILE}
+ *   <li>{@code pull_out}: takes the controller from the slot that {@link #inSlot} gave it, as a
+ *       hand does: the kernel hears of it when it has gone
  *   <li>{@code healthy}: fails if the kernel has complained, or keeps memory of processes
  * </ul>
  */
@@ -40,7 +45,7 @@ final class DriveGuest {
       List.of(
           "-a", "intel_iommu=on iommu=pt", "-q", "-device intel-iommu,intremap=on,caching-mode=on");
 
-  private static final Duration PATIENCE = Duration.ofMinutes(10);
+  private static final Duration PATIENCE = Duration.ofMinutes(20);
   private static final String NAMESPACE =
       "-drive if=none,id=medium%1$d,format=raw,file=%2$s"
           + " -device nvme-ns,bus=nvme,drive=medium%1$d,nsid=%1$d";
@@ -65,13 +70,19 @@ final class DriveGuest {
           while [[ ! -b /dev/nvme0n1 ]]; do sleep 0.1; done
         fi
       }
-      as() {
+      java_as() {
         exec setpriv --reuid "$1" --regid "$1" --clear-groups %s/bin/java -XX:+UseSerialGC \\
           -XX:TieredStopAtLevel=1 -Xmx192m -XX:-UsePerfData --enable-native-access=ALL-UNNAMED \\
-          -cp '%s' "%s.$2" "${@:3}"
+          "${@:2}"
+      }
+      as() {
+        java_as "$1" -cp '%s' "%s.$2" "${@:3}"
+      }
+      twinspan() {
+        java_as "$1" -cp '%s' io.twinspan.cli.Twinspan "${@:2}"
       }
       await_text() {
-        for ((i = 0; i < 1200; i++)); do
+        for ((i = 0; i < 3000; i++)); do
           if grep -q "$1" "$2"; then
             return
           fi
@@ -85,12 +96,33 @@ final class DriveGuest {
         awk '/nr_foll_pin_acquired/ { pinned += $2 } /nr_foll_pin_released/ { pinned -= $2 }
           END { print pinned }' /proc/vmstat
       }
+      byte() {
+        od -An -tu1 -j "$2" -N1 "$1" | tr -d ' '
+      }
+      put_word() {
+        printf "$(printf '\\\\x%%x\\\\x%%x' $(($3 & 255)) $(($3 >> 8)))" |
+          dd of="$1" bs=2 count=1 seek="$2" oflag=seek_bytes conv=notrunc status=none
+      }
+      pull_out() {
+        local config capability control before
+        config=$(dirname "$(readlink -f "$function")")/config # the slot's
+        capability=$(byte "$config" 52)
+        while (($(byte "$config" "$capability") != 16)); do # PCI Express
+          capability=$(byte "$config" $((capability + 1)))
+        done
+        control=$((capability + 24)) # of the slot
+        before=$(($(byte "$config" "$control") | $(byte "$config" $((control + 1))) << 8))
+        # No power, no light and no interrupts: QEMU takes the card out, and nobody is told. Then as
+        # it was, and the kernel hears that a slot that has power is empty.
+        put_word "$config" "$control" $(((before & ~32) | 7 << 8))
+        put_word "$config" "$control" "$before"
+      }
       healthy() {
-        for ((i = 0; i < 100; i++)); do # the counters of the processors are summed up now and then
+        for ((i = 0; i < 600; i++)); do # the counters of the processors are summed up now and then
           [[ $(pinned) == 0 ]] && break
           sleep 0.1
         done
-        ((i < 100)) || { echo "$(pinned) pages are still pinned"; exit 1; }
+        ((i < 600)) || { echo "$(pinned) pages are still pinned"; exit 1; }
         if dmesg | grep -E 'BUG|WARNING|Oops|Call Trace|refcount|leak'; then
           exit 1
         fi
@@ -98,6 +130,12 @@ final class DriveGuest {
       mkdir -p -m 1777 /run/out
       chmod a+x / %s
       """;
+
+  private static final List<String> SLOT =
+      List.of(
+          "-q",
+          "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"
+              + " -device pcie-root-port,id=bay,chassis=1,slot=1");
 
   private final Path directory;
   private final List<String> options = new ArrayList<>();
@@ -110,11 +148,21 @@ final class DriveGuest {
    * @param machine further options for {@code vm/run}
    */
   DriveGuest(Path directory, String series, List<String> machine) {
+    this(directory, series, machine, "pcie.0");
+  }
+
+  private DriveGuest(Path directory, String series, List<String> machine, String bus) {
     Guest.prepare(series);
     this.directory = directory;
     options.addAll(List.of("-k", series, "-m", "1024", "-t", "1200"));
     options.addAll(machine);
-    options.addAll(List.of("-q", "-device nvme,serial=test,id=nvme"));
+    options.addAll(List.of("-q", "-device nvme,serial=test,id=nvme,bus=" + bus));
+  }
+
+  /** A guest whose controller is in a slot that it can be pulled out of. */
+  static DriveGuest inSlot(Path directory, String series, List<String> machine) {
+    return new DriveGuest(
+        directory, series, Stream.concat(machine.stream(), SLOT.stream()).toList(), "bay");
   }
 
   /** Adds a namespace, the only one, of 64 MiB zeroes that cost QEMU nothing to read. */
@@ -145,6 +193,7 @@ final class DriveGuest {
               System.getProperty("java.home"),
               classPath().collect(Collectors.joining(":")),
               DriveGuest.class.getPackageName(),
+              System.getProperty("java.class.path"),
               closedFolders());
       try (Guest guest = Guest.start(directory.resolve("guest"), options, tools + script)) {
         guest.awaitEnd(PATIENCE);
@@ -177,7 +226,8 @@ final class DriveGuest {
 
   /** Folders on the way to the class path that other users may not pass. */
   private static String closedFolders() {
-    return classPath()
+    return Pattern.compile(File.pathSeparator)
+        .splitAsStream(System.getProperty("java.class.path"))
         .map(Path::of)
         .flatMap(path -> Stream.iterate(path.toAbsolutePath(), p -> p != null, Path::getParent))
         .filter(DriveGuest::isClosed)

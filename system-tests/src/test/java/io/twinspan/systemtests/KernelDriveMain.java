@@ -28,6 +28,10 @@ final class KernelDriveMain {
   private static final int BLOCK = 4096;
   private static final int BUFFERS = 256;
   private static final int NSID = 1;
+
+  /** What the kernel says of a process of whose memory it counts nothing as locked. */
+  private static final String UNLOCKED = "VmLck:\t       0 kB";
+
   private static final long PATIENCE_NS = 600_000_000_000L;
 
   /** Blocks that are written for others to read, from the first one. */
@@ -58,6 +62,7 @@ final class KernelDriveMain {
       default -> throw new IllegalArgumentException(arguments[0]);
     }
     main.drive.close();
+    require(Files.readString(Path.of("/proc/self/status")).contains(UNLOCKED), "all is unlocked");
     main.memory.close();
     System.out.println(arguments[0] + " done");
   }
