@@ -186,6 +186,9 @@ final class Takeover {
    * nobody has it, what only the logs held is lost, and the pool is served as the drives have it.
    */
   void awaitingLog() {
+    if (settleUnderWay) {
+      return; // it was certain, and the pool may have forgotten the log's name already
+    }
     long unsettled = parts.pool.unsettledEpoch();
     if (ownership.peerOwns() || ownership.peerHolds(unsettled)) {
       LOG.info("pool {}: the peer has the log that is needed", name);

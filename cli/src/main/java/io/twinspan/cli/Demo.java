@@ -1,19 +1,10 @@
 package io.twinspan.cli;
 
-import io.twinspan.controller.ArrayDirectory;
 import io.twinspan.controller.Settings;
 import io.twinspan.controller.Sizes;
 import io.twinspan.linux.TwinspanException;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.net.InetSocketAddress;
-import java.net.SocketAddress;
-import java.net.URI;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -23,7 +14,6 @@ import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -33,15 +23,14 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class Demo implements AutoCloseable {
   private static final Duration GIVEBACK_DEADLINE = Duration.ofSeconds(60);
-  private static final Duration CREATE_DEADLINE = Duration.ofSeconds(10);
   private static final double KILL_AFTER = 0.4;
   private static final long MIN_DRIVE_BYTES = 2L << 30;
 
   private final DemoInput input;
   private final PrintWriter err;
+  private final ScratchArray array;
   private final ArrayProcesses processes;
   private final DemoTotals totals = new DemoTotals();
-  private final Thread onSignal = new Thread(this::removeAll, "demo-cleanup");
   private final ObjectNode report = JsonNodeFactory.instance.objectNode();
   private long written;
   private long verified;
@@ -50,13 +39,8 @@ final class Demo implements AutoCloseable {
   Demo(DemoInput input, PrintWriter err) {
     this.input = input;
     this.err = err;
-    try {
-      processes =
-          new ArrayProcesses(ArrayDirectory.at(Files.createTempDirectory("twinspan-demo-")));
-    } catch (IOException e) {
-      throw new TwinspanException("can't make a temporary directory: " + e.getMessage(), e);
-    }
-    Runtime.getRuntime().addShutdownHook(onSignal);
+    array = new ScratchArray("demo", err);
+    processes = array.processes();
   }
 
   /** Runs the whole story and tells it. */
@@ -67,7 +51,7 @@ final class Demo implements AutoCloseable {
     settings.put(Settings.Key.SHELF_DRIVE_SIZE, Sizes.format(driveBytes()));
     new ArrayStarter(processes, this::say).up(settings);
     createVolumes();
-    DemoHosts hosts = new DemoHosts(input, List.of(nbd("a"), nbd("b")));
+    DemoHosts hosts = new DemoHosts(input, List.of(array.nbd("a"), array.nbd("b")));
     var kills = report.putArray("kills");
     for (int pass = 0; pass < 2; pass++) {
       String victim = pass == 0 ? "a" : "b";
@@ -77,7 +61,7 @@ final class Demo implements AutoCloseable {
       bringBack(victim, kill);
     }
     for (String name : ArrayProcesses.CONTROLLERS) {
-      totals.add(name, status(name));
+      totals.add(name, array.status(name));
     }
     say("shutting down");
     if (!DownCommand.stopAll(processes, this::say)) {
@@ -100,25 +84,9 @@ final class Demo implements AutoCloseable {
   private void createVolumes() {
     String pools = "AB";
     for (int i = 0; i < DemoHosts.VOLUMES.size(); i++) {
-      ObjectNode request = ArrayProcesses.request("volume-create");
-      request.put("name", DemoHosts.VOLUMES.get(i)).put("sizeBytes", DemoHosts.volumeBytes(input));
-      request.put("pool", pools.substring(i, i + 1));
-      processes.askAnyController(request, CREATE_DEADLINE);
+      array.createVolume(
+          DemoHosts.VOLUMES.get(i), pools.substring(i, i + 1), DemoHosts.volumeBytes(input));
     }
-  }
-
-  private SocketAddress nbd(String controller) {
-    for (JsonNode address : status(controller).path("nbd")) {
-      if (address.asString().startsWith("nbd://")) {
-        URI uri = URI.create(address.asString());
-        return new InetSocketAddress(uri.getHost(), uri.getPort());
-      }
-    }
-    throw new TwinspanException("controller " + controller + " serves no NBD over TCP");
-  }
-
-  private JsonNode status(String controller) {
-    return processes.ask(ArrayProcesses.controller(controller), ArrayProcesses.request("status"));
   }
 
   private void writeAndKill(DemoHosts hosts, int pass, String victim, ObjectNode kill) {
@@ -163,7 +131,7 @@ final class Demo implements AutoCloseable {
       while (acknowledged.get() < bytes) {
         Thread.sleep(1);
       }
-      totals.add(victim, status(victim));
+      totals.add(victim, array.status(victim));
       hosts.killNow();
       processes.kill(ArrayProcesses.controller(victim));
     } catch (InterruptedException e) {
@@ -193,7 +161,7 @@ final class Demo implements AutoCloseable {
     String process = ArrayProcesses.controller(victim);
     processes.awaitReady(process, processes.start(process));
     String home = victim.equals("a") ? "A" : "B";
-    if (!ArrayProcesses.await(GIVEBACK_DEADLINE, () -> owns(victim, home))) {
+    if (!ArrayProcesses.await(GIVEBACK_DEADLINE, () -> array.owns(victim, home))) {
       throw new TwinspanException(
           "pool "
               + home
@@ -204,15 +172,6 @@ final class Demo implements AutoCloseable {
               + " s");
     }
     kill.put("givebackMs", (System.nanoTime() - begun) / 1_000_000);
-  }
-
-  private boolean owns(String controller, String pool) {
-    for (JsonNode p : status(controller).path("pools")) {
-      if (p.path("name").asString("").equals(pool)) {
-        return p.path("role").asString("").equals("OWNER_MIRRORED");
-      }
-    }
-    return false;
   }
 
   private ProgressBar bar(String task) {
@@ -233,28 +192,6 @@ final class Demo implements AutoCloseable {
 
   @Override
   public void close() {
-    try {
-      Runtime.getRuntime().removeShutdownHook(onSignal);
-    } catch (IllegalStateException e) {
-      return; // the process ends: the hook does it
-    }
-    removeAll();
-  }
-
-  private void removeAll() {
-    for (String process : ArrayProcesses.all()) {
-      if (processes.isRunning(process)) {
-        processes.kill(process);
-      }
-    }
-    Path root = processes.directory().root();
-    try (var files = Files.walk(root)) {
-      List<Path> all = new ArrayList<>(files.sorted(Comparator.reverseOrder()).toList());
-      for (Path file : all) {
-        Files.deleteIfExists(file);
-      }
-    } catch (IOException e) {
-      err.println("twinspan: could not remove " + root + ": " + e.getMessage());
-    }
+    array.close();
   }
 }

@@ -2,10 +2,8 @@ package io.twinspan.cli;
 
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.target.nbd.NbdClient;
-import io.twinspan.target.nbd.NbdDisconnectedException;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -25,9 +23,6 @@ final class DemoHosts {
   static final List<String> VOLUMES = List.of("alpha", "beta");
 
   private static final int HOSTS = 4;
-  private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
-  private static final Duration FAILOVER_DEADLINE = Duration.ofSeconds(30);
-  private static final long RETRY_MS = 2;
 
   private final DemoInput input;
   private final List<SocketAddress> controllers;
@@ -73,19 +68,20 @@ final class DemoHosts {
   void write(int shift, LongConsumer acknowledged) {
     inParallel(lane -> {
       ByteBuffer data = ByteBuffer.allocateDirect(DemoInput.CHUNK_BYTES);
-      try (Host host = new Host(lane / VOLUMES.size(), VOLUMES.get(lane % VOLUMES.size()))) {
+      try (HostConnection host = connect(lane / VOLUMES.size(), lane)) {
         for (int slot = lane; slot < input.chunks(); slot += HOSTS) {
           input.read((slot + shift) % input.chunks(), data);
           long length = data.remaining();
           long begun = System.nanoTime();
-          host.write(offset(slot), data);
+          long offset = offset(slot);
+          host.run(client -> client.write(offset, data.duplicate(), false));
           long ended = System.nanoTime();
           if (ended >= killedAtNs) {
             longestWriteNs.accumulateAndGet(ended - begun, Math::max);
           }
           acknowledged.accept(length);
         }
-        host.flush();
+        host.run(NbdClient::flush);
       }
       return 0L;
     });
@@ -103,11 +99,13 @@ final class DemoHosts {
       long mismatches = 0;
       ByteBuffer expected = ByteBuffer.allocateDirect(DemoInput.CHUNK_BYTES);
       ByteBuffer actual = ByteBuffer.allocateDirect(DemoInput.CHUNK_BYTES);
-      try (Host host = new Host(controller, VOLUMES.get(lane % VOLUMES.size()))) {
+      try (HostConnection host = connect(controller, lane)) {
         for (int slot = lane; slot < input.chunks(); slot += HOSTS) {
           input.read((slot + shift) % input.chunks(), expected);
           actual.clear().limit(expected.remaining());
-          host.read(offset(slot), actual);
+          long offset = offset(slot);
+          host.run(client -> client.read(offset, actual.duplicate()));
+          actual.position(actual.limit());
           if (expected.mismatch(actual.flip()) != -1) {
             mismatches++;
           }
@@ -116,6 +114,10 @@ final class DemoHosts {
       }
       return mismatches;
     });
+  }
+
+  private HostConnection connect(int controller, int lane) {
+    return new HostConnection(controllers, controller, VOLUMES.get(lane % VOLUMES.size()));
   }
 
   private static long offset(int slot) {
@@ -147,81 +149,6 @@ final class DemoHosts {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new TwinspanException("interrupted", e);
-    }
-  }
-
-  /** One connection, moved to the other controller when the one in use goes away. */
-  private final class Host implements AutoCloseable {
-    private final String volume;
-    private int controller;
-    private NbdClient client;
-
-    Host(int controller, String volume) {
-      this.controller = controller;
-      this.volume = volume;
-      this.client = connect();
-    }
-
-    void write(long offset, ByteBuffer data) {
-      retrying(() -> client.write(offset, data.duplicate(), false));
-    }
-
-    void read(long offset, ByteBuffer into) {
-      retrying(() -> client.read(offset, into.duplicate()));
-      into.position(into.limit());
-    }
-
-    void flush() {
-      retrying(() -> client.flush());
-    }
-
-    private void retrying(Runnable request) {
-      while (true) {
-        try {
-          request.run();
-          return;
-        } catch (NbdDisconnectedException e) {
-          client.close();
-          controller = 1 - controller;
-          client = connect();
-        }
-      }
-    }
-
-    private NbdClient connect() {
-      long deadline = System.nanoTime() + FAILOVER_DEADLINE.toNanos();
-      while (true) {
-        try {
-          return NbdClient.connect(controllers.get(controller), volume, CONNECT_TIMEOUT);
-        } catch (NbdDisconnectedException e) {
-          if (System.nanoTime() > deadline) {
-            throw new TwinspanException(
-                "neither controller took volume "
-                    + volume
-                    + " within "
-                    + FAILOVER_DEADLINE.toSeconds()
-                    + " s: "
-                    + e.getMessage(),
-                e);
-          }
-          controller = 1 - controller;
-          pause();
-        }
-      }
-    }
-
-    private static void pause() {
-      try {
-        Thread.sleep(RETRY_MS);
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new TwinspanException("interrupted", e);
-      }
-    }
-
-    @Override
-    public void close() {
-      client.close();
     }
   }
 }

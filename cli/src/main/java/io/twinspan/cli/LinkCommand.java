@@ -3,6 +3,7 @@ package io.twinspan.cli;
 import io.twinspan.controller.Sizes;
 import io.twinspan.linux.TwinspanException;
 import java.io.PrintWriter;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -19,12 +20,35 @@ import tools.jackson.databind.node.ObjectNode;
 /** {@code twinspan link}. */
 @Command(
     name = "link",
-    description = "Look at the link between the controllers.",
+    description = "Look at the link between the controllers, or cut it.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = LinkCommand.Show.class)
+    subcommands = {LinkCommand.Show.class, LinkCommand.Cut.class})
 final class LinkCommand {
   private LinkCommand() {}
+
+  @Command(
+      name = "cut",
+      description = {
+        "End the link while both controllers live, as a loose cable would; it comes again by"
+            + " itself.",
+        "One controller goes on with both pools until the other one is in step again."
+      },
+      mixinStandardHelpOptions = true)
+  static final class Cut extends ShowCommand {
+    Cut() {}
+
+    @Override
+    JsonNode answer() {
+      ObjectNode request = ArrayProcesses.request("link-cut");
+      return array().existing().askAnyController(request, Duration.ofSeconds(5));
+    }
+
+    @Override
+    void print(PrintWriter out, JsonNode answer) {
+      out.println(answer.path("cut").asBoolean() ? "the link is cut" : "the link was down");
+    }
+  }
 
   @Command(
       name = "show",

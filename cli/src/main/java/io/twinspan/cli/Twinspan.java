@@ -26,6 +26,7 @@ import picocli.CommandLine.ParameterException;
       ControllerCommand.class,
       NvmeCommand.class,
       DemoCommand.class,
+      ChaosCommand.class,
       LinkCommand.class,
       PerfCommand.class,
       ShelfCommand.class,

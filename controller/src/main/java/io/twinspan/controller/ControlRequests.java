@@ -2,9 +2,11 @@ package io.twinspan.controller;
 
 import io.twinspan.array.ArrayNode;
 import io.twinspan.array.NodeStatus;
+import io.twinspan.bridge.LinkDown;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.pool.PoolStatus;
 import io.twinspan.pool.VolumeInfo;
+import io.twinspan.rdma.Link;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -25,6 +27,7 @@ final class ControlRequests {
 
   private final ControllerCore core;
   private final ArrayNode node;
+  private final Link link;
   private final DriveBay drives;
   private final ControllerStatus status;
   private final List<String> pools;
@@ -32,11 +35,13 @@ final class ControlRequests {
   ControlRequests(
       ControllerCore core,
       ArrayNode node,
+      Link link,
       DriveBay drives,
       ControllerStatus status,
       List<String> pools) {
     this.core = core;
     this.node = node;
+    this.link = link;
     this.drives = drives;
     this.status = status;
     this.pools = pools;
@@ -54,8 +59,21 @@ final class ControlRequests {
       case "volume-delete" -> delete(request);
       case "nvme-report" -> report(request);
       case "link-show" -> status.link(STATUS_TIMEOUT);
+      case "link-cut" -> cutLink();
       default -> throw new TwinspanException("a controller knows no command \"" + command + "\"");
     };
+  }
+
+  private JsonNode cutLink() {
+    boolean wasUp =
+        core.ask(
+            STATUS_TIMEOUT,
+            answer -> {
+              boolean up = link.isUp();
+              link.fail(LinkDown.Kind.PROTOCOL, "somebody asked for it");
+              answer.complete(up);
+            });
+    return JsonNodeFactory.instance.objectNode().put("cut", wasUp);
   }
 
   private JsonNode report(JsonNode request) {

@@ -148,7 +148,7 @@ public final class ControllerProcess implements ArrayListener, HostPort {
     runner.start();
     Runtime.getRuntime().addShutdownHook(new Thread(this::endAndWait, "shutdown"));
     ControllerStatus status = new ControllerStatus(name, drives, link, POOLS);
-    ControlRequests requests = new ControlRequests(core, node, drives, status, POOLS);
+    ControlRequests requests = new ControlRequests(core, node, link, drives, status, POOLS);
     try (var _ =
         ControlServer.start(
             directory.controlSocket("controller-" + name),

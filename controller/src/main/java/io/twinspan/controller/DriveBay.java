@@ -29,6 +29,10 @@ import tools.jackson.databind.node.JsonNodeFactory;
  * and takes down, and {@link #report} for any.
  */
 final class DriveBay implements AutoCloseable {
+  /** A host would give up before the 30 s that drives are given otherwise. */
+  private static final NvmeOptions OPTIONS =
+      NvmeOptions.DEFAULTS.withIoTimeout(Duration.ofSeconds(5));
+
   private static final Logger LOG = LoggerFactory.getLogger(DriveBay.class);
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
   private static final int COMPLETIONS_PER_POLL = 64;
@@ -71,7 +75,7 @@ final class DriveBay implements AutoCloseable {
     NvmeController nvme =
         NvmeController.open(
             VfioUserDevice.connect(directory.driveSocket(index, controller), CONNECT_TIMEOUT),
-            NvmeOptions.DEFAULTS);
+            OPTIONS);
     try {
       ByteBuffer id = ByteBuffer.wrap(hostIdentifier).order(ByteOrder.LITTLE_ENDIAN);
       nvme.setHostIdentifier(id.getLong(0), id.getLong(8));

@@ -15,6 +15,9 @@ final class CommandGate {
   private static final int TRANSFER_CONTROL = SubmissionEntry.FORCE_UNIT_ACCESS | LIMITED_RETRY;
   private static final int PROTECTION = 0xf << 26;
 
+  /** PRPs begin at dwords, also where the drive takes SGLs that need not. */
+  private static final int PRP_ALIGNMENT_MASK = 3;
+
   private final QueueOwner drive;
   private final NamespaceRange range;
   private final long[] pages = new long[Prp.MAX_TRANSFER_BYTES / Prp.PAGE_BYTES + 1];
@@ -119,7 +122,7 @@ final class CommandGate {
   private int checkPages(SubmissionEntry command, ForeignMemory memory) {
     long first = command.prp1();
     int inFirst = (int) Math.min(bytes, Prp.PAGE_BYTES - (first & (Prp.PAGE_BYTES - 1)));
-    if ((first & drive.dataAlignmentMask()) != 0) {
+    if ((first & PRP_ALIGNMENT_MASK) != 0) {
       return Status.INVALID_PRP_OFFSET;
     }
     if (!memory.contains(first, inFirst)) {

@@ -48,4 +48,10 @@ public record NvmeOptions(
       throw new IllegalArgumentException("maxQueuePairs " + maxQueuePairs + " is not 1 to 64");
     }
   }
+
+  /** {@return the same with another {@link #ioTimeout}} */
+  public NvmeOptions withIoTimeout(Duration timeout) {
+    return new NvmeOptions(
+        clock, adminTimeout, timeout, shutdownTimeout, maxQueuePairs, shadowDoorbells, background);
+  }
 }

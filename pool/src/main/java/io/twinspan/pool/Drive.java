@@ -15,6 +15,9 @@ public interface Drive {
   /** Status of a request that did what it was asked to. */
   int OK = 0;
 
+  /** NVMe "Command Abort Requested", generic status 07h: it took too long, and was aborted. */
+  int ABORTED = 0x007;
+
   /** NVMe "LBA Out of Range", generic status 80h. */
   int LBA_OUT_OF_RANGE = 0x080;
 

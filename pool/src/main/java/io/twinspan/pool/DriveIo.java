@@ -18,6 +18,9 @@ final class DriveIo extends DriveRequest {
   /** For the listener's use. */
   int tag;
 
+  /** Whether it is on its way for the second time, because it was aborted the first time. */
+  boolean isRepeated;
+
   @Nullable Listener listener;
   @Nullable DriveIo next;
 

@@ -168,6 +168,7 @@ final class DriveSet {
     io.drive = drive;
     io.listener = listener;
     io.tag = tag;
+    io.isRepeated = false;
     outstanding++;
     return io;
   }
@@ -189,6 +190,11 @@ final class DriveSet {
   }
 
   void completed(DriveIo io, int status) {
+    if (status == Drive.ABORTED && !io.isRepeated) {
+      io.isRepeated = true; // it took too long, or its completion was lost: no reason to give up
+      issue(io);
+      return;
+    }
     outstanding--;
     if (status == Drive.RESERVATION_CONFLICT) {
       if (watcher != null) {

@@ -94,6 +94,27 @@ class PoolFaultsTest {
   }
 
   @Test
+  void whatWasAbortedIsSentAgainOnce() {
+    int volume = formattedWithData();
+    SimulatedDrive drive = rig.drives.get(2);
+    for (DriveOperation operation : List.of(DriveOperation.WRITE, DriveOperation.FLUSH)) {
+      drive.fail(operation, Drive.ABORTED, 1);
+      for (int i = 0; i < 20; i++) {
+        assertThat(rig.writeTags(volume, i, 1, 10 + i)).isEqualTo(PoolStatus.OK);
+      }
+      rig.flush();
+      assertThat(rig.pool.driveFailed(2)).as(operation.name()).isFalse();
+    }
+
+    drive.fail(DriveOperation.WRITE, Drive.ABORTED, 100);
+    for (int i = 0; i < 20; i++) {
+      assertThat(rig.writeTags(volume, i, 1, 50 + i)).isEqualTo(PoolStatus.OK);
+    }
+    assertThat(rig.pool.driveFailed(2)).isTrue();
+    assertThat(rig.read(volume, 0, 2)).containsExactly(50L, 51L);
+  }
+
+  @Test
   void failedWriteFailsTheDriveNotTheRequest() {
     int volume = formattedWithData();
     rig.drives.get(2).fail(DriveOperation.WRITE, 0x280, 1);

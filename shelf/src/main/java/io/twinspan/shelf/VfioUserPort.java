@@ -5,6 +5,7 @@ import io.twinspan.concurrent.WakeSource;
 import io.twinspan.linux.Credentials;
 import io.twinspan.linux.EventSignals;
 import io.twinspan.linux.Fd;
+import io.twinspan.linux.Poller;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixListener;
 import io.twinspan.linux.UnixSocket;
@@ -37,8 +38,8 @@ final class VfioUserPort implements AutoCloseable {
       "{}: the client is disconnected, memory that it had mapped has gone: {}";
 
   /**
-   * While the drive is busy, sockets are looked at that often: a look costs as much as some
-   * commands do.
+   * While the drive is busy, sockets are looked at that often: a look is a system call, which costs
+   * as much as some commands do.
    */
   private static final long LOOK_NS = 500_000;
 
@@ -72,6 +73,9 @@ final class VfioUserPort implements AutoCloseable {
   private final NvmeController controller;
   private final FaultPlan faults;
   private final WakeSources wakeSources;
+
+  /** The sockets, so that a look at them that finds nothing is one system call. */
+  private @Nullable Poller sockets;
 
   /** For all clients: the kernel takes many milliseconds to give one back. */
   private @Nullable EventSignals signals;
@@ -108,7 +112,7 @@ final class VfioUserPort implements AutoCloseable {
 
   /** Begins to serve; on the agent's thread. */
   void start() {
-    wakeSources.add(new Source(listener.fd()));
+    watch(new Source(listener.fd()));
   }
 
   NvmeController controller() {
@@ -132,8 +136,10 @@ final class VfioUserPort implements AutoCloseable {
     int work = 0;
     if (due || isTimeToLook()) {
       due = false;
-      work += accept();
-      work += serve();
+      if (sockets().await(0) > 0) {
+        work += accept();
+        work += serve();
+      }
     }
     goDownIfFaulty();
     try {
@@ -166,9 +172,23 @@ final class VfioUserPort implements AutoCloseable {
   public void close() {
     disconnect();
     listener.close();
+    if (sockets != null) {
+      sockets.close();
+    }
     if (signals != null) {
       signals.close();
     }
+  }
+
+  private void watch(Source source) {
+    sockets().add(source.fd(), 0);
+    wakeSources.add(source);
+  }
+
+  private Poller sockets() {
+    Poller opened = sockets == null ? new Poller() : sockets;
+    sockets = opened;
+    return opened;
   }
 
   private EventSignals signals() {
@@ -241,7 +261,7 @@ final class VfioUserPort implements AutoCloseable {
     connection = new VfioUserConnection(socket, function);
     Source source = new Source(socket.fd());
     connectionSource = source;
-    wakeSources.add(source);
+    watch(source);
     wakeSources.add(function);
     due = true;
     LOG.info("{}: process {} connected", name, socket.peer().pid());
@@ -278,6 +298,7 @@ final class VfioUserPort implements AutoCloseable {
     }
     connection = null;
     connectionSource = null;
+    sockets().remove(source.fd());
     wakeSources.remove(source);
     wakeSources.remove(current.function());
     // Memory before the socket, whose end tells the client that the drive touches nothing any more.

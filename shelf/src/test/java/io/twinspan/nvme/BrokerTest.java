@@ -38,6 +38,10 @@ class BrokerTest {
   private static final int BLOCK = 4096;
   private static final int DEPTH = 16;
   private static final byte SECRET = 0x5e;
+
+  /** First command of a fused operation. */
+  private static final int FUSED = 1 << 8;
+
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
   /** A process, as far as the broker can tell. */
@@ -225,6 +229,138 @@ class BrokerTest {
   }
 
   @Test
+  void whatIsNotUnderstoodIsRefused() {
+    try (Client client = new Client()) {
+      long own = client.iova(0);
+      int fused =
+          client.run(() -> {
+            QueueEngine<Integer> engine = client.queue.engine();
+            int cid = engine.begin(NvmOpcode.READ, 0, 0);
+            SubmissionEntry entry = engine.entry(NvmOpcode.READ, cid, 1);
+            entry.blocks(0, 1, 0).prp(own, 0).cdw(0, entry.cdw(0) | FUSED);
+            engine.ring(cid);
+            return Status.SUCCESS;
+          });
+      assertThat(fused).isEqualTo(Status.INVALID_FIELD);
+      assertThat(client.raw(NvmOpcode.READ, 1, 0, 0, own + 2, 0))
+          .isEqualTo(Status.INVALID_PRP_OFFSET);
+      assertThat(client.raw(NvmOpcode.READ, 1, 0, 1, own, own + BLOCK + 4))
+          .as("the second page does not begin where pages do")
+          .isEqualTo(Status.INVALID_PRP_OFFSET);
+      assertThat(client.raw(NvmOpcode.READ, 1, 0, 2, own, own + BLOCK + 4))
+          .as("a list at 4")
+          .isEqualTo(Status.INVALID_PRP_OFFSET);
+      client.data.set(ValueLayout.JAVA_LONG, 8, own + BLOCK + 4);
+      assertThat(client.raw(NvmOpcode.READ, 1, 0, 2, own, own + 8))
+          .as("a page of a list that does not begin where pages do")
+          .isEqualTo(Status.INVALID_PRP_OFFSET);
+      assertThat(client.raw(NvmOpcode.READ, 1, 0, 0xffff, own, own))
+          .as("more than one command moves")
+          .isEqualTo(Status.INVALID_FIELD);
+      assertThat(client.raw(NvmOpcode.READ, 1, 0, 0, own, 0)).isEqualTo(Status.SUCCESS);
+    }
+  }
+
+  @Test
+  void queuesLieInOwnMemoryWherePagesBegin() {
+    try (Client victim = new Client();
+        Client client = new Client()) {
+      BrokeredDevice device = client.drive.device();
+      long own = client.iova(0);
+      long theirs = victim.iova(0);
+      int id = device.reserve(DEPTH);
+      for (long[] rings :
+          new long[][] {
+            {theirs, own}, {own, theirs}, {own + 64, own + BLOCK}, {own, own + BLOCK + 16}
+          }) {
+        assertThatThrownBy(() -> device.create(id, rings[0], rings[1]))
+            .as("%x and %x", rings[0] - own, rings[1] - own)
+            .isInstanceOf(NvmeException.class);
+      }
+      device.create(id, own, own + BLOCK);
+      assertThatThrownBy(() -> device.create(id, own, own + BLOCK))
+          .isInstanceOf(NvmeException.class);
+      device.delete(id);
+      device.forget(id);
+    }
+  }
+
+  @Test
+  void memoryInWhichAQueueLiesStays() {
+    try (Client client = new Client()) {
+      long rings = client.queue.sqIova();
+      BrokeredDevice device = client.drive.device();
+      assertThatThrownBy(
+              () -> {
+                var _ = device.exchange(BrokerMessage.UNMAP, 8, m -> m.u64(0, rings), 0);
+              })
+          .isInstanceOf(NvmeException.class);
+      assertThat(client.run(() -> client.queue.read(1, 0, 1, client.data, 0, 0)))
+          .isEqualTo(Status.SUCCESS);
+    }
+  }
+
+  @Test
+  void whatWasGivenBackCountsNoMore() {
+    serve(BrokerOptions.DEFAULTS.withLimits(2, DEPTH, 2 * MEMORY_BYTES));
+    try (Client client = new Client();
+        DmaMemory more = DmaMemory.allocate("more", MEMORY_BYTES / 2)) {
+      for (int i = 0; i < 8; i++) {
+        client.drive.map(more);
+        client.drive.unmap(more);
+      }
+      BrokeredDevice device = client.drive.device();
+      for (long[] part : new long[][] {{0, 100}, {100, 4096}, {-4096, 4096}, {0, 0}, {0, -4096}}) {
+        assertThatThrownBy(() -> device.map(more.memfd(), part[0], part[1]))
+            .as("%d bytes at %d", part[1], part[0])
+            .isInstanceOf(NvmeException.class)
+            .hasMessageContaining("are no pages");
+      }
+      List<DmaRegion> pieces = new ArrayList<>();
+      assertThatThrownBy(
+              () -> {
+                while (pieces.size() <= Lending.MAX_PIECES) {
+                  pieces.add(device.map(more.memfd(), 0, 4096));
+                }
+              })
+          .isInstanceOf(NvmeException.class)
+          .hasMessageContaining("pieces");
+      pieces.forEach(device::unmap);
+      assertThat(client.run(() -> client.queue.read(1, 0, 1, client.data, 0, 0)))
+          .isEqualTo(Status.SUCCESS);
+    }
+  }
+
+  @Test
+  void whoDoesNotKeepToTheProtocolIsLeft() {
+    assertThat(answersTo(BrokerMessage.MAP, 16)).as("before a HELLO").isFalse();
+    assertThat(answersTo(BrokerMessage.HELLO, 4)).as("too short").isFalse();
+    assertThat(answersTo(BrokerMessage.HELLO, 8)).as("of another version: refused").isTrue();
+    try (Client client = new Client()) {
+      BrokeredDevice device = client.drive.device();
+      assertThatThrownBy(
+              () -> {
+                var _ = device.exchange(BrokerMessage.MAP, 16, m -> m.u64(8, 4096), 8);
+              })
+          .as("a MAP without a descriptor")
+          .isInstanceOf(NvmeException.class);
+      await(() -> broker.processes() == 0);
+    }
+  }
+
+  /** Whether the broker answers a message of zeroes at all. */
+  private boolean answersTo(int type, int payloadBytes) {
+    try (BrokerConnection connection = new BrokerConnection(UnixSocket.connect(socket, PATIENCE))) {
+      var _ = connection.message().begin(type, payloadBytes);
+      connection.send();
+      assertThat(connection.receive().isRefused()).isTrue();
+      return true;
+    } catch (BrokerConnection.EndedException e) {
+      return false;
+    }
+  }
+
+  @Test
   void aChainOfListsThatNeverEndsIsRefused() {
     try (Client client = new Client()) {
       int last = 4096 - 8;
@@ -255,6 +391,8 @@ class BrokerTest {
       }
       assertThat(client.run(() -> client.queue.read(2, 100, 1, client.data, 0, 0)))
           .isEqualTo(Status.ACCESS_DENIED);
+      assertThat(client.run(() -> client.queue.flush(1, 0))).isEqualTo(Status.SUCCESS);
+      assertThat(client.run(() -> client.queue.flush(2, 0))).isEqualTo(Status.ACCESS_DENIED);
       assertThat(client.raw(NvmOpcode.READ, 77, 100, 0, client.iova(0), 0))
           .isEqualTo(Status.INVALID_NAMESPACE);
     }
@@ -273,6 +411,7 @@ class BrokerTest {
           .isEqualTo(Status.ACCESS_DENIED);
       assertThat(client.run(() -> client.queue.deallocate(1, 0, 8, 0)))
           .isEqualTo(Status.ACCESS_DENIED);
+      assertThat(client.run(() -> client.queue.flush(1, 0))).isEqualTo(Status.ACCESS_DENIED);
       assertThat(client.run(() -> client.queue.reservationRegister(1, 0, true, 0, 7, 0)))
           .isEqualTo(Status.INVALID_OPCODE);
     }
@@ -287,6 +426,10 @@ class BrokerTest {
           .isEqualTo(Status.SUCCESS);
       assertThat(admin(client, AdminOpcode.GET_FEATURES, Feature.NUMBER_OF_QUEUES, 0))
           .isEqualTo(Status.SUCCESS);
+      assertThat(
+              admin(client, AdminOpcode.GET_LOG_PAGE, 127 << 16 | LogPage.CHANGED_NAMESPACES, 512))
+          .as("to read it may change it")
+          .isEqualTo(AdminPolicy.OPERATION_DENIED);
       int cache = Feature.VOLATILE_WRITE_CACHE;
       assertThat(admin(client, AdminOpcode.SET_FEATURES, cache, 0))
           .isEqualTo(AdminPolicy.OPERATION_DENIED);

@@ -18,11 +18,14 @@ import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A drive whose two clients do anything: arbitrary entries in their queues, PRPs, SGLs, doorbells,
- * register writes, mappings that come and go, faults. What must hold: nothing is thrown, every
- * round ends, and no byte changes outside of what the client has mapped for writing.
+ * register writes, mappings that come and go, faults. The first one has doorbells in pages, and
+ * lends queue pairs ({@link DomainFuzz}); the second has registers, and shadows of them. What must
+ * hold: nothing is thrown, every round ends, and no byte changes outside of what the client has
+ * mapped for writing.
  *
  * <pre>
  *   the client's memory:  0 MiB  not mapped   1 MiB  read-only   2 MiB  writable  … 4 MiB  not mapped  5 MiB
@@ -34,21 +37,25 @@ final class DriveFuzz implements AutoCloseable {
   private static final long READ_ONLY = MIB;
   private static final long WRITABLE = 2 * MIB;
   private static final long WRITABLE_BYTES = 2L * MIB;
-  private static final long ADDRESS = 0x1000_0000L;
+  static final long ADDRESS = 0x1000_0000L;
 
   /** Queues and lists lie in the first half of what is writable, data mostly in the second. */
   private static final long DATA = WRITABLE + MIB;
 
   private static final int ENTRIES = 64;
   private static final int QUEUES = 4;
+
+  /** Shadow doorbells, and the page of event indexes. */
+  private static final long SHADOWS = WRITABLE + 15L * (1 << 16);
+
   private static final long QUEUE_BYTES = 0x10000;
   private static final long NAMESPACE_BYTES = 4L * MIB;
   private static final ValueLayout.OfLong LONG =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt INT =
+  static final ValueLayout.OfInt INT =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-  private static final int[] ADMIN_OPCODES = {0, 1, 2, 4, 5, 6, 8, 9, 10, 12};
+  private static final int[] ADMIN_OPCODES = {0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 0x7c};
   private static final int[] IO_OPCODES = {0, 1, 2, 4, 5, 8, 9, 12, 13, 14, 17, 21};
   private static final int[] SGL_TYPES = {0x00, 0x00, 0x20, 0x30, 0x10, 0xff};
   private static final int[] REGISTERS = {
@@ -72,27 +79,18 @@ final class DriveFuzz implements AutoCloseable {
     private final MemorySegment doorbells =
         Arena.ofAuto().allocate(NvmeController.doorbellBytes(), DoorbellPage.BYTES);
     private final int[] tails = new int[QUEUES];
+    private final @Nullable DomainFuzz domains;
     private boolean mapped;
 
     private Client(NvmeController controller) {
       this.controller = controller;
       controller.connect(doorbells, vector -> {}, false);
-      pattern(0, WRITABLE);
-      pattern(WRITABLE + WRITABLE_BYTES, MEMORY_BYTES);
-    }
-
-    private void pattern(long from, long to) {
-      for (long at = from; at < to; at += 8) {
-        memory.set(LONG, at, at * 0x9e37_79b9_7f4a_7c15L);
-      }
-    }
-
-    private void requireUntouched(long from, long to) {
-      for (long at = from; at < to; at += 8) {
-        if (memory.get(LONG, at) != at * 0x9e37_79b9_7f4a_7c15L) {
-          throw new AssertionError("byte 0x%x outside of the windows changed".formatted(at));
-        }
-      }
+      pattern(memory, 0, WRITABLE);
+      pattern(memory, WRITABLE + WRITABLE_BYTES, MEMORY_BYTES);
+      domains =
+          controller.doorbellKind() == DoorbellKind.PAGES
+              ? new DomainFuzz(controller, this::admin)
+              : null;
     }
 
     /** Brings the controller up with queues, which a later choice may take away. */
@@ -109,20 +107,27 @@ final class DriveFuzz implements AutoCloseable {
           ControllerRegisters.CC,
           ControllerRegisters.CC_ENTRY_SIZES | ControllerRegisters.CC_ENABLE);
       Arrays.fill(tails, 0);
-      for (int id = 1; id < QUEUES; id++) {
+      if (controller.doorbellKind() == DoorbellKind.SHADOWED) {
         long at = entry(0);
-        memory.set(INT, at, AdminOpcode.CREATE_IO_CQ);
-        memory.set(LONG, at + 24, cq(id));
-        memory.set(INT, at + 40, id | (ENTRIES - 1) << 16);
-        memory.set(INT, at + 44, 3 | id << 16);
-        at = entry(0);
-        memory.set(INT, at, AdminOpcode.CREATE_IO_SQ);
-        memory.set(LONG, at + 24, sq(id));
-        memory.set(INT, at + 40, id | (ENTRIES - 1) << 16);
-        memory.set(INT, at + 44, 1 | id << 16);
+        memory.set(INT, at, AdminOpcode.DOORBELL_BUFFER_CONFIG);
+        memory.set(LONG, at + 24, ADDRESS + SHADOWS);
+        memory.set(LONG, at + 32, ADDRESS + SHADOWS + 4096);
+      }
+      for (int id = 1; id < QUEUES; id++) {
+        admin(AdminOpcode.CREATE_IO_CQ, cq(id), id | (ENTRIES - 1) << 16, 3 | id << 16);
+        admin(AdminOpcode.CREATE_IO_SQ, sq(id), id | (ENTRIES - 1) << 16, 1 | id << 16);
       }
       ring(0);
       var _ = controller.poll();
+    }
+
+    private void admin(int opcode, long prp1, int cdw10, int cdw11) {
+      long at = entry(0);
+      memory.set(INT, at, opcode);
+      memory.set(LONG, at + 24, prp1);
+      memory.set(INT, at + 40, cdw10);
+      memory.set(INT, at + 44, cdw11);
+      ring(0);
     }
 
     private void map() {
@@ -160,33 +165,38 @@ final class DriveFuzz implements AutoCloseable {
     }
 
     private void ring(int id) {
-      doorbells.set(INT, (long) id * DoorbellPage.BYTES, tails[id]);
+      doorbell(id, false, tails[id]);
+    }
+
+    private void doorbell(int id, boolean head, int value) {
+      if (controller.doorbellKind() == DoorbellKind.PAGES) {
+        int offset = head ? DoorbellPage.CQ_HEAD_OFFSET : DoorbellPage.SQ_TAIL_OFFSET;
+        doorbells.set(INT, (long) id * DoorbellPage.BYTES + offset, value);
+      } else {
+        long offset = 8L * id + (head ? 4 : 0);
+        doorbells.set(INT, offset, value);
+        memory.set(INT, SHADOWS + offset, value);
+      }
     }
 
     /** Tells the drive that all completions were taken. */
     private void takeCompletions() {
       for (int id = 0; id < QUEUES; id++) {
-        doorbells.set(
-            INT, (long) id * DoorbellPage.BYTES + DoorbellPage.CQ_HEAD_OFFSET, completionTail(id));
+        doorbell(id, true, completionTail(memory, cq(id) - ADDRESS, ENTRIES));
       }
-    }
-
-    /** The end of the entries with the newest phase, as a host would find it. */
-    private int completionTail(int id) {
-      long base = cq(id) - ADDRESS;
-      int phase = memory.get(INT, base + 12) >>> 16 & 1;
-      int at = 1;
-      while (at < ENTRIES && (memory.get(INT, base + at * 16L + 12) >>> 16 & 1) == phase) {
-        at++;
+      if (domains != null) {
+        domains.takeCompletions();
       }
-      return at % ENTRIES;
     }
 
     @Override
     public void close() {
       controller.disconnect();
-      requireUntouched(0, WRITABLE);
-      requireUntouched(WRITABLE + WRITABLE_BYTES, MEMORY_BYTES);
+      requireUntouched(memory, 0, WRITABLE);
+      requireUntouched(memory, WRITABLE + WRITABLE_BYTES, MEMORY_BYTES);
+      if (domains != null) {
+        domains.close();
+      }
       mapping.close();
       memfd.close();
     }
@@ -201,7 +211,8 @@ final class DriveFuzz implements AutoCloseable {
           flushes::add,
           () -> {});
   private final Client[] clients = {
-    new Client(subsystem.addController()), new Client(subsystem.addController())
+    new Client(subsystem.addController(DoorbellKind.PAGES)),
+    new Client(subsystem.addController(DoorbellKind.SHADOWED))
   };
   private long commands;
 
@@ -209,7 +220,42 @@ final class DriveFuzz implements AutoCloseable {
 
   /** Entries that were submitted. */
   long commands() {
-    return commands;
+    return commands + lentCommands();
+  }
+
+  /** How many of them stood in queues that were lent. */
+  long lentCommands() {
+    long lent = 0;
+    for (Client client : clients) {
+      lent += client.domains == null ? 0 : client.domains.submitted();
+    }
+    return lent;
+  }
+
+  /** Memory that nobody may change. */
+  static void pattern(MemorySegment memory, long from, long to) {
+    for (long at = from; at < to; at += 8) {
+      memory.set(LONG, at, at * 0x9e37_79b9_7f4a_7c15L);
+    }
+  }
+
+  /** Throws if somebody has. */
+  static void requireUntouched(MemorySegment memory, long from, long to) {
+    for (long at = from; at < to; at += 8) {
+      if (memory.get(LONG, at) != at * 0x9e37_79b9_7f4a_7c15L) {
+        throw new AssertionError("byte 0x%x outside of the windows changed".formatted(at));
+      }
+    }
+  }
+
+  /** The end of the entries with the newest phase, as a host would find it. */
+  static int completionTail(MemorySegment memory, long base, int entries) {
+    int phase = memory.get(INT, base + 12) >>> 16 & 1;
+    int at = 1;
+    while (at < entries && (memory.get(INT, base + at * 16L + 12) >>> 16 & 1) == phase) {
+      at++;
+    }
+    return at % entries;
   }
 
   /** Does one thing that a client can do, and lets the drive work. */
@@ -227,7 +273,14 @@ final class DriveFuzz implements AutoCloseable {
       case 4 -> client.controller.reset();
       case 5 -> fault(choices);
       case 6 -> client.controller.writeRegister(choices.next(0x1000) & ~3, choices.nextInt());
-      default -> submit(client, choices);
+      case 7 -> client.controller.sleeping(choices.next(2) == 0);
+      default -> {
+        if (client.domains != null && choices.next(2) == 0) {
+          client.domains.step(choices);
+        } else {
+          submit(client, choices);
+        }
+      }
     }
     work(client);
     if (client.controller.state() != NvmeController.State.READY && choices.next(4) == 0) {
@@ -245,23 +298,45 @@ final class DriveFuzz implements AutoCloseable {
     client.ring(id);
   }
 
-  private void fill(Client client, long at, int queue, Choices choices) {
-    MemorySegment memory = client.memory;
+  private static void fill(Client client, long at, int queue, Choices choices) {
     int[] likely = queue == 0 ? ADMIN_OPCODES : IO_OPCODES;
+    int opcode = fill(client.memory, at, likely, choices, address(choices), address(choices));
+    if (opcode == NvmOpcode.DATASET_MANAGEMENT || choices.next(8) == 0) {
+      list(client.memory, choices);
+    }
+  }
+
+  /** Fills a cleared entry of an I/O queue in, with two addresses that it may name. */
+  static void fill(
+      MemorySegment memory, long at, Choices choices, long address, long otherAddress) {
+    var _ = fill(memory, at, IO_OPCODES, choices, address, otherAddress);
+  }
+
+  private static int fill(
+      MemorySegment memory,
+      long at,
+      int[] likely,
+      Choices choices,
+      long address,
+      long otherAddress) {
     int opcode = choices.next(8) == 0 ? choices.next(256) : likely[choices.next(likely.length)];
     boolean sgl = choices.next(8) == 0;
     int flags = choices.next(32) == 0 ? choices.next(256) : sgl ? SubmissionEntry.PSDT_SGL : 0;
     memory.set(INT, at, opcode | flags << 8 | choices.next(1 << 16) << 16);
     memory.set(INT, at + 4, choices.next(16) == 0 ? choices.nextInt() : 1 + choices.next(2));
-    memory.set(LONG, at + 24, address(choices));
-    memory.set(LONG, at + 32, sgl ? descriptor(choices) : address(choices));
+    memory.set(LONG, at + 24, address);
+    memory.set(LONG, at + 32, sgl ? descriptor(choices) : otherAddress);
     for (int dword = 10; dword < 16; dword++) {
       int value = choices.next(16) == 0 ? choices.nextInt() : choices.next(32);
+      boolean small = likely == IO_OPCODES && choices.next(4) != 0;
+      if (small && dword == 11) {
+        value = 0; // the upper half of the first block
+      } else if (small && dword == 12) {
+        value &= 1; // the blocks, so that they often fit into two pages
+      }
       memory.set(INT, at + 4L * dword, value);
     }
-    if (opcode == NvmOpcode.DATASET_MANAGEMENT || choices.next(8) == 0) {
-      list(memory, choices);
-    }
+    return opcode;
   }
 
   /** Somewhere where data may be, what a list of pages, of descriptors or of ranges may be. */

@@ -7,19 +7,15 @@ import io.twinspan.array.HostStatus;
 import io.twinspan.pool.Drive;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 
 /**
- * Hosts that write and read through both controllers, and check each sector of 512 bytes: what was
- * acknowledged is there, nothing older comes after something newer was read, nothing that nobody
- * wrote. Writes to a sector follow each other; the n-th carries version n.
+ * Hosts that write and read through both controllers; {@link VolumeHistory} judges what they get.
  */
 final class SimulatedHosts {
-  static final int SECTOR_BYTES = 512;
+  static final int SECTOR_BYTES = VolumeHistory.SECTOR_BYTES;
   private static final int SECTORS_PER_BLOCK = Drive.BLOCK_BYTES / SECTOR_BYTES;
   private static final List<MemorySegment> BUFFERS = new ArrayList<>();
 
@@ -44,32 +40,13 @@ final class SimulatedHosts {
   /** Requests that no controller has taken yet. */
   private int waiting;
 
-  /** What is known of a volume's sectors. */
-  static final class Volume {
-    final int id;
-    final int[] newest;
-    final int[] floor;
-    final int[] flushed;
-    final boolean[] writing;
-    final List<List<Integer>> zeros = new ArrayList<>();
-
-    Volume(int id, int sectors) {
-      this.id = id;
-      newest = new int[sectors];
-      floor = new int[sectors];
-      flushed = new int[sectors];
-      writing = new boolean[sectors];
-      for (int i = 0; i < sectors; i++) {
-        zeros.add(new ArrayList<>(List.of(0)));
-      }
-    }
-  }
+  /** A volume and what is known of it. */
+  private record Volume(int id, VolumeHistory history) {}
 
   private final class Request extends HostRequest {
     final SimulatedArray.Node node;
     final Volume target;
     final int sector;
-    final int sectors;
     final int[] versions;
     final long startNs = array.clock.nanoTime();
     int[] flushFloor = new int[0];
@@ -79,13 +56,16 @@ final class SimulatedHosts {
       this.node = node;
       this.target = target;
       this.sector = sector;
-      this.sectors = sectors;
       operation = kind;
-      volume = target.id;
+      volume = target.id();
       offset = (long) sector * SECTOR_BYTES;
       length = (long) sectors * SECTOR_BYTES;
       versions = new int[sectors];
       data = buffer();
+    }
+
+    boolean isWrite() {
+      return operation == HostOperation.WRITE || operation == HostOperation.ZERO;
     }
 
     @Override
@@ -111,7 +91,8 @@ final class SimulatedHosts {
   }
 
   void volume(int id, int blocks) {
-    volumes.add(new Volume(id, blocks * SECTORS_PER_BLOCK));
+    VolumeHistory history = new VolumeHistory(volumes.size(), blocks * SECTORS_PER_BLOCK);
+    volumes.add(new Volume(id, history));
   }
 
   boolean isIdle() {
@@ -184,7 +165,7 @@ final class SimulatedHosts {
 
   private void begin(SimulatedArray.Node node) {
     Volume volume = volumes.get(random.nextInt(volumes.size()));
-    int total = volume.newest.length;
+    int total = volume.history().sectors();
     int most = random.nextInt(4) == 0 ? maxSectors : 16;
     int count = Math.min(1 + random.nextInt(most), total);
     int sector = random.nextInt(total - count + 1);
@@ -197,143 +178,70 @@ final class SimulatedHosts {
         dice < 9
             ? HostOperation.WRITE
             : dice < 17 ? HostOperation.READ : dice < 18 ? HostOperation.FLUSH : HostOperation.ZERO;
-    boolean writes = kind == HostOperation.WRITE || kind == HostOperation.ZERO;
-    if (writes && isWriting(volume, sector, count)) {
-      return;
-    }
     Request request = new Request(node, volume, kind, sector, count);
-    request.forceUnitAccess = writes && random.nextInt(16) == 0;
-    if (writes) {
-      write(request);
+    if (request.isWrite()) {
+      boolean zero = kind == HostOperation.ZERO;
+      if (!volume.history().beginWrite(sector, zero, request.versions)) {
+        BUFFERS.add(request.data);
+        return;
+      }
+      request.forceUnitAccess = random.nextInt(16) == 0;
+      if (!zero) {
+        volume.history().stamp(sector, request.versions, request.data);
+      }
     } else if (kind == HostOperation.READ) {
-      System.arraycopy(volume.floor, sector, request.versions, 0, count);
+      volume.history().beginRead(sector, request.versions);
       request.data.asSlice(0, request.length).fill((byte) 0xEE);
     } else {
-      request.flushFloor = volume.floor.clone();
+      request.flushFloor = volume.history().beginFlush();
     }
     add(request);
     submitWaiting(node);
   }
 
-  private static boolean isWriting(Volume volume, int sector, int count) {
-    boolean writing = false;
-    for (int i = sector; i < sector + count; i++) {
-      writing |= volume.writing[i];
-    }
-    return writing;
-  }
-
-  private static void write(Request request) {
-    Volume volume = request.target;
-    for (int i = 0; i < request.sectors; i++) {
-      int sector = request.sector + i;
-      volume.writing[sector] = true;
-      int version = ++volume.newest[sector];
-      request.versions[i] = version;
-      if (request.operation == HostOperation.ZERO) {
-        volume.zeros.get(sector).add(version);
-      } else {
-        long stamp = (long) sector << 32 | version;
-        for (int at = 0; at < SECTOR_BYTES; at += 8) {
-          request.data.set(ValueLayout.JAVA_LONG, (long) i * SECTOR_BYTES + at, stamp);
-        }
-      }
-    }
-  }
-
   private void ended(Request request, HostStatus status) {
-    Volume volume = request.target;
-    boolean writes = release(request);
+    VolumeHistory history = request.target.history();
+    release(request);
     switch (status) {
       case OK -> {
         acknowledged++;
-        if (writes) {
-          for (int i = 0; i < request.sectors; i++) {
-            int sector = request.sector + i;
-            volume.floor[sector] = Math.max(volume.floor[sector], request.versions[i]);
-            if (request.forceUnitAccess) {
-              volume.flushed[sector] = Math.max(volume.flushed[sector], request.versions[i]);
-            }
-          }
+        if (request.isWrite()) {
+          history.acknowledge(request.sector, request.versions, request.forceUnitAccess);
         } else if (request.operation == HostOperation.READ) {
+          reads++;
           check(request);
         } else {
-          for (int i = 0; i < volume.flushed.length; i++) {
-            volume.flushed[i] = Math.max(volume.flushed[i], request.flushFloor[i]);
-          }
-          int pool = volume.id >>> 24;
+          history.endFlush(request.flushFloor);
+          int pool = request.volume >>> 24;
           flushBeganNs[pool] = Math.max(flushBeganNs[pool], request.startNs);
         }
       }
       case SHUTDOWN -> refused++;
       case NO_SPACE -> noSpace++;
-      default ->
-          throw new AssertionError(
-              request.operation
-                  + " of "
-                  + request.length
-                  + " at "
-                  + request.offset
-                  + " of volume "
-                  + Integer.toHexString(request.volume)
-                  + " through "
-                  + request.node.name
-                  + ": "
-                  + status);
+      default -> throw new AssertionError(describe(request) + ": " + status);
     }
     BUFFERS.add(request.data);
   }
 
-  /** Others may write there again; whether the request was a write. */
-  private static boolean release(Request request) {
-    boolean writes =
-        request.operation == HostOperation.WRITE || request.operation == HostOperation.ZERO;
-    if (writes) {
-      Arrays.fill(request.target.writing, request.sector, request.sector + request.sectors, false);
-    }
-    return writes;
-  }
-
-  private void check(Request request) {
-    reads++;
-    Volume volume = request.target;
-    for (int i = 0; i < request.sectors; i++) {
-      int sector = request.sector + i;
-      long stamp = request.data.get(ValueLayout.JAVA_LONG, (long) i * SECTOR_BYTES);
-      for (int at = 8; at < SECTOR_BYTES; at += 8) {
-        if (request.data.get(ValueLayout.JAVA_LONG, (long) i * SECTOR_BYTES + at) != stamp) {
-          throw new AssertionError(describe(request, sector) + ": a torn sector");
-        }
-      }
-      int low = request.versions[i];
-      int version = (int) stamp;
-      if (stamp == 0) {
-        version =
-            volume.zeros.get(sector).stream().filter(zero -> zero >= low).findFirst().orElse(-1);
-      } else if (stamp >>> 32 != sector || volume.zeros.get(sector).contains(version)) {
-        throw new AssertionError(
-            describe(request, sector) + ": nobody wrote " + Long.toHexString(stamp));
-      }
-      if (version < low || version > volume.newest[sector]) {
-        throw new AssertionError(
-            describe(request, sector)
-                + ": version "
-                + (stamp == 0 ? "zero" : version)
-                + " after "
-                + low
-                + " was acknowledged or read");
-      }
-      volume.floor[sector] = Math.max(volume.floor[sector], version);
+  /** Others may write there again. */
+  private static void release(Request request) {
+    if (request.isWrite()) {
+      request.target.history().endWrite(request.sector, request.versions.length);
     }
   }
 
-  private static String describe(Request request, int sector) {
-    return "sector "
-        + sector
-        + " of volume "
-        + Integer.toHexString(request.volume)
-        + " through "
-        + request.node.name;
+  private static void check(Request request) {
+    try {
+      request.target.history().check(request.sector, request.versions, request.data);
+    } catch (AssertionError e) {
+      throw new AssertionError(describe(request) + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static String describe(Request request) {
+    return "%s of %d at %d of volume %x through %s"
+        .formatted(
+            request.operation, request.length, request.offset, request.volume, request.node.name);
   }
 
   /** The controller is dead: what its hosts had asked for may have been done, or not. */
@@ -358,9 +266,8 @@ final class SimulatedHosts {
   /** The last memory with a pool's log is gone: what was flushed must be there, the rest may be. */
   void bothDied(int pool) {
     for (Volume volume : volumes) {
-      if (volume.id >>> 24 == pool) {
-        System.arraycopy(volume.flushed, 0, volume.floor, 0, volume.floor.length);
-        // Of the versions since then, any may be there; a later read tells.
+      if (volume.id() >>> 24 == pool) {
+        volume.history().memoryIsLost();
       }
     }
   }
@@ -368,11 +275,11 @@ final class SimulatedHosts {
   /** Reads everything through one controller. */
   void verify(SimulatedArray.Node node) {
     for (Volume volume : volumes) {
-      int total = volume.newest.length;
+      int total = volume.history().sectors();
       for (int sector = 0; sector < total; sector += 256) {
         Request request =
             new Request(node, volume, HostOperation.READ, sector, Math.min(256, total - sector));
-        System.arraycopy(volume.floor, sector, request.versions, 0, request.sectors);
+        volume.history().beginRead(sector, request.versions);
         add(request);
       }
       drain();

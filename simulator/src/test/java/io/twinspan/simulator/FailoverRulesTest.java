@@ -210,6 +210,17 @@ class FailoverRulesTest {
   }
 
   @Test
+  void rule6LossOfBothLogsIsSaidByWhoSettlesIt() {
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 2)).status).isEqualTo(HostStatus.OK);
+    a.kill();
+    b.kill();
+    a.start();
+    b.start();
+    array.runUntil(array::isWell, "both are back");
+    assertThat(a.saidWritesLost || b.saidWritesLost).isTrue();
+  }
+
+  @Test
   void rule5DamageInTheMiddleOfTheMirrorIsNotTakenForItsEnd() {
     a.stallDrives(0, true);
     for (int i = 0; i < 3; i++) {

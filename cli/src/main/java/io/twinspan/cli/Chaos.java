@@ -1,0 +1,246 @@
+package io.twinspan.cli;
+
+import io.twinspan.controller.Settings;
+import io.twinspan.linux.Processes.Signal;
+import io.twinspan.linux.TwinspanException;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Attacks an array of its own, whose processes are real, while hosts work with it. A seed takes the
+ * same decisions again; their moments are the machine's. Used once, by one thread.
+ */
+final class Chaos implements AutoCloseable {
+  private static final List<String> VOLUMES = List.of("alpha", "beta");
+  private static final long VOLUME_BYTES = 64 << 20;
+  private static final long USED_BYTES = 8 << 20;
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final int MAX_PAUSE_MS = 1000;
+  private static final int MAX_STOP_MS = 2000;
+
+  private final ScratchArray array;
+  private final ArrayProcesses processes;
+  private final ArrayStarter starter;
+  private final PrintWriter err;
+  private final Random random;
+  private final long seed;
+  private final List<ChaosFault> faults;
+  private final Map<ChaosFault, List<Long>> stallsMs = new EnumMap<>(ChaosFault.class);
+  private int count;
+
+  Chaos(long seed, Set<ChaosFault> faults, PrintWriter err) {
+    this.seed = seed;
+    this.faults = List.copyOf(faults);
+    this.err = err;
+    random = new Random(seed);
+    array = new ScratchArray("chaos", err);
+    processes = array.processes();
+    starter = new ArrayStarter(processes, line -> {});
+  }
+
+  /**
+   * Goes on for a while, or until something is wrong; then the directory is kept.
+   *
+   * @param most how many faults at most
+   * @return the report
+   */
+  ObjectNode run(Duration time, int most) {
+    long begunNs = System.nanoTime();
+    say("seed " + seed + ", array in " + processes.directory().root());
+    starter.up(Map.of(Settings.Key.SHELF_DRIVE_SIZE, "1GiB"));
+    for (int i = 0; i < VOLUMES.size(); i++) {
+      array.createVolume(VOLUMES.get(i), i == 0 ? "A" : "B", VOLUME_BYTES);
+    }
+    var controllers = List.of(array.nbd("a"), array.nbd("b"));
+    try (ChaosHosts hosts = new ChaosHosts(controllers, VOLUMES, USED_BYTES, seed)) {
+      hosts.start();
+      @Nullable String violation;
+      try {
+        long endNs = System.nanoTime() + time.toNanos();
+        while (count < most && System.nanoTime() < endNs && hosts.violation() == null) {
+          strike(hosts);
+        }
+        await("both pools to be at home and mirrored", this::isInStep);
+        hosts.stop();
+        for (int i = 0; i < controllers.size() && hosts.violation() == null; i++) {
+          hosts.verify(i);
+        }
+        violation = hosts.violation();
+      } catch (TwinspanException e) {
+        String first = hosts.violation();
+        violation = first == null ? e.getMessage() : first;
+      }
+      return report(hosts, violation, (System.nanoTime() - begunNs) / 1e9);
+    }
+  }
+
+  private void strike(ChaosHosts hosts) {
+    boolean calm = random.nextInt(10) < 6;
+    if (calm) {
+      await("both pools to be at home and mirrored", this::isInStep);
+    }
+    pause(random.nextInt(MAX_PAUSE_MS));
+    ChaosFault fault = faults.get(random.nextInt(faults.size()));
+    String victim = ArrayProcesses.CONTROLLERS.get(random.nextInt(2));
+    var _ = hosts.takeLongestNs();
+    String what =
+        switch (fault) {
+          case KILL -> kill(hosts, victim);
+          case STOP -> stop(hosts, victim);
+          case CUT -> cut(victim);
+          case DRIVE -> spoil();
+          case BLACKOUT -> blackOut(hosts);
+        };
+    awaitProgress(hosts);
+    long stallMs = hosts.takeLongestNs() / 1_000_000;
+    stallsMs.computeIfAbsent(fault, each -> new ArrayList<>()).add(stallMs);
+    count++;
+    say(
+        "%4d  %-28s %s  longest wait %d ms"
+            .formatted(count, what, calm ? "in step      " : "at any moment", stallMs));
+    startMissing();
+  }
+
+  private String kill(ChaosHosts hosts, String victim) {
+    processes.kill(ArrayProcesses.controller(victim));
+    if (random.nextBoolean()) {
+      awaitProgress(hosts);
+    }
+    startMissing();
+    return "kill " + victim;
+  }
+
+  private String stop(ChaosHosts hosts, String victim) {
+    int ms = random.nextInt(MAX_STOP_MS);
+    String process = ArrayProcesses.controller(victim);
+    processes.signal(process, Signal.STOP);
+    try {
+      pause(ms);
+      if (random.nextBoolean()) {
+        awaitProgress(hosts);
+      }
+    } finally {
+      processes.signal(process, Signal.CONT);
+    }
+    return "stop %s for %d ms or more".formatted(victim, ms);
+  }
+
+  private String cut(String victim) {
+    ObjectNode request = ArrayProcesses.request("link-cut");
+    JsonNode answer = processes.ask(ArrayProcesses.controller(victim), request);
+    return "cut at %s%s".formatted(victim, answer.path("cut").asBoolean() ? "" : " (was down)");
+  }
+
+  /** Both copies of a block must not rot, so one drive does only; and all faults run out. */
+  private String spoil() {
+    int drive = random.nextInt(4);
+    String fault =
+        switch (random.nextInt(4)) {
+          case 0 -> "status opcode=read count=%d".formatted(1 + random.nextInt(20));
+          case 1 ->
+              "delay delay=%d count=%d".formatted(1 + random.nextInt(100), 1 + random.nextInt(50));
+          case 2 -> "drop count=1";
+          default -> "rot opcode=read count=1";
+        };
+    String name = "drive" + (fault.startsWith("rot") ? 0 : drive);
+    ObjectNode request = ArrayProcesses.request("fault").put("drive", name).put("fault", fault);
+    var _ = processes.ask(ArrayProcesses.SHELF, request);
+    return name + " " + fault;
+  }
+
+  private String blackOut(ChaosHosts hosts) {
+    // The shelf last: without its drives a controller refuses reads before it ends.
+    String first = random.nextBoolean() ? "a" : "b";
+    for (String process :
+        List.of(
+            ArrayProcesses.controller(first),
+            ArrayProcesses.controller(first.equals("a") ? "b" : "a"),
+            ArrayProcesses.SHELF)) {
+      if (processes.isRunning(process)) {
+        processes.kill(process);
+      }
+    }
+    hosts.memoryIsLost();
+    starter.up(Map.of());
+    return "blackout";
+  }
+
+  /** Starts what a fault has ended, and waits until every pool is served again. */
+  private void startMissing() {
+    starter.up(Map.of());
+  }
+
+  private boolean isInStep() {
+    startMissing();
+    try {
+      return array.owns("a", "A") && array.owns("b", "B");
+    } catch (TwinspanException e) {
+      return false; // it is starting
+    }
+  }
+
+  private void awaitProgress(ChaosHosts hosts) {
+    long nowNs = System.nanoTime();
+    await(
+        "every host to get on", () -> hosts.hasProgressedSince(nowNs) || hosts.violation() != null);
+  }
+
+  private static void await(String what, BooleanSupplier condition) {
+    if (!ArrayProcesses.await(PATIENCE, condition)) {
+      throw new TwinspanException(
+          "waited %d s in vain for %s".formatted(PATIENCE.toSeconds(), what));
+    }
+  }
+
+  private ObjectNode report(ChaosHosts hosts, @Nullable String violation, double seconds) {
+    ObjectNode report = JsonNodeFactory.instance.objectNode().put("seed", seed);
+    report.put("seconds", Math.round(seconds * 10) / 10.0).put("faults", count);
+    ObjectNode kinds = report.putObject("kinds");
+    stallsMs.forEach((fault, stalls) -> {
+      List<Long> sorted = stalls.stream().sorted().toList();
+      kinds
+          .putObject(fault.name())
+          .put("count", sorted.size())
+          .put("medianWaitMs", sorted.get(sorted.size() / 2))
+          .put("longestWaitMs", sorted.getLast());
+    });
+    report.put("writes", hosts.writes()).put("reads", hosts.reads());
+    report.put("flushes", hosts.flushes());
+    if (violation != null) {
+      report.put("violation", violation);
+      report.put("directory", processes.directory().root().toString());
+      array.keep();
+    }
+    return report;
+  }
+
+  private void say(String line) {
+    err.println(line);
+    err.flush();
+  }
+
+  private static void pause(long ms) {
+    try {
+      Thread.sleep(ms);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new TwinspanException("interrupted", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    array.close();
+  }
+}
