@@ -69,7 +69,6 @@ class KernelDriverTest {
           exec setpriv --reuid 65534 --clear-groups '%s' /dev/twinspan-nvme0 "$1" "$2")
         echo 3 >/proc/sys/vm/drop_caches
         kept=$(awk '$1 == "kernel" { print $2 }' /run/groups/fuzz/memory.stat)
-        slab=$(awk '$1 == "SUnreclaim:" { print $2 * 1024 }' /proc/meminfo) # not all is accounted
       }
       """;
 
@@ -156,15 +155,14 @@ class KernelDriverTest {
                 + """
                 take
                 fuzz 11 20000
-                before=$kept slab_before=$slab
+                before=$kept
                 for seed in 12 13; do
                   fuzz $seed 20000
                 done
                 parameter shared_doorbells 1
                 fuzz 14 20000
                 echo "bytes kept after the first seed $before, after all $kept"
-                echo "bytes of slabs after the first seed $slab_before, after all $slab"
-                ((kept - before < 262144 && slab - slab_before < 1048576)) || exit 1
+                ((kept - before < 262144)) || exit 1
                 (app exercise 9 /run/out/image)
                 await_no_queues
                 give_back
@@ -215,13 +213,12 @@ class KernelDriverTest {
     assertThat(out).contains("wait done", "load done", "the drive is GONE", "the drive is back");
   }
 
-  @ParameterizedTest
+  @Test
   @Tag("long")
-  @ValueSource(strings = {"6.1", "6.12"})
-  void aDriveThatIsPulledOutLeavesItsProcessesInOrder(String series) throws IOException {
-    KernelModule module = KernelModule.build(series, directory);
+  void aDriveThatIsPulledOutLeavesItsProcessesInOrder() throws IOException {
+    KernelModule module = KernelModule.build("6.1", directory);
     String out =
-        DriveGuest.inSlot(directory, series, DriveGuest.TRANSLATED)
+        DriveGuest.inSlot(directory, "6.1", DriveGuest.TRANSLATED)
             .run(
                 TOOLS.formatted(module.file())
                     + """
