@@ -25,6 +25,7 @@ import picocli.CommandLine.ParameterException;
       VolumeCommand.class,
       ControllerCommand.class,
       NvmeCommand.class,
+      FsckCommand.class,
       DemoCommand.class,
       ChaosCommand.class,
       LinkCommand.class,
@@ -69,6 +70,6 @@ public final class Twinspan {
             + " (try "
             + e.getCommandLine().getCommandSpec().qualifiedName()
             + " --help)");
-    return CommandLine.ExitCode.USAGE;
+    return e.getCommandLine().getCommandSpec().exitCodeOnInvalidInput();
   }
 }

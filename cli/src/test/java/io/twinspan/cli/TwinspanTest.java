@@ -78,6 +78,7 @@ class TwinspanTest {
             "volume resize",
             "volume delete",
             "controller kill",
+            "fsck",
             "controller stop",
             "controller cont",
             "controller start",

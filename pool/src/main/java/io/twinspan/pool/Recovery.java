@@ -114,7 +114,7 @@ final class Recovery implements DriveIo.Listener {
     if (phase == Phase.JOURNAL && known != null && known.journal.isReady()) {
       if (known.journal.step()) {
         phase = Phase.TAIL;
-        known.tail.start(known.journal, stayedPowered);
+        known.tail.start(known.journal.batches(), known.journal.position(), stayedPowered);
       }
       return 1;
     }

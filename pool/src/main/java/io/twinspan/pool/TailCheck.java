@@ -87,9 +87,9 @@ final class TailCheck implements DriveIo.Listener {
     return pendingIos == 0;
   }
 
-  void start(JournalReader journal, boolean stayedPowered) {
-    batches = journal.batches();
-    position = journal.position();
+  void start(List<JournalReader.Batch> found, JournalPosition end, boolean stayedPowered) {
+    batches = found;
+    position = end;
     stableSequence = Math.max(root.stableSequence, root.journalSequence - 1);
     for (JournalReader.Batch batch : batches) {
       stableSequence = Math.max(stableSequence, batch.stableSequence());
