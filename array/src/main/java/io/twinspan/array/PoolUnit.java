@@ -14,6 +14,10 @@ import java.util.concurrent.TimeUnit;
  * Single-threaded.
  */
 final class PoolUnit implements OwnerPath.Guard {
+  /** Scrub and rebuild go over 128 MiB a second: so many blocks in such a time. */
+  private static final int BACKGROUND_BLOCKS = 160;
+
+  private static final long BACKGROUND_NS = TimeUnit.MICROSECONDS.toNanos(4_880);
   private static final long RETURNED_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(2);
 
   private final PoolParts parts;
@@ -24,6 +28,7 @@ final class PoolUnit implements OwnerPath.Guard {
   private final ArrayDeque<Runnable> shrinking = new ArrayDeque<>();
   private long shrinkDeadlineNs;
   private long pendingAtNs = Long.MIN_VALUE;
+  private long backgroundAtNs = Long.MIN_VALUE;
 
   PoolUnit(
       ArrayConfig array,
@@ -137,8 +142,16 @@ final class PoolUnit implements OwnerPath.Guard {
     int work = ownership.pump();
     work += routePending();
     work += shrink();
+    allowBackgroundReads();
     work += parts.pump(controller.nowNs());
     return work;
+  }
+
+  private void allowBackgroundReads() {
+    if (controller.nowNs() >= backgroundAtNs && parts.pool.wantsBackgroundReads()) {
+      backgroundAtNs = controller.nowNs() + BACKGROUND_NS;
+      parts.pool.allowBackgroundReads(BACKGROUND_BLOCKS);
+    }
   }
 
   private int routePending() {
@@ -188,11 +201,15 @@ final class PoolUnit implements OwnerPath.Guard {
     return parts.pool.volumes();
   }
 
-  /** Changes a volume; this controller must be serving the pool. */
+  /** Changes a volume or the pool; this controller must be serving the pool. */
   void change(ControlMessage.VolumeRequest request, PoolCompletion completion) {
     switch (request.change()) {
       case CREATE -> parts.pool.createVolume(request.name(), request.sizeBytes(), completion);
       case DELETE -> parts.pool.deleteVolume(request.volume(), completion);
+      case START_SCRUB -> parts.pool.startScrub(completion);
+      case STOP_SCRUB -> parts.pool.stopScrub(completion);
+      case FAIL_DRIVE -> parts.pool.failDrive(request.volume(), completion);
+      case REPLACE_DRIVE -> parts.pool.replaceDrive(request.volume(), completion);
       case RESIZE -> {
         long blocks = parts.pool.volumeBlocks(request.volume());
         Runnable resize =
@@ -236,6 +253,9 @@ final class PoolUnit implements OwnerPath.Guard {
     if (!shrinking.isEmpty()) {
       deadline = Math.min(deadline, shrinkDeadlineNs);
     }
+    if (parts.pool.wantsBackgroundReads()) {
+      deadline = Math.min(deadline, backgroundAtNs);
+    }
     boolean waits = !pending.isEmpty() && pendingAtNs > controller.nowNs();
     return waits ? Math.min(deadline, pendingAtNs) : deadline;
   }
@@ -257,6 +277,7 @@ final class PoolUnit implements OwnerPath.Guard {
         owned ? pool.capacityBlocks() : 0,
         owned ? pool.usedBlocks() : 0,
         owned ? pool.checksumErrors() : 0,
-        pending.size());
+        pending.size(),
+        pool.health());
   }
 }

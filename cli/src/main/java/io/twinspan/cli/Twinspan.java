@@ -24,6 +24,8 @@ import picocli.CommandLine.ParameterException;
       StatusCommand.class,
       VolumeCommand.class,
       ControllerCommand.class,
+      PoolCommand.class,
+      DriveCommand.class,
       NvmeCommand.class,
       FsckCommand.class,
       DemoCommand.class,

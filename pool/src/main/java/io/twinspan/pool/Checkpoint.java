@@ -30,6 +30,7 @@ final class Checkpoint implements DriveIo.Listener, Flusher.Waiter, RootWriter.W
   private @Nullable Volume volume;
   private long block;
   private boolean everything;
+  private long completedCount;
 
   Checkpoint(OpenPool pool) {
     this.pool = pool;
@@ -39,6 +40,11 @@ final class Checkpoint implements DriveIo.Listener, Flusher.Waiter, RootWriter.W
 
   boolean isIdle() {
     return phase == Phase.IDLE;
+  }
+
+  /** Checkpoints that this pool has finished since it was opened. */
+  long completedCount() {
+    return completedCount;
   }
 
   /** Starts a checkpoint of everything before the start of the journal's current half. */
@@ -150,6 +156,7 @@ final class Checkpoint implements DriveIo.Listener, Flusher.Waiter, RootWriter.W
 
   @Override
   public void persisted(boolean majority) {
+    completedCount++;
     phase = Phase.IDLE;
   }
 }

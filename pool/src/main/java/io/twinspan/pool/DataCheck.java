@@ -75,8 +75,9 @@ final class DataCheck {
       return;
     }
     int bad = right0 ? 1 : 0;
-    if (read[bad]) { // a drive that is out has been named already
-      int drive = root.layout.drive(physical, bad);
+    int drive = root.layout.drive(physical, bad);
+    boolean known = !read[bad] || (root.rebuildingDrives & 1 << drive) != 0;
+    if (!known) { // a drive that is out or not rebuilt has been named already
       check.degraded(
           PoolFinding.Kind.DATA_COPY,
           "block %d of volume %s: the copy on %s, block %d there, is wrong; the other one is right"

@@ -17,6 +17,7 @@ final class Journal implements DriveIo.Listener {
   private final MetadataPage page;
   private final ArrayDeque<Operation> ready = new ArrayDeque<>();
   private final List<Operation> inBatch = new ArrayList<>();
+  private boolean switchWanted;
   private boolean running;
   private boolean again;
   private int pendingIos;
@@ -72,6 +73,10 @@ final class Journal implements DriveIo.Listener {
       }
       return 1;
     }
+    if (!running && switchWanted && pool.checkpoint.isIdle()) {
+      switchHalf();
+      return 1;
+    }
     if (running || ready.isEmpty() || !makeRoom()) {
       return 0;
     }
@@ -79,14 +84,24 @@ final class Journal implements DriveIo.Listener {
     return 1;
   }
 
+  /** Goes to the other half, and starts a checkpoint, as soon as that can be done. */
+  void wantCheckpoint() {
+    switchWanted = true;
+  }
+
+  private void switchHalf() {
+    switchWanted = false;
+    half ^= 1;
+    position = 0;
+    halfSequence = completedSequence + 1;
+    pool.checkpoint.start();
+  }
+
   /** Goes to the other half when it is time; false while that one is not free yet. */
   private boolean makeRoom() {
     int size = pool.layout.journalHalfBlocks();
     if (position >= size - size / 4 && pool.checkpoint.isIdle()) {
-      half ^= 1;
-      position = 0;
-      halfSequence = completedSequence + 1;
-      pool.checkpoint.start();
+      switchHalf();
     }
     return position + pool.options.batchBlocks() <= size;
   }
@@ -165,7 +180,8 @@ final class Journal implements DriveIo.Listener {
       case CREATE -> Records.create(page, volume, operation.sizeBlocks, operation.name);
       case RESIZE -> Records.resize(page, volume, operation.sizeBlocks);
       case DELETE -> Records.delete(page, volume);
-      case READ, FLUSH -> throw new IllegalStateException("nothing to journal: " + operation.kind);
+      case READ, SWEEP, FLUSH, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB ->
+          throw new IllegalStateException("nothing to journal: " + operation.kind);
     }
   }
 

@@ -102,7 +102,9 @@ final class JournalCheck {
         lastLacking[drive] = sequence;
       }
     }
-    holds(source, block, sequence); // loads the page again
+    if (!holds(source, block, sequence)) { // loads the page again
+      return false;
+    }
     int[] words = Arrays.copyOfRange(page.words, MetadataPage.HEADER_WORDS, page.wordCount);
     long stable = page.stableSequence();
     stableSequence = Math.max(stableSequence, stable);

@@ -42,7 +42,11 @@ final class MapCheck {
   /** Checks it; false when the pool can't be opened because of it. */
   boolean check() {
     checkNames();
-    forEachRun(volumes, root.layout.chunkBlocks(), Integer.MAX_VALUE, this::use);
+    forEachRun(
+        volumes,
+        root.layout.chunkBlocks(),
+        Integer.MAX_VALUE,
+        (_, _, physical, count) -> use(physical, count));
     if (!twice.isEmpty()) {
       sayTwice();
     }
@@ -67,7 +71,7 @@ final class MapCheck {
     }
   }
 
-  private void use(Volume volume, long block, int physical, int count) {
+  private void use(int physical, int count) {
     for (int i = physical; i < physical + count; i++) {
       if (used.get(i)) {
         twice.set(i);

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Members and quorum: the superblock names the drives that have failed. Opening needs more than
  * half of the members. An owner goes on with half of them, since no other can open without fencing
- * one of those. A drive that has failed stays out until the pool is formatted again.
+ * one of those. A drive that has failed stays out until {@link #replaceDrive}.
  *
  * <p>Call {@link #doWork} after submitting and after drive completions, before going to sleep: all
  * answers come from there.
@@ -246,6 +246,9 @@ public final class MirrorPool implements Pool {
     requireState(State.OPEN);
     state = State.CLOSING;
     closeFlushed = false;
+    if (pool != null) {
+      pool.sweeper.pause();
+    }
     begin(completion, () -> {});
   }
 
@@ -351,6 +354,46 @@ public final class MirrorPool implements Pool {
   @Override
   public void deleteVolume(int volume, PoolCompletion completion) {
     control(Operation.Kind.DELETE, volume, "", 0, completion);
+  }
+
+  @Override
+  public void startScrub(PoolCompletion completion) {
+    control(Operation.Kind.START_SCRUB, 0, "", 0, completion);
+  }
+
+  @Override
+  public void stopScrub(PoolCompletion completion) {
+    control(Operation.Kind.STOP_SCRUB, 0, "", 0, completion);
+  }
+
+  @Override
+  public void failDrive(int index, PoolCompletion completion) {
+    control(Operation.Kind.FAIL_DRIVE, index, "", 0, completion);
+  }
+
+  @Override
+  public void replaceDrive(int index, PoolCompletion completion) {
+    control(Operation.Kind.REPLACE_DRIVE, index, "", 0, completion);
+  }
+
+  @Override
+  public boolean wantsBackgroundReads() {
+    OpenPool current = pool;
+    return current != null && state() == State.OPEN && current.sweeper.wantsToRead();
+  }
+
+  @Override
+  public void allowBackgroundReads(int blocks) {
+    OpenPool current = pool;
+    if (current != null) {
+      current.sweeper.allow(blocks);
+    }
+  }
+
+  @Override
+  public PoolHealth health() {
+    OpenPool current = pool;
+    return current == null || state() != State.OPEN ? PoolHealth.UNKNOWN : current.sweeper.health();
   }
 
   @Override

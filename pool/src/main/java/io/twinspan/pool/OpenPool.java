@@ -28,6 +28,8 @@ final class OpenPool implements DriveSet.Watcher {
   final RootWriter rootWriter;
   final Journal journal;
   final Checkpoint checkpoint;
+  final Sweeper sweeper;
+  final DriveChanges driveChanges;
   private final Reader reader;
   private final Writer writer;
 
@@ -73,15 +75,16 @@ final class OpenPool implements DriveSet.Watcher {
     this.rootWriter = new RootWriter(this, recovered.slots());
     this.journal = new Journal(this, recovered.journal());
     this.checkpoint = new Checkpoint(this);
+    this.sweeper = new Sweeper(this);
+    this.driveChanges = new DriveChanges(this);
     this.reader = new Reader(this);
     this.writer = new Writer(this);
     for (int i = 0; i < options.operations(); i++) {
       idle.add(new Operation(this));
     }
-    for (int i = 0; i < drives.count(); i++) {
-      if (!drives.isLive(i)) {
-        copiesLost();
-      }
+    root.rebuildingDrives &= ~drives.failedBits();
+    if (drives.failedBits() != 0) {
+      copiesChanged();
     }
     if (recovered.journal().half() != root.journalHalf) {
       checkpoint.start(); // a checkpoint was under way: both halves are needed until it is there
@@ -161,7 +164,7 @@ final class OpenPool implements DriveSet.Watcher {
     controls.add(operation);
   }
 
-  private void add(Operation operation) {
+  void add(Operation operation) {
     operation.order = ++orders;
     for (int i = 0; i < active.size(); i++) {
       operation.blockers += active.get(i).conflictsWith(operation) ? 1 : 0;
@@ -180,14 +183,18 @@ final class OpenPool implements DriveSet.Watcher {
       finish(operation, halted);
       return;
     }
-    if (operation.kind == Operation.Kind.FLUSH) {
-      startFlush(operation);
-      return;
+    switch (operation.kind) {
+      case FLUSH -> startFlush(operation);
+      case CREATE -> startCreate(operation);
+      case FAIL_DRIVE -> driveChanges.fail(operation);
+      case REPLACE_DRIVE -> driveChanges.replace(operation);
+      case START_SCRUB -> sweeper.startScrub(operation);
+      case STOP_SCRUB -> sweeper.stopScrub(operation);
+      default -> startInVolume(operation);
     }
-    if (operation.kind == Operation.Kind.CREATE) {
-      startCreate(operation);
-      return;
-    }
+  }
+
+  private void startInVolume(Operation operation) {
     Volume volume = volumes.find(operation.volume);
     if (volume == null || !fits(operation, volume)) {
       finish(operation, PoolStatus.INVALID);
@@ -195,6 +202,7 @@ final class OpenPool implements DriveSet.Watcher {
     }
     switch (operation.kind) {
       case READ -> reader.start(operation, volume);
+      case SWEEP -> sweeper.start(volume);
       case WRITE -> writer.start(operation);
       default -> journal.add(operation);
     }
@@ -377,19 +385,38 @@ final class OpenPool implements DriveSet.Watcher {
 
   @Override
   public void driveFailed(int drive, int status) {
+    String why = status == Drive.GONE ? "gone" : "status " + Integer.toHexString(status);
     LOG.warn(
         "pool {}: {} failed ({}), going on without it",
         root.poolIndex,
         drives.drive(drive).name(),
-        status == Drive.GONE ? "gone" : "status " + Integer.toHexString(status));
-    copiesLost();
+        status == Drive.OK ? "taken out" : why);
+    root.rebuildingDrives &= ~(1 << drive);
+    driveChanges.driveFailed(drive);
+    copiesChanged();
     rootWriter.changed();
     if (!rootWriter.ownerHasQuorum()) {
       halt(PoolStatus.NO_QUORUM);
     }
   }
 
-  private void copiesLost() {
+  /** Whether a drive may lack data that it should hold. */
+  boolean isRebuilding(int drive) {
+    return (root.rebuildingDrives & 1 << drive) != 0 || driveChanges.isJoining(drive);
+  }
+
+  /** Whether a request that was submitted before one is still under way. */
+  boolean hasActiveBefore(long order) {
+    for (int i = 0; i < active.size(); i++) {
+      if (active.get(i).order < order) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Drives have come or gone. */
+  void copiesChanged() {
     for (int chunk = 0; chunk < layout.chunks(); chunk++) {
       int first = chunk * layout.chunkBlocks();
       int copies = drives.isLive(layout.drive(first, 0)) ? 1 : 0;
@@ -451,6 +478,7 @@ final class OpenPool implements DriveSet.Watcher {
         add(controls.remove());
         work++;
       }
+      work += sweeper.work() + driveChanges.work();
       work += journal.work() + checkpoint.work() + flusher.work() + rootWriter.work();
     }
     return work + deliverFinished();

@@ -10,12 +10,20 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
   /** What is to be done. */
   enum Kind {
     READ,
+    /** A run of blocks is gone over by the {@link Sweeper}. */
+    SWEEP,
     WRITE,
     ZERO,
     FLUSH,
     CREATE,
     RESIZE,
-    DELETE
+    DELETE,
+    /** Takes a drive out; {@link Operation#volume} is its index. */
+    FAIL_DRIVE,
+    /** Takes a drive in again; {@link Operation#volume} is its index. */
+    REPLACE_DRIVE,
+    START_SCRUB,
+    STOP_SCRUB
   }
 
   /** Where the drives' answers go to. */
@@ -104,11 +112,21 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
   }
 
   boolean isControl() {
-    return kind == Kind.CREATE || kind == Kind.RESIZE || kind == Kind.DELETE;
+    return switch (kind) {
+      case READ, SWEEP, WRITE, ZERO, FLUSH -> false;
+      case CREATE, RESIZE, DELETE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB -> true;
+    };
   }
 
   private boolean touchesBlocks() {
-    return kind != Kind.FLUSH && kind != Kind.CREATE;
+    return switch (kind) {
+      case READ, SWEEP, WRITE, ZERO, RESIZE, DELETE -> true;
+      case FLUSH, CREATE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB -> false;
+    };
+  }
+
+  private boolean changesBlocks() {
+    return kind != Kind.READ && kind != Kind.SWEEP;
   }
 
   /** Whether the two have to be carried out in order. */
@@ -116,7 +134,7 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
     return volume == other.volume
         && touchesBlocks()
         && other.touchesBlocks()
-        && (kind != Kind.READ || other.kind != Kind.READ)
+        && (changesBlocks() || other.changesBlocks())
         && block < other.block + other.blockCount
         && other.block < block + blockCount;
   }

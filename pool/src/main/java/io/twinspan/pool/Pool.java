@@ -157,6 +157,42 @@ public interface Pool {
    */
   long checksumErrors();
 
+  /**
+   * Starts to read and compare every copy of all data in the background, or goes on where that was
+   * stopped; completes when that is on the drives. A wrong copy is repaired from a right one. Goes
+   * on after a crash, under whoever opens the pool.
+   */
+  void startScrub(PoolCompletion completion);
+
+  /** Stops the scrub where it is. */
+  void stopScrub(PoolCompletion completion);
+
+  /**
+   * Takes a drive out, as if it had failed. INVALID when too few drives would be left, or a drive
+   * that shares data with it is out or not rebuilt yet.
+   */
+  void failDrive(int index, PoolCompletion completion);
+
+  /**
+   * Takes a drive in again that is out: the same one, or a new one in its place, whatever is on it.
+   * Completes when it is a member; its data is copied in the background then, what is in use only,
+   * and goes on after a crash. INVALID when it is not out, does not answer or is too small,
+   * MEDIA_ERROR when it fails meanwhile.
+   */
+  void replaceDrive(int index, PoolCompletion completion);
+
+  /** Whether there is data to be gone over: call {@link #allowBackgroundReads} now and then. */
+  boolean wantsBackgroundReads();
+
+  /**
+   * Lets scrub and rebuild read so many blocks (each twice) until this is called again; at first
+   * none. How often it is called bounds their rate.
+   */
+  void allowBackgroundReads(int blocks);
+
+  /** Drives, scrub and rebuild; {@link PoolHealth#UNKNOWN} unless OPEN. For the control plane. */
+  PoolHealth health();
+
   /** Drives that are missing or failed, by index in the list that the pool was given. */
   boolean driveFailed(int index);
 

@@ -24,6 +24,8 @@ public record PoolFinding(Severity severity, Kind kind, String text) {
     DRIVE_MISSING,
     /** The pool goes on without a drive that is there. */
     DRIVE_OUT,
+    /** A member lacks some of its data still, which is being copied to it. */
+    DRIVE_REBUILDING,
     /** A drive missed the newest superblock. */
     DRIVE_STALE,
     /** A superblock is damaged. */

@@ -44,7 +44,8 @@ final class SpaceMap implements Volume.Freed {
     if (state == LOST && chunkStates[chunk] != LOST) {
       use(chunk * chunkBlocks, chunkBlocks);
     }
-    chunkStates[chunk] = (byte) Math.max(chunkStates[chunk], state);
+    // What was left alone stays so until the pool is opened again: the map knows what is in use.
+    chunkStates[chunk] = chunkStates[chunk] == LOST ? LOST : state;
     anyDegraded |= state != 0;
   }
 

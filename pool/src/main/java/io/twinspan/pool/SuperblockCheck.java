@@ -38,6 +38,13 @@ final class SuperblockCheck {
     for (int drive = 0; drive < images.count(); drive++) {
       judge(drive, best);
     }
+    for (int drive = 0; drive < images.count(); drive++) {
+      if ((best.rebuildingDrives & 1 << drive) != 0) {
+        check.degraded(
+            PoolFinding.Kind.DRIVE_REBUILDING,
+            images.name(drive) + " is not rebuilt yet: it may lack copies of data");
+      }
+    }
     if (best.unsettledEpoch != 0) {
       check.note(
           PoolFinding.Kind.UNSETTLED,
