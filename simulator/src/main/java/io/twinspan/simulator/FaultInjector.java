@@ -134,6 +134,8 @@ final class FaultInjector {
               .get(rottenDrive)
               .fail(DriveOperation.READ, UNREADABLE, 1 + random.nextInt(20));
       case BIT_ROT -> rot();
+      case DRIVE_SWAP -> swapDrive(node);
+      case SCRUB -> node.node().startScrub(random.nextInt(ArrayNode.POOLS), _ -> {});
       case DRIVE_GONE -> removeDrive();
       case FULL_MEDIUM -> fillMedium();
       case LOG_ROT -> rotMirror(node);
@@ -276,6 +278,19 @@ final class FaultInjector {
       goneAtNs[pool] = array.clock.nanoTime();
       gone[pool]++;
     }
+  }
+
+  private void swapDrive(SimulatedArray.Node node) {
+    int pool = random.nextInt(ArrayNode.POOLS);
+    node.node().failDrive(pool, rottenDrive, _ -> {});
+    schedule.later(
+        random.nextInt(1500),
+        () -> {
+          SimulatedArray.Node either = array.a.isAlive() ? array.a : array.b;
+          if (either.isAlive()) {
+            either.node().replaceDrive(pool, rottenDrive, _ -> {});
+          }
+        });
   }
 
   private void fillMedium() {
