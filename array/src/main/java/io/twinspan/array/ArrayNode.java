@@ -182,6 +182,17 @@ public final class ArrayNode {
     volumes.change(ControlMessage.VolumeChange.DELETE, volume >>> 24, volume, 0, "", completion);
   }
 
+  /**
+   * Makes a volume that holds what another one holds now, see {@link
+   * io.twinspan.pool.Pool#cloneVolume}; as {@link #createVolume}. Every write that was acknowledged
+   * before this was called is in it.
+   */
+  public void cloneVolume(int source, String name, boolean readOnly, PoolCompletion completion) {
+    ControlMessage.VolumeChange change =
+        readOnly ? ControlMessage.VolumeChange.SNAPSHOT : ControlMessage.VolumeChange.CLONE;
+    volumes.change(change, source >>> 24, source, 0, name, completion);
+  }
+
   /** Starts a scrub of a pool, or goes on with one that was stopped; as {@link #createVolume}. */
   public void startScrub(int pool, PoolCompletion completion) {
     volumes.change(ControlMessage.VolumeChange.START_SCRUB, pool, 0, 0, "", completion);

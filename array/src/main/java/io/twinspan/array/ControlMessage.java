@@ -53,6 +53,10 @@ sealed interface ControlMessage {
     CREATE,
     RESIZE,
     DELETE,
+    /** A read-only clone of {@code volume} with the name. */
+    SNAPSHOT,
+    /** A clone of {@code volume} with the name. */
+    CLONE,
     START_SCRUB,
     STOP_SCRUB,
     /** {@code volume} is the drive's index. */
@@ -201,6 +205,7 @@ sealed interface ControlMessage {
 
   private static void putVolume(ByteBuffer out, VolumeInfo volume) {
     out.putInt(volume.id()).putLong(volume.sizeBytes()).putLong(volume.usedBytes());
+    out.putInt(volume.origin()).put((byte) (volume.readOnly() ? 1 : 0));
     putText(out, volume.name());
   }
 
@@ -208,7 +213,9 @@ sealed interface ControlMessage {
     int id = in.getInt();
     long size = in.getLong();
     long used = in.getLong();
-    return new VolumeInfo(id, text(in), size, used);
+    int origin = in.getInt();
+    boolean readOnly = in.get() != 0;
+    return new VolumeInfo(id, text(in), size, used, origin, readOnly);
   }
 
   private static void putText(ByteBuffer out, String text) {

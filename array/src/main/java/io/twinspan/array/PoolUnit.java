@@ -25,8 +25,8 @@ final class PoolUnit implements OwnerPath.Guard {
   private final Ownership.Controller controller;
   private final ForwardClient forwards;
   private final OperationQueue pending = new OperationQueue();
-  private final ArrayDeque<Runnable> shrinking = new ArrayDeque<>();
-  private long shrinkDeadlineNs;
+  private final ArrayDeque<Runnable> draining = new ArrayDeque<>();
+  private long drainDeadlineNs;
   private long pendingAtNs = Long.MIN_VALUE;
   private long backgroundAtNs = Long.MIN_VALUE;
 
@@ -89,7 +89,7 @@ final class PoolUnit implements OwnerPath.Guard {
     }
     return switch (state()) {
       case OWNER_ALONE, RESYNCING, OWNER_MIRRORED -> {
-        boolean admits = ownership.admits() && shrinking.isEmpty();
+        boolean admits = ownership.admits() && draining.isEmpty();
         if (admits) {
           parts.path.admit(operation);
         } else {
@@ -141,7 +141,7 @@ final class PoolUnit implements OwnerPath.Guard {
   int pump() {
     int work = ownership.pump();
     work += routePending();
-    work += shrink();
+    work += drain();
     allowBackgroundReads();
     work += parts.pump(controller.nowNs());
     return work;
@@ -217,31 +217,40 @@ final class PoolUnit implements OwnerPath.Guard {
         if (request.sizeBytes() / io.twinspan.pool.Drive.BLOCK_BYTES >= blocks) {
           resize.run();
         } else {
-          // A later replay must not bring back what is cut off now: first the log has to be empty
-          // and the mirror has to know it.
-          shrinkDeadlineNs = controller.nowNs() + TimeUnit.SECONDS.toNanos(5);
-          shrinking.add(() -> {
-            if (state().isServing() && controller.nowNs() < shrinkDeadlineNs) {
-              resize.run();
-            } else {
-              completion.completed(PoolStatus.CLOSED);
-            }
-          });
+          whenDrained(resize, completion); // a later replay must not bring back what is cut off
         }
+      }
+      case SNAPSHOT, CLONE -> {
+        boolean readOnly = request.change() == ControlMessage.VolumeChange.SNAPSHOT;
+        whenDrained(
+            () -> parts.pool.cloneVolume(request.volume(), request.name(), readOnly, completion),
+            completion);
       }
     }
   }
 
-  private int shrink() {
-    if (shrinking.isEmpty()) {
+  /** Does something when the log is empty and the mirror knows it; writers wait meanwhile. */
+  private void whenDrained(Runnable change, PoolCompletion completion) {
+    drainDeadlineNs = controller.nowNs() + TimeUnit.SECONDS.toNanos(5);
+    draining.add(() -> {
+      if (state().isServing() && controller.nowNs() < drainDeadlineNs) {
+        change.run();
+      } else {
+        completion.completed(PoolStatus.CLOSED);
+      }
+    });
+  }
+
+  private int drain() {
+    if (draining.isEmpty()) {
       return 0;
     }
     boolean drained = parts.path.active() == 0 && parts.log.isEmpty() && parts.mirror.coversTail();
     parts.mirror.wantTail();
     int work = 0;
-    if (drained || !state().isServing() || controller.nowNs() >= shrinkDeadlineNs) {
-      for (int i = shrinking.size(); i > 0; i--) {
-        shrinking.remove().run();
+    if (drained || !state().isServing() || controller.nowNs() >= drainDeadlineNs) {
+      for (int i = draining.size(); i > 0; i--) {
+        draining.remove().run();
         work++;
       }
     }
@@ -250,8 +259,8 @@ final class PoolUnit implements OwnerPath.Guard {
 
   long deadlineNs() {
     long deadline = Math.min(parts.deadlineNs(), ownership.deadlineNs());
-    if (!shrinking.isEmpty()) {
-      deadline = Math.min(deadline, shrinkDeadlineNs);
+    if (!draining.isEmpty()) {
+      deadline = Math.min(deadline, drainDeadlineNs);
     }
     if (parts.pool.wantsBackgroundReads()) {
       deadline = Math.min(deadline, backgroundAtNs);

@@ -23,6 +23,8 @@ import picocli.CommandLine.ParameterException;
       DownCommand.class,
       StatusCommand.class,
       VolumeCommand.class,
+      CloneCommands.Snapshot.class,
+      CloneCommands.Clone.class,
       ControllerCommand.class,
       PoolCommand.class,
       DriveCommand.class,

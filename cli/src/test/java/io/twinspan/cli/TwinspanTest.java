@@ -79,6 +79,8 @@ class TwinspanTest {
             "volume delete",
             "controller kill",
             "fsck",
+            "snapshot",
+            "clone",
             "pool show",
             "pool scrub",
             "drive fail",

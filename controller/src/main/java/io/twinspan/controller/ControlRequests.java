@@ -57,6 +57,7 @@ final class ControlRequests {
       case "volume-create" -> create(request);
       case "volume-resize" -> resize(request);
       case "volume-delete" -> delete(request);
+      case "volume-clone" -> clone(request);
       case "pool-scrub" -> scrub(request);
       case "drive-fail" -> changeDrive(request, false);
       case "drive-replace" -> changeDrive(request, true);
@@ -90,17 +91,20 @@ final class ControlRequests {
   }
 
   private JsonNode create(JsonNode request) {
-    String name = name(request);
-    if (!name.matches(NAME)) {
-      throw new TwinspanException(
-          "\"" + name + "\" is no name for a volume: 1 to 63 of A-Z a-z 0-9 . _ -");
-    }
+    String name = freshName(request);
     long size = size(request);
-    if (node.volumes().stream().anyMatch(v -> v.name().equals(name))) {
-      throw new TwinspanException("there is a volume \"" + name + "\" already");
-    }
     int pool = pool(request);
     control("create volume " + name, done -> node.createVolume(pool, name, size, done::complete));
+    return status.volume(find(name));
+  }
+
+  private JsonNode clone(JsonNode request) {
+    VolumeInfo source = find(request.path("source").asString(""));
+    String name = freshName(request);
+    boolean readOnly = request.path("readOnly").asBoolean(false);
+    control(
+        (readOnly ? "make snapshot " : "make clone ") + name + " of volume " + source.name(),
+        done -> node.cloneVolume(source.id(), name, readOnly, done::complete));
     return status.volume(find(name));
   }
 
@@ -192,6 +196,18 @@ final class ControlRequests {
       case FENCED, MEDIA_ERROR, NO_QUORUM, NOT_FORMATTED, CLOSED ->
           throw new TwinspanException("can't " + what + " now (" + result + "): try again");
     }
+  }
+
+  private String freshName(JsonNode request) {
+    String name = name(request);
+    if (!name.matches(NAME)) {
+      throw new TwinspanException(
+          "\"" + name + "\" is no name for a volume: 1 to 63 of A-Z a-z 0-9 . _ -");
+    }
+    if (node.volumes().stream().anyMatch(v -> v.name().equals(name))) {
+      throw new TwinspanException("there is a volume \"" + name + "\" already");
+    }
+    return name;
   }
 
   private static String name(JsonNode request) {

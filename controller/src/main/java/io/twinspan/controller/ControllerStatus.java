@@ -176,6 +176,8 @@ final class ControllerStatus {
         .put("id", volume.id())
         .put("pool", poolNames.get(volume.id() >>> POOL_OF_VOLUME_SHIFT))
         .put("sizeBytes", volume.sizeBytes())
-        .put("usedBytes", volume.usedBytes());
+        .put("usedBytes", volume.usedBytes())
+        .put("originId", volume.origin())
+        .put("readOnly", volume.readOnly());
   }
 }

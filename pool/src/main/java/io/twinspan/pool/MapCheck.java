@@ -1,8 +1,10 @@
 package io.twinspan.pool;
 
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -47,24 +49,27 @@ final class MapCheck {
         root.layout.chunkBlocks(),
         Integer.MAX_VALUE,
         (_, _, physical, count) -> use(physical, count));
-    if (!twice.isEmpty()) {
-      sayTwice();
-    }
+    boolean sound = twice.isEmpty() || sayTwice();
     sayUnreachable();
     long capacity = root.layout.physicalBlocks() - (long) root.slackBlocks;
-    if (volumes.mappedBlocks() > capacity) {
+    if (used.cardinality() > capacity) {
       check.degraded(
           PoolFinding.Kind.SPACE,
           "the volumes hold %d blocks, but the pool is to hold %d at most"
-              .formatted(volumes.mappedBlocks(), capacity));
+              .formatted(used.cardinality(), capacity));
     }
-    return twice.isEmpty();
+    return sound;
+  }
+
+  /** Blocks of data that the volumes hold; what they share counts once. */
+  long usedBlocks() {
+    return used.cardinality();
   }
 
   private void checkNames() {
     Set<String> names = new HashSet<>();
     for (Volume volume : volumes.all()) {
-      if (!names.add(volume.name)) {
+      if (!volume.isDying() && !names.add(volume.name)) {
         check.degraded(
             PoolFinding.Kind.VOLUME, "two volumes have the name \"" + volume.name + "\"");
       }
@@ -80,8 +85,10 @@ final class MapCheck {
     }
   }
 
-  private void sayTwice() {
-    Map<Integer, String> first = new HashMap<>();
+  /** A clone maps what its source maps, at the same block; everything else is wrong. */
+  private boolean sayTwice() {
+    Map<Integer, Place> first = new HashMap<>();
+    List<String> wrong = new ArrayList<>();
     forEachRun(
         volumes,
         root.layout.chunkBlocks(),
@@ -89,17 +96,33 @@ final class MapCheck {
         (volume, block, physical, count) -> {
           for (int i = 0; i < count; i++) {
             if (twice.get(physical + i)) {
-              String here = "block " + (block + i) + " of volume " + volume.name;
-              String there = first.putIfAbsent(physical + i, here);
-              if (there != null) {
-                check.lost(
-                    PoolFinding.Kind.DOUBLE_MAPPED,
+              Place here = new Place(volume, block + i);
+              Place there = first.putIfAbsent(physical + i, here);
+              if (there != null && !there.mayShareWith(here)) {
+                wrong.add(
                     "%s and %s lie at the same place, block %d of the pool"
                         .formatted(there, here, physical + i));
               }
             }
           }
         });
+    wrong.forEach(text -> check.lost(PoolFinding.Kind.DOUBLE_MAPPED, text));
+    return wrong.isEmpty();
+  }
+
+  private record Place(Volume volume, long block) {
+    boolean mayShareWith(Place other) {
+      boolean related = volume.origin != 0 || other.volume.origin != 0;
+      return related
+          && volume != other.volume
+          && block == other.block
+          && volume.checksum(block) == other.volume.checksum(block);
+    }
+
+    @Override
+    public String toString() {
+      return "block " + block + " of volume " + volume.name;
+    }
   }
 
   /** Data whose copies are both on drives that take no part. */

@@ -247,7 +247,7 @@ public final class MirrorPool implements Pool {
     state = State.CLOSING;
     closeFlushed = false;
     if (pool != null) {
-      pool.sweeper.pause();
+      pool.beginClose();
     }
     begin(completion, () -> {});
   }
@@ -357,6 +357,23 @@ public final class MirrorPool implements Pool {
   }
 
   @Override
+  public void cloneVolume(int source, String name, boolean readOnly, PoolCompletion completion) {
+    OpenPool current = pool;
+    if (current != null && state() == State.OPEN) {
+      current.submitClone(source, name, readOnly, completion);
+    } else {
+      rejected.add(new Rejected(null, completion, notOpen()));
+    }
+  }
+
+  @Override
+  public boolean isReadOnly(int volume) {
+    OpenPool current = pool;
+    Volume found = current == null ? null : current.volumes.findLive(volume);
+    return found != null && found.isReadOnly();
+  }
+
+  @Override
   public void startScrub(PoolCompletion completion) {
     control(Operation.Kind.START_SCRUB, 0, "", 0, completion);
   }
@@ -408,7 +425,7 @@ public final class MirrorPool implements Pool {
   public void unreserve(int volume, long block, int blockCount) {
     OpenPool current = pool;
     if (current != null && state() == State.OPEN) {
-      current.unreserve(blockCount);
+      current.reservations.unreserve(blockCount);
     }
   }
 
@@ -420,18 +437,28 @@ public final class MirrorPool implements Pool {
     OpenPool current = pool;
     if (current != null && state() == State.OPEN) {
       for (Volume volume : current.volumes.all()) {
-        long size = volume.sizeBlocks() * Drive.BLOCK_BYTES;
-        long used = volume.mappedBlocks() * Drive.BLOCK_BYTES;
-        infos.add(new VolumeInfo(volume.id, volume.name, size, used));
+        if (!volume.isDying()) {
+          infos.add(describe(current, volume));
+        }
       }
     }
     return infos;
   }
 
+  private static VolumeInfo describe(OpenPool pool, Volume volume) {
+    return new VolumeInfo(
+        volume.id,
+        volume.name,
+        volume.sizeBlocks() * Drive.BLOCK_BYTES,
+        volume.mappedBlocks() * Drive.BLOCK_BYTES,
+        volume.origin == 0 ? 0 : pool.volumes.idOf(volume.origin),
+        volume.isReadOnly());
+  }
+
   @Override
   public long volumeBlocks(int volume) {
     OpenPool current = pool;
-    Volume found = current == null ? null : current.volumes.find(volume);
+    Volume found = current == null ? null : current.volumes.findLive(volume);
     return found == null ? -1 : found.sizeBlocks();
   }
 
@@ -444,7 +471,7 @@ public final class MirrorPool implements Pool {
   @Override
   public long usedBlocks() {
     OpenPool current = pool;
-    return current == null ? 0 : current.volumes.mappedBlocks();
+    return current == null ? 0 : current.space.liveBlocks();
   }
 
   @Override

@@ -30,6 +30,8 @@ final class OpenPool implements DriveSet.Watcher {
   final Checkpoint checkpoint;
   final Sweeper sweeper;
   final DriveChanges driveChanges;
+  final Reclaimer reclaimer;
+  final Reservations reservations;
   private final Reader reader;
   private final Writer writer;
 
@@ -45,14 +47,13 @@ final class OpenPool implements DriveSet.Watcher {
   private long orders;
   private int waiting;
 
-  /** Blocks granted to writes that have not allocated them yet. */
-  private long reservedBlocks;
+  /** A CLONE that waits for the writes that were granted before it. */
+  private @Nullable Operation cloning;
 
-  /** Those of them whose WRITE has been submitted. */
-  private long claimedBlocks;
+  private boolean closing;
 
-  /** Blocks granted to writes that have not ended yet. */
-  private long promisedBlocks;
+  /** Whether there may be deleted volumes that still hold something. */
+  private boolean mayHaveDying = true;
 
   private long epoch;
   private @Nullable PoolStatus halted;
@@ -77,6 +78,8 @@ final class OpenPool implements DriveSet.Watcher {
     this.checkpoint = new Checkpoint(this);
     this.sweeper = new Sweeper(this);
     this.driveChanges = new DriveChanges(this);
+    this.reclaimer = new Reclaimer(this);
+    this.reservations = new Reservations(this);
     this.reader = new Reader(this);
     this.writer = new Writer(this);
     for (int i = 0; i < options.operations(); i++) {
@@ -115,7 +118,7 @@ final class OpenPool implements DriveSet.Watcher {
   boolean submit(PoolRequest request) {
     int count = request.blockCount;
     boolean writes = request.operation == PoolOperation.WRITE;
-    if (writes && count > reservedBlocks - claimedBlocks) {
+    if (writes && !reservations.covers(count)) {
       throw new IllegalStateException("WRITE of " + count + " blocks without a reservation");
     }
     Operation operation = idle.poll();
@@ -126,9 +129,7 @@ final class OpenPool implements DriveSet.Watcher {
     operation.request = request;
     operation.completion = null;
     if (writes && count > 0) {
-      claimedBlocks += count;
-      operation.reservedBlocks = count;
-      operation.promisedBlocks = count;
+      reservations.claim(operation, count);
     }
     boolean transfers = writes || operation.kind == Operation.Kind.READ;
     boolean sane =
@@ -164,6 +165,12 @@ final class OpenPool implements DriveSet.Watcher {
     controls.add(operation);
   }
 
+  /** Makes a clone, in its turn among control operations. */
+  void submitClone(int source, String name, boolean readOnly, PoolCompletion done) {
+    submitControl(Operation.Kind.CLONE, source, name, Drive.BLOCK_BYTES, done);
+    controls.getLast().readOnly = readOnly;
+  }
+
   void add(Operation operation) {
     operation.order = ++orders;
     for (int i = 0; i < active.size(); i++) {
@@ -195,14 +202,23 @@ final class OpenPool implements DriveSet.Watcher {
   }
 
   private void startInVolume(Operation operation) {
-    Volume volume = volumes.find(operation.volume);
-    if (volume == null || !fits(operation, volume)) {
+    boolean reclaims = operation.kind == Operation.Kind.RECLAIM;
+    boolean any = reclaims || operation.kind == Operation.Kind.SWEEP;
+    Volume volume = any ? volumes.find(operation.volume) : volumes.findLive(operation.volume);
+    boolean writes =
+        operation.kind == Operation.Kind.WRITE || operation.kind == Operation.Kind.ZERO;
+    if (volume == null || !fits(operation, volume) || (writes && volume.isReadOnly())) {
       finish(operation, PoolStatus.INVALID);
       return;
     }
     switch (operation.kind) {
       case READ -> reader.start(operation, volume);
       case SWEEP -> sweeper.start(volume);
+      case CLONE -> cloning = operation; // begins when no granted write is left
+      case DELETE -> {
+        operation.last = reclaimer.isSmall(volume);
+        journal.add(operation);
+      }
       case WRITE -> writer.start(operation);
       default -> journal.add(operation);
     }
@@ -211,7 +227,7 @@ final class OpenPool implements DriveSet.Watcher {
   private static boolean fits(Operation operation, Volume volume) {
     return switch (operation.kind) {
       case RESIZE -> operation.sizeBlocks > 0 && operation.sizeBlocks <= Volume.MAX_BLOCKS;
-      case DELETE -> true;
+      case DELETE, CLONE -> true;
       default -> operation.block <= volume.sizeBlocks() - operation.blockCount;
     };
   }
@@ -225,21 +241,58 @@ final class OpenPool implements DriveSet.Watcher {
   }
 
   private void startCreate(Operation operation) {
-    boolean valid =
-        isName(operation.name)
-            && operation.sizeBlocks > 0
-            && operation.sizeBlocks <= Volume.MAX_BLOCKS
-            && volumes.count() < root.maxVolumes
-            && volumes.nextNumber() <= VolumeTable.MAX_NUMBER;
-    for (Volume other : volumes.all()) {
-      valid &= !other.name.equals(operation.name);
-    }
-    if (valid) {
+    boolean fits = operation.sizeBlocks > 0 && operation.sizeBlocks <= Volume.MAX_BLOCKS;
+    if (fits && mayBeMade(operation.name)) {
       operation.volume = volumes.idOf(volumes.nextNumber());
       journal.add(operation);
     } else {
       finish(operation, PoolStatus.INVALID);
     }
+  }
+
+  private boolean mayBeMade(String name) {
+    return isName(name)
+        && volumes.count() < root.maxVolumes
+        && volumes.nextNumber() <= VolumeTable.MAX_NUMBER
+        && !volumes.hasName(name);
+  }
+
+  private int startClone() {
+    Operation operation = cloning;
+    if (operation == null || operation.newVolume != 0 || !(reservations.isEmpty() || closing)) {
+      return 0;
+    }
+    Volume source = volumes.findLive(operation.volume);
+    reservations.countShared();
+    if (source != null && mayBeMade(operation.name) && !closing) {
+      if (reservations.hasRoomForClone(source)) {
+        operation.newVolume = volumes.idOf(volumes.nextNumber());
+        journal.addAlone(operation); // nothing is granted before the clone is there
+        return 1;
+      }
+      finish(operation, PoolStatus.NO_SPACE);
+    } else {
+      finish(operation, closing ? PoolStatus.CLOSED : PoolStatus.INVALID);
+    }
+    cloning = null;
+    return 1;
+  }
+
+  /** Finishes what was accepted and begins nothing more by itself. */
+  void beginClose() {
+    closing = true;
+    sweeper.pause();
+    reclaimer.pause();
+  }
+
+  /** Whether deleted volumes may still hold something. */
+  boolean mayHaveDying() {
+    return mayHaveDying;
+  }
+
+  /** They don't. */
+  void noneDying() {
+    mayHaveDying = false;
   }
 
   private static boolean isName(String name) {
@@ -253,6 +306,11 @@ final class OpenPool implements DriveSet.Watcher {
 
   /** The operation's change is on the drives and in the map. */
   void journaled(Operation operation) {
+    mayHaveDying |= operation.kind == Operation.Kind.DELETE;
+    if (operation == cloning) {
+      cloning = null;
+      reservations.countShared();
+    }
     if (operation.isControl()) {
       flusher.request(operation);
     } else {
@@ -272,7 +330,7 @@ final class OpenPool implements DriveSet.Watcher {
 
   private void deliver(Operation operation) {
     active.remove(operation);
-    settleReservation(operation);
+    reservations.settle(operation);
     if (waiting > 0) {
       unblock(operation);
     }
@@ -307,7 +365,7 @@ final class OpenPool implements DriveSet.Watcher {
   // ---- space ----
 
   Pool.Grant reserve(int volumeId, long block, int count) {
-    Volume volume = volumes.find(volumeId);
+    Volume volume = volumes.findLive(volumeId);
     if (volume == null
         || count < 1
         || count > Pool.MAX_RESERVED_BLOCKS
@@ -316,43 +374,7 @@ final class OpenPool implements DriveSet.Watcher {
       throw new IllegalArgumentException(
           "blocks " + block + " + " + count + " of volume " + volumeId);
     }
-    int added = volume.unmapped(block, count);
-    long capacity = capacityBlocks();
-    if (added > 0 && volumes.mappedBlocks() + added > capacity) {
-      return Pool.Grant.NO_SPACE;
-    }
-    boolean mayBeFull = added > 0 && volumes.mappedBlocks() + promisedBlocks + added > capacity;
-    if (!mayBeFull && space.freeBlocks() - reservedBlocks >= count) {
-      reservedBlocks += count;
-      promisedBlocks += count;
-      return Pool.Grant.GRANTED;
-    }
-    if (space.pendingBlocks() > 0) {
-      flusher.request();
-      return Pool.Grant.WAIT;
-    }
-    return promisedBlocks > 0 ? Pool.Grant.WAIT : Pool.Grant.NO_SPACE;
-  }
-
-  void unreserve(int count) {
-    if (count > reservedBlocks - claimedBlocks) {
-      throw new IllegalArgumentException("more blocks than are reserved: " + count);
-    }
-    reservedBlocks -= count;
-    promisedBlocks -= count;
-  }
-
-  /** The write has its blocks. */
-  void allocated(Operation operation) {
-    reservedBlocks -= operation.reservedBlocks;
-    claimedBlocks -= operation.reservedBlocks;
-    operation.reservedBlocks = 0;
-  }
-
-  private void settleReservation(Operation operation) {
-    allocated(operation);
-    promisedBlocks -= operation.promisedBlocks;
-    operation.promisedBlocks = 0;
+    return cloning == null ? reservations.reserve(volume, block, count) : Pool.Grant.WAIT;
   }
 
   long capacityBlocks() {
@@ -444,6 +466,7 @@ final class OpenPool implements DriveSet.Watcher {
 
   private int sweep(PoolStatus reason) {
     int work = 0;
+    cloning = null; // among the active ones, too
     for (int i = 0; i < active.size(); i++) {
       Operation operation = active.get(i);
       boolean goesOn = reason == PoolStatus.NO_QUORUM && operation.kind == Operation.Kind.READ;
@@ -478,6 +501,7 @@ final class OpenPool implements DriveSet.Watcher {
         add(controls.remove());
         work++;
       }
+      work += startClone() + reclaimer.work();
       work += sweeper.work() + driveChanges.work();
       work += journal.work() + checkpoint.work() + flusher.work() + rootWriter.work();
     }

@@ -18,6 +18,10 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
     CREATE,
     RESIZE,
     DELETE,
+    /** Makes a volume that shares all that {@link Operation#volume} holds. */
+    CLONE,
+    /** Gives back a part of what a deleted volume holds. */
+    RECLAIM,
     /** Takes a drive out; {@link Operation#volume} is its index. */
     FAIL_DRIVE,
     /** Takes a drive in again; {@link Operation#volume} is its index. */
@@ -49,6 +53,14 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
   long block;
   long blockCount;
   String name = "";
+
+  /** CLONE: id of the new volume. DELETE, RECLAIM: whether the volume is gone with it. */
+  int newVolume;
+
+  boolean last;
+
+  /** CLONE: whether nobody may write to it. */
+  boolean readOnly;
 
   /** Size of a volume to be made or resized, in blocks. */
   long sizeBlocks;
@@ -113,15 +125,17 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
 
   boolean isControl() {
     return switch (kind) {
-      case READ, SWEEP, WRITE, ZERO, FLUSH -> false;
-      case CREATE, RESIZE, DELETE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB -> true;
+      case READ, SWEEP, WRITE, ZERO, RECLAIM, FLUSH -> false;
+      case CREATE, RESIZE, DELETE, CLONE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB ->
+          true;
     };
   }
 
   private boolean touchesBlocks() {
     return switch (kind) {
-      case READ, SWEEP, WRITE, ZERO, RESIZE, DELETE -> true;
-      case FLUSH, CREATE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB -> false;
+      case READ, SWEEP, WRITE, ZERO, RESIZE, DELETE, RECLAIM -> true;
+      // A clone waits for the writes that were granted, so it must not be in their way.
+      case FLUSH, CREATE, CLONE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB -> false;
     };
   }
 

@@ -136,8 +136,21 @@ public interface Pool {
   /** Changes a volume's size; shrinking frees what is cut off. */
   void resizeVolume(int volume, long sizeBytes, PoolCompletion completion);
 
-  /** Deletes a volume and frees its space. */
+  /** Deletes a volume; what it holds is given back in the background. */
   void deleteVolume(int volume, PoolCompletion completion);
+
+  /**
+   * Makes a volume that holds what another one holds now, at once and without copying: what is
+   * written to either later goes to blocks of its own. Waits until all WRITEs that {@link #reserve}
+   * granted have ended; {@link #reserve} says WAIT meanwhile. NO_SPACE when there is no room for
+   * the map, or for what was promised.
+   *
+   * @param readOnly whether nobody may write to the new one
+   */
+  void cloneVolume(int source, String name, boolean readOnly, PoolCompletion completion);
+
+  /** Whether a volume is there and nobody may write to it. For the data path. */
+  boolean isReadOnly(int volume);
 
   /** The volumes, sorted by id; empty unless OPEN. Allocates: for the control plane. */
   List<VolumeInfo> volumes();

@@ -50,7 +50,7 @@ public final class PoolCheck {
   public PoolReport run(long arrayId, int poolIndex, boolean data, Progress progress) {
     Superblock root = new SuperblockCheck(this, arrayId, poolIndex).newest();
     if (root == null) {
-      return report(null, null, 0, 0, false);
+      return report(null, null, 0, 0, 0, false);
     }
     boolean opens = 2 * usableCount() > root.memberCount();
     if (!opens) {
@@ -68,12 +68,13 @@ public final class PoolCheck {
     MapCheck map = new MapCheck(this, root, volumes);
     opens &= map.check();
     long checked = data ? new DataCheck(this, root, volumes, progress).check() : 0;
-    return report(root, volumes, journal.batchCount(), checked, opens);
+    return report(root, volumes, map.usedBlocks(), journal.batchCount(), checked, opens);
   }
 
   private PoolReport report(
       @Nullable Superblock root,
       @Nullable VolumeTable volumes,
+      long usedBlocks,
       int batches,
       long checked,
       boolean opens) {
@@ -83,7 +84,7 @@ public final class PoolCheck {
         root == null ? 0 : root.epoch,
         volumes == null ? 0 : volumes.count(),
         root == null ? 0 : root.layout.physicalBlocks() - (long) root.slackBlocks,
-        volumes == null ? 0 : volumes.mappedBlocks(),
+        usedBlocks,
         root == null ? 0 : root.checkpointPieces,
         batches,
         checked,

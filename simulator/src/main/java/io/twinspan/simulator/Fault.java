@@ -29,6 +29,8 @@ public enum Fault {
   DRIVE_SWAP,
   /** No fault, but it moves data as well: a scrub. */
   SCRUB,
+  /** No fault either: a snapshot or a clone of a volume is made, and deleted later. */
+  SNAPSHOT,
   /** A drive is gone for good: of three one at most, of four two that share no block. */
   DRIVE_GONE,
   /** The drives of a pool are thin and find no room for a while. */
