@@ -182,6 +182,37 @@ public final class ArrayNode {
     volumes.change(ControlMessage.VolumeChange.DELETE, volume >>> 24, volume, 0, "", completion);
   }
 
+  /**
+   * Makes a volume that holds what another one holds now, see {@link
+   * io.twinspan.pool.Pool#cloneVolume}; as {@link #createVolume}. Every write that was acknowledged
+   * before this was called is in it.
+   */
+  public void cloneVolume(int source, String name, boolean readOnly, PoolCompletion completion) {
+    ControlMessage.VolumeChange change =
+        readOnly ? ControlMessage.VolumeChange.SNAPSHOT : ControlMessage.VolumeChange.CLONE;
+    volumes.change(change, source >>> 24, source, 0, name, completion);
+  }
+
+  /** Starts a scrub of a pool, or goes on with one that was stopped; as {@link #createVolume}. */
+  public void startScrub(int pool, PoolCompletion completion) {
+    volumes.change(ControlMessage.VolumeChange.START_SCRUB, pool, 0, 0, "", completion);
+  }
+
+  /** Stops the scrub of a pool; as {@link #createVolume}. */
+  public void stopScrub(int pool, PoolCompletion completion) {
+    volumes.change(ControlMessage.VolumeChange.STOP_SCRUB, pool, 0, 0, "", completion);
+  }
+
+  /** Takes a drive out of a pool, see {@link io.twinspan.pool.Pool#failDrive}. */
+  public void failDrive(int pool, int drive, PoolCompletion completion) {
+    volumes.change(ControlMessage.VolumeChange.FAIL_DRIVE, pool, drive, 0, "", completion);
+  }
+
+  /** Takes a drive into a pool again, see {@link io.twinspan.pool.Pool#replaceDrive}. */
+  public void replaceDrive(int pool, int drive, PoolCompletion completion) {
+    volumes.change(ControlMessage.VolumeChange.REPLACE_DRIVE, pool, drive, 0, "", completion);
+  }
+
   /** Volumes of both pools, sorted by name. Any thread. */
   public List<VolumeInfo> volumes() {
     return volumes.volumes();

@@ -48,14 +48,24 @@ sealed interface ControlMessage {
     static final int MOST = 44;
   }
 
-  /** What to do with a volume. */
+  /** What to do with a volume, or with the pool itself. */
   enum VolumeChange {
     CREATE,
     RESIZE,
-    DELETE
+    DELETE,
+    /** A read-only clone of {@code volume} with the name. */
+    SNAPSHOT,
+    /** A clone of {@code volume} with the name. */
+    CLONE,
+    START_SCRUB,
+    STOP_SCRUB,
+    /** {@code volume} is the drive's index. */
+    FAIL_DRIVE,
+    /** {@code volume} is the drive's index. */
+    REPLACE_DRIVE
   }
 
-  /** Asks the owner to change a volume. */
+  /** Asks the owner to change a volume, or its pool. */
   record VolumeRequest(
       long id, VolumeChange change, int pool, int volume, long sizeBytes, String name)
       implements ControlMessage {}
@@ -67,7 +77,7 @@ sealed interface ControlMessage {
   int MAGIC = 0x474D5754;
 
   /** Version of all messages here. */
-  int VERSION = 2;
+  int VERSION = 3;
 
   /** The message as bytes. */
   static byte[] encode(ControlMessage message) {
@@ -168,12 +178,7 @@ sealed interface ControlMessage {
       }
       case 7 ->
           new VolumeRequest(
-              in.getLong(),
-              VolumeChange.values()[bounded(in.getInt(), 3, "volume change")],
-              pool(in),
-              in.getInt(),
-              in.getLong(),
-              text(in));
+              in.getLong(), change(in), pool(in), in.getInt(), in.getLong(), text(in));
       case 8 -> new VolumeReply(in.getLong(), status(in));
       default -> throw new IllegalArgumentException("control message of type " + type);
     };
@@ -188,6 +193,11 @@ sealed interface ControlMessage {
     return new Part(states[bounded(in.get(), states.length, "state")], in.getLong(), in.getLong());
   }
 
+  private static VolumeChange change(ByteBuffer in) {
+    VolumeChange[] changes = VolumeChange.values();
+    return changes[bounded(in.getInt(), changes.length, "volume change")];
+  }
+
   private static PoolStatus status(ByteBuffer in) {
     PoolStatus[] statuses = PoolStatus.values();
     return statuses[bounded(in.getInt(), statuses.length, "status")];
@@ -195,6 +205,7 @@ sealed interface ControlMessage {
 
   private static void putVolume(ByteBuffer out, VolumeInfo volume) {
     out.putInt(volume.id()).putLong(volume.sizeBytes()).putLong(volume.usedBytes());
+    out.putInt(volume.origin()).put((byte) (volume.readOnly() ? 1 : 0));
     putText(out, volume.name());
   }
 
@@ -202,7 +213,9 @@ sealed interface ControlMessage {
     int id = in.getInt();
     long size = in.getLong();
     long used = in.getLong();
-    return new VolumeInfo(id, text(in), size, used);
+    int origin = in.getInt();
+    boolean readOnly = in.get() != 0;
+    return new VolumeInfo(id, text(in), size, used, origin, readOnly);
   }
 
   private static void putText(ByteBuffer out, String text) {

@@ -44,7 +44,7 @@ final class ForwardMessage {
 
   private static final HostStatus[] STATUSES = HostStatus.values();
   private static final int MAGIC = 0x57465754;
-  private static final int VERSION = 1;
+  private static final int VERSION = 2;
   private static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
   private static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

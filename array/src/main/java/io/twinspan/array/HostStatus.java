@@ -16,5 +16,7 @@ public enum HostStatus {
    * This controller can't serve the volume any more: the host should use the other one. The front
    * end closes the connection.
    */
-  SHUTDOWN
+  SHUTDOWN,
+  /** The volume is a snapshot: nobody may write to it. */
+  READ_ONLY
 }

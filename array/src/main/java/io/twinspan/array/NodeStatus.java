@@ -1,5 +1,6 @@
 package io.twinspan.array;
 
+import io.twinspan.pool.PoolHealth;
 import java.util.List;
 
 /**
@@ -38,6 +39,7 @@ public record NodeStatus(
    * @param usedBlocks blocks of user data in it, 0 unless owned
    * @param checksumErrors see {@link io.twinspan.pool.Pool#checksumErrors()}
    * @param requestsWaiting requests that wait for the pool to be served
+   * @param health its drives, scrub and rebuild; unknown unless owned
    */
   public record PoolStatusLine(
       int index,
@@ -52,5 +54,6 @@ public record NodeStatus(
       long capacityBlocks,
       long usedBlocks,
       long checksumErrors,
-      int requestsWaiting) {}
+      int requestsWaiting,
+      PoolHealth health) {}
 }

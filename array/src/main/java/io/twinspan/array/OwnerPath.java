@@ -125,6 +125,9 @@ final class OwnerPath {
     if (blocks < 0) {
       return HostStatus.NO_SUCH_VOLUME;
     }
+    if (operation.kind != HostOperation.READ && pool.isReadOnly(operation.volume)) {
+      return HostStatus.READ_ONLY;
+    }
     long bytes = blocks * BLOCK_BYTES;
     boolean transfers = operation.kind != HostOperation.ZERO;
     boolean valid =

@@ -14,6 +14,10 @@ import java.util.concurrent.TimeUnit;
  * Single-threaded.
  */
 final class PoolUnit implements OwnerPath.Guard {
+  /** Scrub and rebuild go over 128 MiB a second: so many blocks in such a time. */
+  private static final int BACKGROUND_BLOCKS = 160;
+
+  private static final long BACKGROUND_NS = TimeUnit.MICROSECONDS.toNanos(4_880);
   private static final long RETURNED_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(2);
 
   private final PoolParts parts;
@@ -21,9 +25,10 @@ final class PoolUnit implements OwnerPath.Guard {
   private final Ownership.Controller controller;
   private final ForwardClient forwards;
   private final OperationQueue pending = new OperationQueue();
-  private final ArrayDeque<Runnable> shrinking = new ArrayDeque<>();
-  private long shrinkDeadlineNs;
+  private final ArrayDeque<Runnable> draining = new ArrayDeque<>();
+  private long drainDeadlineNs;
   private long pendingAtNs = Long.MIN_VALUE;
+  private long backgroundAtNs = Long.MIN_VALUE;
 
   PoolUnit(
       ArrayConfig array,
@@ -84,7 +89,7 @@ final class PoolUnit implements OwnerPath.Guard {
     }
     return switch (state()) {
       case OWNER_ALONE, RESYNCING, OWNER_MIRRORED -> {
-        boolean admits = ownership.admits() && shrinking.isEmpty();
+        boolean admits = ownership.admits() && draining.isEmpty();
         if (admits) {
           parts.path.admit(operation);
         } else {
@@ -136,9 +141,17 @@ final class PoolUnit implements OwnerPath.Guard {
   int pump() {
     int work = ownership.pump();
     work += routePending();
-    work += shrink();
+    work += drain();
+    allowBackgroundReads();
     work += parts.pump(controller.nowNs());
     return work;
+  }
+
+  private void allowBackgroundReads() {
+    if (controller.nowNs() >= backgroundAtNs && parts.pool.wantsBackgroundReads()) {
+      backgroundAtNs = controller.nowNs() + BACKGROUND_NS;
+      parts.pool.allowBackgroundReads(BACKGROUND_BLOCKS);
+    }
   }
 
   private int routePending() {
@@ -188,11 +201,15 @@ final class PoolUnit implements OwnerPath.Guard {
     return parts.pool.volumes();
   }
 
-  /** Changes a volume; this controller must be serving the pool. */
+  /** Changes a volume or the pool; this controller must be serving the pool. */
   void change(ControlMessage.VolumeRequest request, PoolCompletion completion) {
     switch (request.change()) {
       case CREATE -> parts.pool.createVolume(request.name(), request.sizeBytes(), completion);
       case DELETE -> parts.pool.deleteVolume(request.volume(), completion);
+      case START_SCRUB -> parts.pool.startScrub(completion);
+      case STOP_SCRUB -> parts.pool.stopScrub(completion);
+      case FAIL_DRIVE -> parts.pool.failDrive(request.volume(), completion);
+      case REPLACE_DRIVE -> parts.pool.replaceDrive(request.volume(), completion);
       case RESIZE -> {
         long blocks = parts.pool.volumeBlocks(request.volume());
         Runnable resize =
@@ -200,31 +217,40 @@ final class PoolUnit implements OwnerPath.Guard {
         if (request.sizeBytes() / io.twinspan.pool.Drive.BLOCK_BYTES >= blocks) {
           resize.run();
         } else {
-          // A later replay must not bring back what is cut off now: first the log has to be empty
-          // and the mirror has to know it.
-          shrinkDeadlineNs = controller.nowNs() + TimeUnit.SECONDS.toNanos(5);
-          shrinking.add(() -> {
-            if (state().isServing() && controller.nowNs() < shrinkDeadlineNs) {
-              resize.run();
-            } else {
-              completion.completed(PoolStatus.CLOSED);
-            }
-          });
+          whenDrained(resize, completion); // a later replay must not bring back what is cut off
         }
+      }
+      case SNAPSHOT, CLONE -> {
+        boolean readOnly = request.change() == ControlMessage.VolumeChange.SNAPSHOT;
+        whenDrained(
+            () -> parts.pool.cloneVolume(request.volume(), request.name(), readOnly, completion),
+            completion);
       }
     }
   }
 
-  private int shrink() {
-    if (shrinking.isEmpty()) {
+  /** Does something when the log is empty and the mirror knows it; writers wait meanwhile. */
+  private void whenDrained(Runnable change, PoolCompletion completion) {
+    drainDeadlineNs = controller.nowNs() + TimeUnit.SECONDS.toNanos(5);
+    draining.add(() -> {
+      if (state().isServing() && controller.nowNs() < drainDeadlineNs) {
+        change.run();
+      } else {
+        completion.completed(PoolStatus.CLOSED);
+      }
+    });
+  }
+
+  private int drain() {
+    if (draining.isEmpty()) {
       return 0;
     }
     boolean drained = parts.path.active() == 0 && parts.log.isEmpty() && parts.mirror.coversTail();
     parts.mirror.wantTail();
     int work = 0;
-    if (drained || !state().isServing() || controller.nowNs() >= shrinkDeadlineNs) {
-      for (int i = shrinking.size(); i > 0; i--) {
-        shrinking.remove().run();
+    if (drained || !state().isServing() || controller.nowNs() >= drainDeadlineNs) {
+      for (int i = draining.size(); i > 0; i--) {
+        draining.remove().run();
         work++;
       }
     }
@@ -233,8 +259,11 @@ final class PoolUnit implements OwnerPath.Guard {
 
   long deadlineNs() {
     long deadline = Math.min(parts.deadlineNs(), ownership.deadlineNs());
-    if (!shrinking.isEmpty()) {
-      deadline = Math.min(deadline, shrinkDeadlineNs);
+    if (!draining.isEmpty()) {
+      deadline = Math.min(deadline, drainDeadlineNs);
+    }
+    if (parts.pool.wantsBackgroundReads()) {
+      deadline = Math.min(deadline, backgroundAtNs);
     }
     boolean waits = !pending.isEmpty() && pendingAtNs > controller.nowNs();
     return waits ? Math.min(deadline, pendingAtNs) : deadline;
@@ -257,6 +286,7 @@ final class PoolUnit implements OwnerPath.Guard {
         owned ? pool.capacityBlocks() : 0,
         owned ? pool.usedBlocks() : 0,
         owned ? pool.checksumErrors() : 0,
-        pending.size());
+        pending.size(),
+        pool.health());
   }
 }

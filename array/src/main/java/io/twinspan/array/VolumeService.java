@@ -95,7 +95,7 @@ final class VolumeService {
 
   private void carryOut(ControlMessage.VolumeRequest request, PoolCompletion completion) {
     boolean taken =
-        request.change() == ControlMessage.VolumeChange.CREATE
+        !request.name().isEmpty()
             && volumes.stream().anyMatch(volume -> volume.name().equals(request.name()));
     if (taken || request.name().length() > 63) {
       completion.completed(PoolStatus.INVALID);

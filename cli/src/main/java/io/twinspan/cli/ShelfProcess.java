@@ -70,8 +70,8 @@ public final class ShelfProcess {
     }
   }
 
-  private static ShelfOptions options(
-      ArrayDirectory directory, Settings settings, ArrayIdentity identity) {
+  /** What the shelf of an array is like. */
+  static ShelfOptions options(ArrayDirectory directory, Settings settings, ArrayIdentity identity) {
     return new ShelfOptions(
         directory.shelf(),
         directory.run(),

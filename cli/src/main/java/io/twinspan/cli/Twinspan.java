@@ -23,8 +23,13 @@ import picocli.CommandLine.ParameterException;
       DownCommand.class,
       StatusCommand.class,
       VolumeCommand.class,
+      CloneCommands.Snapshot.class,
+      CloneCommands.Clone.class,
       ControllerCommand.class,
+      PoolCommand.class,
+      DriveCommand.class,
       NvmeCommand.class,
+      FsckCommand.class,
       DemoCommand.class,
       ChaosCommand.class,
       LinkCommand.class,
@@ -69,6 +74,6 @@ public final class Twinspan {
             + " (try "
             + e.getCommandLine().getCommandSpec().qualifiedName()
             + " --help)");
-    return CommandLine.ExitCode.USAGE;
+    return e.getCommandLine().getCommandSpec().exitCodeOnInvalidInput();
   }
 }

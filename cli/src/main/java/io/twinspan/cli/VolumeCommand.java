@@ -42,13 +42,19 @@ final class VolumeCommand {
   static void table(PrintWriter out, JsonNode volumes) {
     for (JsonNode volume : volumes) {
       out.printf(
-          "volume      %-20s  pool %s  owner %s  %10s  %10s used%n",
+          "volume      %-20s  pool %s  owner %s  %10s  %10s used%s%n",
           volume.path("name").asString(),
           volume.path("pool").asString("-"),
           volume.path("owner").asString("-"),
           Sizes.rough(volume.path("sizeBytes").asLong(0)),
-          Sizes.rough(volume.path("usedBytes").asLong(0)));
+          Sizes.rough(volume.path("usedBytes").asLong(0)),
+          kind(volume));
     }
+  }
+
+  private static String kind(JsonNode volume) {
+    boolean copy = volume.path("originId").asInt(0) != 0;
+    return volume.path("readOnly").asBoolean(false) ? "  snapshot" : copy ? "  clone" : "";
   }
 
   /** Reads sizes on the command line. */

@@ -57,6 +57,10 @@ final class ControlRequests {
       case "volume-create" -> create(request);
       case "volume-resize" -> resize(request);
       case "volume-delete" -> delete(request);
+      case "volume-clone" -> clone(request);
+      case "pool-scrub" -> scrub(request);
+      case "drive-fail" -> changeDrive(request, false);
+      case "drive-replace" -> changeDrive(request, true);
       case "nvme-report" -> report(request);
       case "link-show" -> status.link(STATUS_TIMEOUT);
       case "link-cut" -> cutLink();
@@ -87,17 +91,20 @@ final class ControlRequests {
   }
 
   private JsonNode create(JsonNode request) {
-    String name = name(request);
-    if (!name.matches(NAME)) {
-      throw new TwinspanException(
-          "\"" + name + "\" is no name for a volume: 1 to 63 of A-Z a-z 0-9 . _ -");
-    }
+    String name = freshName(request);
     long size = size(request);
-    if (node.volumes().stream().anyMatch(v -> v.name().equals(name))) {
-      throw new TwinspanException("there is a volume \"" + name + "\" already");
-    }
     int pool = pool(request);
     control("create volume " + name, done -> node.createVolume(pool, name, size, done::complete));
+    return status.volume(find(name));
+  }
+
+  private JsonNode clone(JsonNode request) {
+    VolumeInfo source = find(request.path("source").asString(""));
+    String name = freshName(request);
+    boolean readOnly = request.path("readOnly").asBoolean(false);
+    control(
+        (readOnly ? "make snapshot " : "make clone ") + name + " of volume " + source.name(),
+        done -> node.cloneVolume(source.id(), name, readOnly, done::complete));
     return status.volume(find(name));
   }
 
@@ -126,6 +133,57 @@ final class ControlRequests {
     return JsonNodeFactory.instance.objectNode().put("deleted", volume.name());
   }
 
+  private JsonNode scrub(JsonNode request) {
+    int pool = namedPool(request);
+    boolean stop = request.path("stop").asBoolean(false);
+    control(
+        (stop ? "stop" : "start") + " the scrub of pool " + pools.get(pool),
+        done -> {
+          if (stop) {
+            node.stopScrub(pool, done::complete);
+          } else {
+            node.startScrub(pool, done::complete);
+          }
+        });
+    return JsonNodeFactory.instance.objectNode().put("pool", pools.get(pool)).put("stopped", stop);
+  }
+
+  /** Takes a drive out of both pools, or into them. */
+  private JsonNode changeDrive(JsonNode request, boolean in) {
+    String name = request.path("drive").asString("");
+    int drive = drives.indexOf(name);
+    StringBuilder done = new StringBuilder();
+    for (int i = 0; i < pools.size(); i++) {
+      int pool = i;
+      PoolStatus result =
+          core.ask(
+              TIMEOUT,
+              answer -> {
+                if (in) {
+                  node.replaceDrive(pool, drive, answer::complete);
+                } else {
+                  node.failDrive(pool, drive, answer::complete);
+                }
+              });
+      if (result != PoolStatus.OK) {
+        throw new TwinspanException(refusal(name, in, pools.get(i), result) + done);
+      }
+      done.append("; pool ").append(pools.get(i)).append(" did it");
+    }
+    return JsonNodeFactory.instance.objectNode().put("drive", name).put("out", !in);
+  }
+
+  private static String refusal(String drive, boolean in, String pool, PoolStatus why) {
+    String what = "pool " + pool + (in ? " does not take " : " does not let go of ") + drive;
+    if (why != PoolStatus.INVALID) {
+      return what + " now (" + why + ")";
+    }
+    return what
+        + (in
+            ? ": it is not out, does not answer, or is too small"
+            : ": too few would be left, or a drive that shares data with it is out or not rebuilt");
+  }
+
   private void control(
       String what, java.util.function.Consumer<CompletableFuture<PoolStatus>> operation) {
     PoolStatus result = core.ask(TIMEOUT, operation);
@@ -138,6 +196,18 @@ final class ControlRequests {
       case FENCED, MEDIA_ERROR, NO_QUORUM, NOT_FORMATTED, CLOSED ->
           throw new TwinspanException("can't " + what + " now (" + result + "): try again");
     }
+  }
+
+  private String freshName(JsonNode request) {
+    String name = name(request);
+    if (!name.matches(NAME)) {
+      throw new TwinspanException(
+          "\"" + name + "\" is no name for a volume: 1 to 63 of A-Z a-z 0-9 . _ -");
+    }
+    if (node.volumes().stream().anyMatch(v -> v.name().equals(name))) {
+      throw new TwinspanException("there is a volume \"" + name + "\" already");
+    }
+    return name;
   }
 
   private static String name(JsonNode request) {
@@ -161,10 +231,11 @@ final class ControlRequests {
   }
 
   private int pool(JsonNode request) {
+    return request.path("pool").isMissingNode() ? leastProvisioned() : namedPool(request);
+  }
+
+  private int namedPool(JsonNode request) {
     JsonNode named = request.path("pool");
-    if (named.isMissingNode()) {
-      return leastProvisioned();
-    }
     int pool = pools.indexOf(named.asString(""));
     if (pool < 0) {
       throw new TwinspanException("there is no pool \"" + named.asString("") + "\", only A and B");

@@ -5,6 +5,7 @@ import io.twinspan.array.PoolState;
 import io.twinspan.linux.Processes;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.pool.Drive;
+import io.twinspan.pool.PoolHealth;
 import io.twinspan.pool.VolumeInfo;
 import io.twinspan.rdma.ChannelCounters;
 import io.twinspan.rdma.ChannelSpec;
@@ -77,8 +78,8 @@ final class ControllerStatus {
   private static ArrayNode pools(NodeStatus node) {
     ArrayNode pools = JsonNodeFactory.instance.arrayNode();
     for (NodeStatus.PoolStatusLine pool : node.pools()) {
-      pools
-          .addObject()
+      ObjectNode entry = pools.addObject();
+      entry
           .put("name", pool.name())
           .put("home", pool.home())
           .put("role", pool.state().name())
@@ -92,8 +93,28 @@ final class ControllerStatus {
           .put("usedBytes", pool.usedBlocks() * Drive.BLOCK_BYTES)
           .put("checksumErrors", pool.checksumErrors())
           .put("requestsWaiting", pool.requestsWaiting());
+      addHealth(entry, pool.health());
     }
     return pools;
+  }
+
+  private static void addHealth(ObjectNode pool, PoolHealth health) {
+    ArrayNode drives = pool.putArray("drives");
+    for (int i = 0; i < health.drives().size(); i++) {
+      drives.addObject().put("name", "drive" + i).put("state", health.drives().get(i).name());
+    }
+    ObjectNode scrub = pool.putObject("scrub").put("state", health.scrub().name());
+    addProgress(scrub, health.scrubbed());
+    boolean rebuilds = health.drives().contains(PoolHealth.DriveState.REBUILDING);
+    ObjectNode rebuild = pool.putObject("rebuild").put("state", rebuilds ? "RUNNING" : "NONE");
+    addProgress(rebuild, health.rebuilt());
+  }
+
+  private static void addProgress(ObjectNode node, PoolHealth.Progress progress) {
+    node.put("doneBytes", progress.doneBlocks() * Drive.BLOCK_BYTES)
+        .put("totalBytes", progress.totalBlocks() * Drive.BLOCK_BYTES)
+        .put("repairedCopies", progress.repairedCopies())
+        .put("lostBlocks", progress.lostBlocks());
   }
 
   private static void addresses(ObjectNode status, @Nullable NbdFrontEnd nbd) {
@@ -155,6 +176,8 @@ final class ControllerStatus {
         .put("id", volume.id())
         .put("pool", poolNames.get(volume.id() >>> POOL_OF_VOLUME_SHIFT))
         .put("sizeBytes", volume.sizeBytes())
-        .put("usedBytes", volume.usedBytes());
+        .put("usedBytes", volume.usedBytes())
+        .put("originId", volume.origin())
+        .put("readOnly", volume.readOnly());
   }
 }

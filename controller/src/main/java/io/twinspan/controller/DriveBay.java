@@ -168,6 +168,16 @@ final class DriveBay implements AutoCloseable {
     return queues;
   }
 
+  /** Where a drive is in the lists of {@link #drives}. */
+  int indexOf(String drive) {
+    for (int i = 0; i < bays.size(); i++) {
+      if (bays.get(i).name.equals(drive)) {
+        return i;
+      }
+    }
+    throw new TwinspanException("there is no drive \"" + drive + "\"");
+  }
+
   /**
    * What one drive says of itself.
    *

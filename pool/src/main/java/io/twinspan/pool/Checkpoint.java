@@ -29,7 +29,13 @@ final class Checkpoint implements DriveIo.Listener, Flusher.Waiter, RootWriter.W
   private int volumeNumber;
   private @Nullable Volume volume;
   private long block;
+
+  /** The leaf that is being written, and a block of it. */
+  private @Nullable Object leaf;
+
+  private long leafBlock;
   private boolean everything;
+  private long completedCount;
 
   Checkpoint(OpenPool pool) {
     this.pool = pool;
@@ -39,6 +45,11 @@ final class Checkpoint implements DriveIo.Listener, Flusher.Waiter, RootWriter.W
 
   boolean isIdle() {
     return phase == Phase.IDLE;
+  }
+
+  /** Checkpoints that this pool has finished since it was opened. */
+  long completedCount() {
+    return completedCount;
   }
 
   /** Starts a checkpoint of everything before the start of the journal's current half. */
@@ -114,7 +125,9 @@ final class Checkpoint implements DriveIo.Listener, Flusher.Waiter, RootWriter.W
           everything = true;
           return;
         }
-        Records.create(page, current.id, current.sizeBlocks(), current.name);
+        Records.create(
+            page, current.id, current.sizeBlocks(), current.flags, current.origin, current.name);
+        leaf = null;
         volume = current;
         volumeNumber = (current.id & VolumeTable.MAX_NUMBER) + 1;
         block = 0;
@@ -126,14 +139,43 @@ final class Checkpoint implements DriveIo.Listener, Flusher.Waiter, RootWriter.W
 
   private void fillFrom(Volume current) {
     long next = current.nextMapped(block);
+    Object before = leaf;
+    if (before != null
+        && (next < 0 || next / Volume.LEAF_BLOCKS != leafBlock / Volume.LEAF_BLOCKS)) {
+      current.written(leafBlock, before, id); // all of it, and nobody has copied it meanwhile
+      leaf = null;
+    }
     if (next < 0 || pool.volumes.find(current.id) != current) {
       volume = null;
       return;
+    }
+    if (leaf == null && shareFrom(current, next)) {
+      return;
+    }
+    if (leaf == null) {
+      leaf = current.leafOf(next);
+      leafBlock = next;
     }
     int count = current.runLength(next, page.room() - Records.WRITE_WORDS);
     int at = Records.write(page, current.id, next, current.physical(next), count);
     current.copyChecksums(next, count, page.words, at);
     block = next + count;
+  }
+
+  /** Names leaves that the checkpoint has already, as those of another volume. */
+  private boolean shareFrom(Volume current, long next) {
+    int other = current.writtenBy(next, id);
+    if (other == 0) {
+      return false;
+    }
+    long first = next / Volume.LEAF_BLOCKS;
+    long end = first + 1;
+    while (current.writtenBy(end * Volume.LEAF_BLOCKS, id) == other) {
+      end++;
+    }
+    Records.share(page, current.id, other, (int) first, (int) (end - first));
+    block = end * Volume.LEAF_BLOCKS;
+    return true;
   }
 
   @Override
@@ -150,6 +192,7 @@ final class Checkpoint implements DriveIo.Listener, Flusher.Waiter, RootWriter.W
 
   @Override
   public void persisted(boolean majority) {
+    completedCount++;
     phase = Phase.IDLE;
   }
 }

@@ -102,6 +102,11 @@ final class DriveSet {
     }
   }
 
+  /** Takes a drive in again that has failed and is there. */
+  void join(int index) {
+    failed[index] = false;
+  }
+
   /** Reads, and returns the number of requests that were made of it. */
   int read(
       int drive,

@@ -16,7 +16,9 @@ final class Journal implements DriveIo.Listener {
   private final OpenPool pool;
   private final MetadataPage page;
   private final ArrayDeque<Operation> ready = new ArrayDeque<>();
+  private final ArrayDeque<Operation> alone = new ArrayDeque<>();
   private final List<Operation> inBatch = new ArrayList<>();
+  private boolean switchWanted;
   private boolean running;
   private boolean again;
   private int pendingIos;
@@ -58,7 +60,16 @@ final class Journal implements DriveIo.Listener {
     ready.add(operation);
   }
 
+  /**
+   * Takes a CLONE: its batch must be complete before a checkpoint begins, and not begin before one
+   * has ended.
+   */
+  void addAlone(Operation operation) {
+    alone.add(operation);
+  }
+
   void clear() {
+    alone.clear();
     ready.clear();
     inBatch.clear();
   }
@@ -72,6 +83,17 @@ final class Journal implements DriveIo.Listener {
       }
       return 1;
     }
+    if (!running && switchWanted && pool.checkpoint.isIdle()) {
+      switchHalf();
+      return 1;
+    }
+    if (!running && !alone.isEmpty() && pool.checkpoint.isIdle()) {
+      if (isDue()) {
+        switchHalf();
+        return 1;
+      }
+      ready.addFirst(alone.remove());
+    }
     if (running || ready.isEmpty() || !makeRoom()) {
       return 0;
     }
@@ -79,16 +101,30 @@ final class Journal implements DriveIo.Listener {
     return 1;
   }
 
+  /** Goes to the other half, and starts a checkpoint, as soon as that can be done. */
+  void wantCheckpoint() {
+    switchWanted = true;
+  }
+
+  private boolean isDue() {
+    int size = pool.layout.journalHalfBlocks();
+    return position >= size - size / 4;
+  }
+
+  private void switchHalf() {
+    switchWanted = false;
+    half ^= 1;
+    position = 0;
+    halfSequence = completedSequence + 1;
+    pool.checkpoint.start();
+  }
+
   /** Goes to the other half when it is time; false while that one is not free yet. */
   private boolean makeRoom() {
-    int size = pool.layout.journalHalfBlocks();
-    if (position >= size - size / 4 && pool.checkpoint.isIdle()) {
-      half ^= 1;
-      position = 0;
-      halfSequence = completedSequence + 1;
-      pool.checkpoint.start();
+    if (isDue() && pool.checkpoint.isIdle()) {
+      switchHalf();
     }
-    return position + pool.options.batchBlocks() <= size;
+    return position + pool.options.batchBlocks() <= pool.layout.journalHalfBlocks();
   }
 
   private void start() {
@@ -164,8 +200,28 @@ final class Journal implements DriveIo.Listener {
       case ZERO -> Records.zero(page, volume, operation.block, (int) operation.blockCount);
       case CREATE -> Records.create(page, volume, operation.sizeBlocks, operation.name);
       case RESIZE -> Records.resize(page, volume, operation.sizeBlocks);
-      case DELETE -> Records.delete(page, volume);
-      case READ, FLUSH -> throw new IllegalStateException("nothing to journal: " + operation.kind);
+      case DELETE -> {
+        if (operation.last) {
+          Records.delete(page, volume);
+        } else {
+          Records.hide(page, volume);
+        }
+      }
+      case RECLAIM -> {
+        Records.zero(page, volume, operation.block, (int) operation.blockCount);
+        if (operation.last) {
+          Records.delete(page, volume);
+        }
+      }
+      case CLONE ->
+          Records.clone(
+              page,
+              operation.newVolume,
+              volume,
+              operation.readOnly ? Volume.READ_ONLY : 0,
+              operation.name);
+      case READ, SWEEP, FLUSH, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB ->
+          throw new IllegalStateException("nothing to journal: " + operation.kind);
     }
   }
 

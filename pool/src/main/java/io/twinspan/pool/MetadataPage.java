@@ -70,6 +70,12 @@ final class MetadataPage {
     return Words.getLong(words, 6);
   }
 
+  /** What the page at a place, if there is one, has as its sequence. */
+  static long sequenceAt(MemorySegment memory, long offset) {
+    return (memory.get(LITTLE_INT, offset + 24) & 0xffff_ffffL)
+        | (long) memory.get(LITTLE_INT, offset + 28) << 32;
+  }
+
   long epoch() {
     return Words.getLong(words, 8);
   }

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Members and quorum: the superblock names the drives that have failed. Opening needs more than
  * half of the members. An owner goes on with half of them, since no other can open without fencing
- * one of those. A drive that has failed stays out until the pool is formatted again.
+ * one of those. A drive that has failed stays out until {@link #replaceDrive}.
  *
  * <p>Call {@link #doWork} after submitting and after drive completions, before going to sleep: all
  * answers come from there.
@@ -246,6 +246,9 @@ public final class MirrorPool implements Pool {
     requireState(State.OPEN);
     state = State.CLOSING;
     closeFlushed = false;
+    if (pool != null) {
+      pool.beginClose();
+    }
     begin(completion, () -> {});
   }
 
@@ -354,6 +357,63 @@ public final class MirrorPool implements Pool {
   }
 
   @Override
+  public void cloneVolume(int source, String name, boolean readOnly, PoolCompletion completion) {
+    OpenPool current = pool;
+    if (current != null && state() == State.OPEN) {
+      current.submitClone(source, name, readOnly, completion);
+    } else {
+      rejected.add(new Rejected(null, completion, notOpen()));
+    }
+  }
+
+  @Override
+  public boolean isReadOnly(int volume) {
+    OpenPool current = pool;
+    Volume found = current == null ? null : current.volumes.findLive(volume);
+    return found != null && found.isReadOnly();
+  }
+
+  @Override
+  public void startScrub(PoolCompletion completion) {
+    control(Operation.Kind.START_SCRUB, 0, "", 0, completion);
+  }
+
+  @Override
+  public void stopScrub(PoolCompletion completion) {
+    control(Operation.Kind.STOP_SCRUB, 0, "", 0, completion);
+  }
+
+  @Override
+  public void failDrive(int index, PoolCompletion completion) {
+    control(Operation.Kind.FAIL_DRIVE, index, "", 0, completion);
+  }
+
+  @Override
+  public void replaceDrive(int index, PoolCompletion completion) {
+    control(Operation.Kind.REPLACE_DRIVE, index, "", 0, completion);
+  }
+
+  @Override
+  public boolean wantsBackgroundReads() {
+    OpenPool current = pool;
+    return current != null && state() == State.OPEN && current.sweeper.wantsToRead();
+  }
+
+  @Override
+  public void allowBackgroundReads(int blocks) {
+    OpenPool current = pool;
+    if (current != null) {
+      current.sweeper.allow(blocks);
+    }
+  }
+
+  @Override
+  public PoolHealth health() {
+    OpenPool current = pool;
+    return current == null || state() != State.OPEN ? PoolHealth.UNKNOWN : current.sweeper.health();
+  }
+
+  @Override
   public Grant reserve(int volume, long block, int blockCount) {
     OpenPool current = pool;
     return current == null || state() != State.OPEN
@@ -365,7 +425,7 @@ public final class MirrorPool implements Pool {
   public void unreserve(int volume, long block, int blockCount) {
     OpenPool current = pool;
     if (current != null && state() == State.OPEN) {
-      current.unreserve(blockCount);
+      current.reservations.unreserve(blockCount);
     }
   }
 
@@ -377,18 +437,28 @@ public final class MirrorPool implements Pool {
     OpenPool current = pool;
     if (current != null && state() == State.OPEN) {
       for (Volume volume : current.volumes.all()) {
-        long size = volume.sizeBlocks() * Drive.BLOCK_BYTES;
-        long used = volume.mappedBlocks() * Drive.BLOCK_BYTES;
-        infos.add(new VolumeInfo(volume.id, volume.name, size, used));
+        if (!volume.isDying()) {
+          infos.add(describe(current, volume));
+        }
       }
     }
     return infos;
   }
 
+  private static VolumeInfo describe(OpenPool pool, Volume volume) {
+    return new VolumeInfo(
+        volume.id,
+        volume.name,
+        volume.sizeBlocks() * Drive.BLOCK_BYTES,
+        volume.mappedBlocks() * Drive.BLOCK_BYTES,
+        volume.origin == 0 ? 0 : pool.volumes.idOf(volume.origin),
+        volume.isReadOnly());
+  }
+
   @Override
   public long volumeBlocks(int volume) {
     OpenPool current = pool;
-    Volume found = current == null ? null : current.volumes.find(volume);
+    Volume found = current == null ? null : current.volumes.findLive(volume);
     return found == null ? -1 : found.sizeBlocks();
   }
 
@@ -401,7 +471,7 @@ public final class MirrorPool implements Pool {
   @Override
   public long usedBlocks() {
     OpenPool current = pool;
-    return current == null ? 0 : current.volumes.mappedBlocks();
+    return current == null ? 0 : current.space.liveBlocks();
   }
 
   @Override

@@ -28,6 +28,10 @@ final class OpenPool implements DriveSet.Watcher {
   final RootWriter rootWriter;
   final Journal journal;
   final Checkpoint checkpoint;
+  final Sweeper sweeper;
+  final DriveChanges driveChanges;
+  final Reclaimer reclaimer;
+  final Reservations reservations;
   private final Reader reader;
   private final Writer writer;
 
@@ -43,14 +47,13 @@ final class OpenPool implements DriveSet.Watcher {
   private long orders;
   private int waiting;
 
-  /** Blocks granted to writes that have not allocated them yet. */
-  private long reservedBlocks;
+  /** A CLONE that waits for the writes that were granted before it. */
+  private @Nullable Operation cloning;
 
-  /** Those of them whose WRITE has been submitted. */
-  private long claimedBlocks;
+  private boolean closing;
 
-  /** Blocks granted to writes that have not ended yet. */
-  private long promisedBlocks;
+  /** Whether there may be deleted volumes that still hold something. */
+  private boolean mayHaveDying = true;
 
   private long epoch;
   private @Nullable PoolStatus halted;
@@ -73,15 +76,18 @@ final class OpenPool implements DriveSet.Watcher {
     this.rootWriter = new RootWriter(this, recovered.slots());
     this.journal = new Journal(this, recovered.journal());
     this.checkpoint = new Checkpoint(this);
+    this.sweeper = new Sweeper(this);
+    this.driveChanges = new DriveChanges(this);
+    this.reclaimer = new Reclaimer(this);
+    this.reservations = new Reservations(this);
     this.reader = new Reader(this);
     this.writer = new Writer(this);
     for (int i = 0; i < options.operations(); i++) {
       idle.add(new Operation(this));
     }
-    for (int i = 0; i < drives.count(); i++) {
-      if (!drives.isLive(i)) {
-        copiesLost();
-      }
+    root.rebuildingDrives &= ~drives.failedBits();
+    if (drives.failedBits() != 0) {
+      copiesChanged();
     }
     if (recovered.journal().half() != root.journalHalf) {
       checkpoint.start(); // a checkpoint was under way: both halves are needed until it is there
@@ -112,7 +118,7 @@ final class OpenPool implements DriveSet.Watcher {
   boolean submit(PoolRequest request) {
     int count = request.blockCount;
     boolean writes = request.operation == PoolOperation.WRITE;
-    if (writes && count > reservedBlocks - claimedBlocks) {
+    if (writes && !reservations.covers(count)) {
       throw new IllegalStateException("WRITE of " + count + " blocks without a reservation");
     }
     Operation operation = idle.poll();
@@ -123,9 +129,7 @@ final class OpenPool implements DriveSet.Watcher {
     operation.request = request;
     operation.completion = null;
     if (writes && count > 0) {
-      claimedBlocks += count;
-      operation.reservedBlocks = count;
-      operation.promisedBlocks = count;
+      reservations.claim(operation, count);
     }
     boolean transfers = writes || operation.kind == Operation.Kind.READ;
     boolean sane =
@@ -161,7 +165,13 @@ final class OpenPool implements DriveSet.Watcher {
     controls.add(operation);
   }
 
-  private void add(Operation operation) {
+  /** Makes a clone, in its turn among control operations. */
+  void submitClone(int source, String name, boolean readOnly, PoolCompletion done) {
+    submitControl(Operation.Kind.CLONE, source, name, Drive.BLOCK_BYTES, done);
+    controls.getLast().readOnly = readOnly;
+  }
+
+  void add(Operation operation) {
     operation.order = ++orders;
     for (int i = 0; i < active.size(); i++) {
       operation.blockers += active.get(i).conflictsWith(operation) ? 1 : 0;
@@ -180,21 +190,35 @@ final class OpenPool implements DriveSet.Watcher {
       finish(operation, halted);
       return;
     }
-    if (operation.kind == Operation.Kind.FLUSH) {
-      startFlush(operation);
-      return;
+    switch (operation.kind) {
+      case FLUSH -> startFlush(operation);
+      case CREATE -> startCreate(operation);
+      case FAIL_DRIVE -> driveChanges.fail(operation);
+      case REPLACE_DRIVE -> driveChanges.replace(operation);
+      case START_SCRUB -> sweeper.startScrub(operation);
+      case STOP_SCRUB -> sweeper.stopScrub(operation);
+      default -> startInVolume(operation);
     }
-    if (operation.kind == Operation.Kind.CREATE) {
-      startCreate(operation);
-      return;
-    }
-    Volume volume = volumes.find(operation.volume);
-    if (volume == null || !fits(operation, volume)) {
+  }
+
+  private void startInVolume(Operation operation) {
+    boolean reclaims = operation.kind == Operation.Kind.RECLAIM;
+    boolean any = reclaims || operation.kind == Operation.Kind.SWEEP;
+    Volume volume = any ? volumes.find(operation.volume) : volumes.findLive(operation.volume);
+    boolean writes =
+        operation.kind == Operation.Kind.WRITE || operation.kind == Operation.Kind.ZERO;
+    if (volume == null || !fits(operation, volume) || (writes && volume.isReadOnly())) {
       finish(operation, PoolStatus.INVALID);
       return;
     }
     switch (operation.kind) {
       case READ -> reader.start(operation, volume);
+      case SWEEP -> sweeper.start(volume);
+      case CLONE -> cloning = operation; // begins when no granted write is left
+      case DELETE -> {
+        operation.last = reclaimer.isSmall(volume);
+        journal.add(operation);
+      }
       case WRITE -> writer.start(operation);
       default -> journal.add(operation);
     }
@@ -203,7 +227,7 @@ final class OpenPool implements DriveSet.Watcher {
   private static boolean fits(Operation operation, Volume volume) {
     return switch (operation.kind) {
       case RESIZE -> operation.sizeBlocks > 0 && operation.sizeBlocks <= Volume.MAX_BLOCKS;
-      case DELETE -> true;
+      case DELETE, CLONE -> true;
       default -> operation.block <= volume.sizeBlocks() - operation.blockCount;
     };
   }
@@ -217,21 +241,58 @@ final class OpenPool implements DriveSet.Watcher {
   }
 
   private void startCreate(Operation operation) {
-    boolean valid =
-        isName(operation.name)
-            && operation.sizeBlocks > 0
-            && operation.sizeBlocks <= Volume.MAX_BLOCKS
-            && volumes.count() < root.maxVolumes
-            && volumes.nextNumber() <= VolumeTable.MAX_NUMBER;
-    for (Volume other : volumes.all()) {
-      valid &= !other.name.equals(operation.name);
-    }
-    if (valid) {
+    boolean fits = operation.sizeBlocks > 0 && operation.sizeBlocks <= Volume.MAX_BLOCKS;
+    if (fits && mayBeMade(operation.name)) {
       operation.volume = volumes.idOf(volumes.nextNumber());
       journal.add(operation);
     } else {
       finish(operation, PoolStatus.INVALID);
     }
+  }
+
+  private boolean mayBeMade(String name) {
+    return isName(name)
+        && volumes.count() < root.maxVolumes
+        && volumes.nextNumber() <= VolumeTable.MAX_NUMBER
+        && !volumes.hasName(name);
+  }
+
+  private int startClone() {
+    Operation operation = cloning;
+    if (operation == null || operation.newVolume != 0 || !(reservations.isEmpty() || closing)) {
+      return 0;
+    }
+    Volume source = volumes.findLive(operation.volume);
+    reservations.countShared();
+    if (source != null && mayBeMade(operation.name) && !closing) {
+      if (reservations.hasRoomForClone(source)) {
+        operation.newVolume = volumes.idOf(volumes.nextNumber());
+        journal.addAlone(operation); // nothing is granted before the clone is there
+        return 1;
+      }
+      finish(operation, PoolStatus.NO_SPACE);
+    } else {
+      finish(operation, closing ? PoolStatus.CLOSED : PoolStatus.INVALID);
+    }
+    cloning = null;
+    return 1;
+  }
+
+  /** Finishes what was accepted and begins nothing more by itself. */
+  void beginClose() {
+    closing = true;
+    sweeper.pause();
+    reclaimer.pause();
+  }
+
+  /** Whether deleted volumes may still hold something. */
+  boolean mayHaveDying() {
+    return mayHaveDying;
+  }
+
+  /** They don't. */
+  void noneDying() {
+    mayHaveDying = false;
   }
 
   private static boolean isName(String name) {
@@ -245,6 +306,11 @@ final class OpenPool implements DriveSet.Watcher {
 
   /** The operation's change is on the drives and in the map. */
   void journaled(Operation operation) {
+    mayHaveDying |= operation.kind == Operation.Kind.DELETE;
+    if (operation == cloning) {
+      cloning = null;
+      reservations.countShared();
+    }
     if (operation.isControl()) {
       flusher.request(operation);
     } else {
@@ -264,7 +330,7 @@ final class OpenPool implements DriveSet.Watcher {
 
   private void deliver(Operation operation) {
     active.remove(operation);
-    settleReservation(operation);
+    reservations.settle(operation);
     if (waiting > 0) {
       unblock(operation);
     }
@@ -299,7 +365,7 @@ final class OpenPool implements DriveSet.Watcher {
   // ---- space ----
 
   Pool.Grant reserve(int volumeId, long block, int count) {
-    Volume volume = volumes.find(volumeId);
+    Volume volume = volumes.findLive(volumeId);
     if (volume == null
         || count < 1
         || count > Pool.MAX_RESERVED_BLOCKS
@@ -308,43 +374,7 @@ final class OpenPool implements DriveSet.Watcher {
       throw new IllegalArgumentException(
           "blocks " + block + " + " + count + " of volume " + volumeId);
     }
-    int added = volume.unmapped(block, count);
-    long capacity = capacityBlocks();
-    if (added > 0 && volumes.mappedBlocks() + added > capacity) {
-      return Pool.Grant.NO_SPACE;
-    }
-    boolean mayBeFull = added > 0 && volumes.mappedBlocks() + promisedBlocks + added > capacity;
-    if (!mayBeFull && space.freeBlocks() - reservedBlocks >= count) {
-      reservedBlocks += count;
-      promisedBlocks += count;
-      return Pool.Grant.GRANTED;
-    }
-    if (space.pendingBlocks() > 0) {
-      flusher.request();
-      return Pool.Grant.WAIT;
-    }
-    return promisedBlocks > 0 ? Pool.Grant.WAIT : Pool.Grant.NO_SPACE;
-  }
-
-  void unreserve(int count) {
-    if (count > reservedBlocks - claimedBlocks) {
-      throw new IllegalArgumentException("more blocks than are reserved: " + count);
-    }
-    reservedBlocks -= count;
-    promisedBlocks -= count;
-  }
-
-  /** The write has its blocks. */
-  void allocated(Operation operation) {
-    reservedBlocks -= operation.reservedBlocks;
-    claimedBlocks -= operation.reservedBlocks;
-    operation.reservedBlocks = 0;
-  }
-
-  private void settleReservation(Operation operation) {
-    allocated(operation);
-    promisedBlocks -= operation.promisedBlocks;
-    operation.promisedBlocks = 0;
+    return cloning == null ? reservations.reserve(volume, block, count) : Pool.Grant.WAIT;
   }
 
   long capacityBlocks() {
@@ -377,19 +407,38 @@ final class OpenPool implements DriveSet.Watcher {
 
   @Override
   public void driveFailed(int drive, int status) {
+    String why = status == Drive.GONE ? "gone" : "status " + Integer.toHexString(status);
     LOG.warn(
         "pool {}: {} failed ({}), going on without it",
         root.poolIndex,
         drives.drive(drive).name(),
-        status == Drive.GONE ? "gone" : "status " + Integer.toHexString(status));
-    copiesLost();
+        status == Drive.OK ? "taken out" : why);
+    root.rebuildingDrives &= ~(1 << drive);
+    driveChanges.driveFailed(drive);
+    copiesChanged();
     rootWriter.changed();
     if (!rootWriter.ownerHasQuorum()) {
       halt(PoolStatus.NO_QUORUM);
     }
   }
 
-  private void copiesLost() {
+  /** Whether a drive may lack data that it should hold. */
+  boolean isRebuilding(int drive) {
+    return (root.rebuildingDrives & 1 << drive) != 0 || driveChanges.isJoining(drive);
+  }
+
+  /** Whether a request that was submitted before one is still under way. */
+  boolean hasActiveBefore(long order) {
+    for (int i = 0; i < active.size(); i++) {
+      if (active.get(i).order < order) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Drives have come or gone. */
+  void copiesChanged() {
     for (int chunk = 0; chunk < layout.chunks(); chunk++) {
       int first = chunk * layout.chunkBlocks();
       int copies = drives.isLive(layout.drive(first, 0)) ? 1 : 0;
@@ -417,6 +466,7 @@ final class OpenPool implements DriveSet.Watcher {
 
   private int sweep(PoolStatus reason) {
     int work = 0;
+    cloning = null; // among the active ones, too
     for (int i = 0; i < active.size(); i++) {
       Operation operation = active.get(i);
       boolean goesOn = reason == PoolStatus.NO_QUORUM && operation.kind == Operation.Kind.READ;
@@ -451,6 +501,8 @@ final class OpenPool implements DriveSet.Watcher {
         add(controls.remove());
         work++;
       }
+      work += startClone() + reclaimer.work();
+      work += sweeper.work() + driveChanges.work();
       work += journal.work() + checkpoint.work() + flusher.work() + rootWriter.work();
     }
     return work + deliverFinished();

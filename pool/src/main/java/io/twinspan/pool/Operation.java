@@ -10,12 +10,24 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
   /** What is to be done. */
   enum Kind {
     READ,
+    /** A run of blocks is gone over by the {@link Sweeper}. */
+    SWEEP,
     WRITE,
     ZERO,
     FLUSH,
     CREATE,
     RESIZE,
-    DELETE
+    DELETE,
+    /** Makes a volume that shares all that {@link Operation#volume} holds. */
+    CLONE,
+    /** Gives back a part of what a deleted volume holds. */
+    RECLAIM,
+    /** Takes a drive out; {@link Operation#volume} is its index. */
+    FAIL_DRIVE,
+    /** Takes a drive in again; {@link Operation#volume} is its index. */
+    REPLACE_DRIVE,
+    START_SCRUB,
+    STOP_SCRUB
   }
 
   /** Where the drives' answers go to. */
@@ -41,6 +53,14 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
   long block;
   long blockCount;
   String name = "";
+
+  /** CLONE: id of the new volume. DELETE, RECLAIM: whether the volume is gone with it. */
+  int newVolume;
+
+  boolean last;
+
+  /** CLONE: whether nobody may write to it. */
+  boolean readOnly;
 
   /** Size of a volume to be made or resized, in blocks. */
   long sizeBlocks;
@@ -104,11 +124,23 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
   }
 
   boolean isControl() {
-    return kind == Kind.CREATE || kind == Kind.RESIZE || kind == Kind.DELETE;
+    return switch (kind) {
+      case READ, SWEEP, WRITE, ZERO, RECLAIM, FLUSH -> false;
+      case CREATE, RESIZE, DELETE, CLONE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB ->
+          true;
+    };
   }
 
   private boolean touchesBlocks() {
-    return kind != Kind.FLUSH && kind != Kind.CREATE;
+    return switch (kind) {
+      case READ, SWEEP, WRITE, ZERO, RESIZE, DELETE, RECLAIM -> true;
+      // A clone waits for the writes that were granted, so it must not be in their way.
+      case FLUSH, CREATE, CLONE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB -> false;
+    };
+  }
+
+  private boolean changesBlocks() {
+    return kind != Kind.READ && kind != Kind.SWEEP;
   }
 
   /** Whether the two have to be carried out in order. */
@@ -116,7 +148,7 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
     return volume == other.volume
         && touchesBlocks()
         && other.touchesBlocks()
-        && (kind != Kind.READ || other.kind != Kind.READ)
+        && (changesBlocks() || other.changesBlocks())
         && block < other.block + other.blockCount
         && other.block < block + blockCount;
   }

@@ -136,8 +136,21 @@ public interface Pool {
   /** Changes a volume's size; shrinking frees what is cut off. */
   void resizeVolume(int volume, long sizeBytes, PoolCompletion completion);
 
-  /** Deletes a volume and frees its space. */
+  /** Deletes a volume; what it holds is given back in the background. */
   void deleteVolume(int volume, PoolCompletion completion);
+
+  /**
+   * Makes a volume that holds what another one holds now, at once and without copying: what is
+   * written to either later goes to blocks of its own. Waits until all WRITEs that {@link #reserve}
+   * granted have ended; {@link #reserve} says WAIT meanwhile. NO_SPACE when there is no room for
+   * the map, or for what was promised.
+   *
+   * @param readOnly whether nobody may write to the new one
+   */
+  void cloneVolume(int source, String name, boolean readOnly, PoolCompletion completion);
+
+  /** Whether a volume is there and nobody may write to it. For the data path. */
+  boolean isReadOnly(int volume);
 
   /** The volumes, sorted by id; empty unless OPEN. Allocates: for the control plane. */
   List<VolumeInfo> volumes();
@@ -156,6 +169,42 @@ public interface Pool {
    * reported.
    */
   long checksumErrors();
+
+  /**
+   * Starts to read and compare every copy of all data in the background, or goes on where that was
+   * stopped; completes when that is on the drives. A wrong copy is repaired from a right one. Goes
+   * on after a crash, under whoever opens the pool.
+   */
+  void startScrub(PoolCompletion completion);
+
+  /** Stops the scrub where it is. */
+  void stopScrub(PoolCompletion completion);
+
+  /**
+   * Takes a drive out, as if it had failed. INVALID when too few drives would be left, or a drive
+   * that shares data with it is out or not rebuilt yet.
+   */
+  void failDrive(int index, PoolCompletion completion);
+
+  /**
+   * Takes a drive in again that is out: the same one, or a new one in its place, whatever is on it.
+   * Completes when it is a member; its data is copied in the background then, what is in use only,
+   * and goes on after a crash. INVALID when it is not out, does not answer or is too small,
+   * MEDIA_ERROR when it fails meanwhile.
+   */
+  void replaceDrive(int index, PoolCompletion completion);
+
+  /** Whether there is data to be gone over: call {@link #allowBackgroundReads} now and then. */
+  boolean wantsBackgroundReads();
+
+  /**
+   * Lets scrub and rebuild read so many blocks (each twice) until this is called again; at first
+   * none. How often it is called bounds their rate.
+   */
+  void allowBackgroundReads(int blocks);
+
+  /** Drives, scrub and rebuild; {@link PoolHealth#UNKNOWN} unless OPEN. For the control plane. */
+  PoolHealth health();
 
   /** Drives that are missing or failed, by index in the list that the pool was given. */
   boolean driveFailed(int index);

@@ -58,10 +58,14 @@ final class Reader implements Operation.Path {
     return length;
   }
 
-  /** Spreads reads over both copies. */
+  /** Spreads reads over both copies; one that may not be there yet is used last. */
   private int firstCopy(Operation operation, int physical) {
     int copy = (int) operation.order & 1;
-    return pool.drives.isLive(pool.layout.drive(physical, copy)) ? copy : 1 - copy;
+    int drive = pool.layout.drive(physical, copy);
+    int other = pool.layout.drive(physical, 1 - copy);
+    boolean holds = pool.drives.isLive(drive) && !pool.isRebuilding(drive);
+    boolean otherMay = pool.drives.isLive(other) && !pool.isRebuilding(other);
+    return holds || (!otherMay && pool.drives.isLive(drive)) ? copy : 1 - copy;
   }
 
   private void readFirst(Operation operation, int run) {
@@ -89,9 +93,9 @@ final class Reader implements Operation.Path {
   public void ioDone(Operation operation, DriveIo io, int status) {
     if (status == Drive.OK) {
       switch (operation.phase) {
-        case FIRST_COPY -> verify(operation, operation.runIndex[io.tag], io.blockCount);
+        case FIRST_COPY -> verify(operation, operation.runIndex[io.tag], io.blockCount, io.drive);
         case OTHER_COPY -> {
-          if (isRight(operation, io.tag)) {
+          if (isRight(operation, io.tag, io.drive)) {
             operation.recoveredBlocks |= 1 << io.tag;
           }
         }
@@ -105,20 +109,20 @@ final class Reader implements Operation.Path {
     }
   }
 
-  private void verify(Operation operation, int index, int count) {
+  private void verify(Operation operation, int index, int count, int drive) {
     for (int i = index; i < index + count; i++) {
-      if (!isRight(operation, i)) {
+      if (!isRight(operation, i, drive)) {
         operation.badBlocks |= 1 << i;
       }
     }
   }
 
-  private boolean isRight(Operation operation, int index) {
+  private boolean isRight(Operation operation, int index, int drive) {
     PoolRequest request = operation.request();
     long offset = request.dataOffset + (long) index * Drive.BLOCK_BYTES;
     int found = pool.checksums.of(request.data, offset, Drive.BLOCK_BYTES);
     boolean right = found == request.checksums[index];
-    if (!right) {
+    if (!right && !pool.isRebuilding(drive)) {
       pool.root.checksumErrors++;
     }
     return right;

@@ -13,10 +13,18 @@ import java.util.Arrays;
  * <pre>
  *   WRITE   volume, block, physical block, CRC32C of each block
  *   ZERO    volume, block, count
- *   CREATE  volume, size in blocks (2), name (16: length byte, characters)
+ *   CREATE  volume, size in blocks (1), flags (8 bits) and origin (24), name (16: length byte, …)
  *   RESIZE  volume, size in blocks (2)
  *   DELETE  volume
+ *   CLONE   volume, source, flags, name (16)
+ *   SHARE   volume, other volume, first leaf, leaves
+ *   HIDE    volume
  * </pre>
+ *
+ * <p>CLONE is no absolute record: it takes the source as it is. So it is only written while no
+ * checkpoint is under way. SHARE is found in checkpoints only: the leaves of a map are those of
+ * another volume, which is there already. A volume that is hidden has been deleted; ZEROs empty it,
+ * then a DELETE ends it.
  */
 final class Records {
   static final int WRITE = 1;
@@ -24,6 +32,9 @@ final class Records {
   static final int CREATE = 3;
   static final int RESIZE = 4;
   static final int DELETE = 5;
+  static final int CLONE = 6;
+  static final int SHARE = 7;
+  static final int HIDE = 8;
 
   /** Words of a WRITE record before its checksums. */
   static final int WRITE_WORDS = 4;
@@ -31,6 +42,8 @@ final class Records {
   static final int NAME_WORDS = 16;
   static final int MAX_NAME = 63;
   static final int CREATE_WORDS = 4 + NAME_WORDS;
+  static final int SHARE_WORDS = 5;
+  private static final int ORIGIN_BITS = 24;
 
   private Records() {}
 
@@ -65,8 +78,14 @@ final class Records {
   }
 
   static void create(MetadataPage page, int volume, long blocks, String name) {
+    create(page, volume, blocks, 0, 0, name);
+  }
+
+  static void create(
+      MetadataPage page, int volume, long blocks, int flags, int origin, String name) {
     int at = begin(page, CREATE, CREATE_WORDS, volume);
-    Words.putLong(page.words, at + 2, blocks);
+    page.words[at + 2] = (int) blocks;
+    page.words[at + 3] = flags << ORIGIN_BITS | origin;
     Arrays.fill(page.words, at + 4, at + CREATE_WORDS, 0);
     Words.putName(page.words, at + 4, name);
   }
@@ -78,6 +97,25 @@ final class Records {
 
   static void delete(MetadataPage page, int volume) {
     begin(page, DELETE, 2, volume);
+  }
+
+  static void hide(MetadataPage page, int volume) {
+    begin(page, HIDE, 2, volume);
+  }
+
+  static void clone(MetadataPage page, int volume, int source, int flags, String name) {
+    int at = begin(page, CLONE, CREATE_WORDS, volume);
+    page.words[at + 2] = source;
+    page.words[at + 3] = flags;
+    Arrays.fill(page.words, at + 4, at + CREATE_WORDS, 0);
+    Words.putName(page.words, at + 4, name);
+  }
+
+  static void share(MetadataPage page, int volume, int other, int firstLeaf, int leaves) {
+    int at = begin(page, SHARE, SHARE_WORDS, volume);
+    page.words[at + 2] = other;
+    page.words[at + 3] = firstLeaf;
+    page.words[at + 4] = leaves;
   }
 
   /**
@@ -106,10 +144,14 @@ final class Records {
       int physicalBlocks,
       Volume.Freed freed) {
     int type = type(words[at]);
-    if (type == CREATE) {
-      require(length == CREATE_WORDS && isSize(Words.getLong(words, at + 2)), words[at]);
+    if (type == CREATE || type == CLONE) {
+      require(length == CREATE_WORDS, words[at]);
       String name = Words.getName(words, at + 4, MAX_NAME);
-      volumes.add(new Volume(words[at + 1], name, Words.getLong(words, at + 2)));
+      if (type == CREATE) {
+        applyCreate(words, at, name, volumes);
+      } else {
+        applyClone(words, at, name, volumes);
+      }
       return;
     }
     Volume volume = volumes.find(words[at + 1]);
@@ -127,6 +169,15 @@ final class Records {
         require(length == 4 && isSize(Words.getLong(words, at + 2)), words[at]);
         volume.resize(Words.getLong(words, at + 2), freed);
       }
+      case SHARE -> {
+        Volume other = volumes.find(words[at + 2]);
+        require(length == SHARE_WORDS && words[at + 3] >= 0 && words[at + 4] > 0, words[at]);
+        if (other == null) {
+          throw new IllegalStateException("leaves of a volume that is not there");
+        }
+        volume.share(other, words[at + 3], words[at + 4]);
+      }
+      case HIDE -> volume.flags |= Volume.DYING;
       case DELETE -> {
         volume.resize(0, freed);
         volumes.remove(volume);
@@ -134,6 +185,27 @@ final class Records {
       default -> throw new IllegalStateException("record of type " + type);
     }
     volumes.mappedChanged(volume.mappedBlocks() - mappedBefore);
+  }
+
+  private static void applyCreate(int[] words, int at, String name, VolumeTable volumes) {
+    require(words[at + 2] >= 0, words[at]);
+    Volume volume = new Volume(words[at + 1], name, words[at + 2]);
+    volume.flags = words[at + 3] >>> ORIGIN_BITS;
+    volume.origin = words[at + 3] & VolumeTable.MAX_NUMBER;
+    volumes.add(volume);
+  }
+
+  private static void applyClone(int[] words, int at, String name, VolumeTable volumes) {
+    Volume source = volumes.find(words[at + 2]);
+    if (source == null || volumes.find(words[at + 1]) != null) {
+      return; // deleted later: a checkpoint may be ahead of the records that follow it
+    }
+    Volume volume = new Volume(words[at + 1], name, source.sizeBlocks());
+    volume.flags = words[at + 3] & Volume.READ_ONLY;
+    volume.origin = source.id & VolumeTable.MAX_NUMBER;
+    volume.share(source, 0, Integer.MAX_VALUE);
+    volumes.add(volume);
+    volumes.mappedChanged(volume.mappedBlocks());
   }
 
   private static void applyWrite(

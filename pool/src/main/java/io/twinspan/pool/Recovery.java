@@ -114,7 +114,7 @@ final class Recovery implements DriveIo.Listener {
     if (phase == Phase.JOURNAL && known != null && known.journal.isReady()) {
       if (known.journal.step()) {
         phase = Phase.TAIL;
-        known.tail.start(known.journal, stayedPowered);
+        known.tail.start(known.journal.batches(), known.journal.position(), stayedPowered);
       }
       return 1;
     }
@@ -201,10 +201,12 @@ final class Recovery implements DriveIo.Listener {
     Layout layout = known.root.layout;
     SpaceMap space = new SpaceMap(layout.physicalBlocks(), layout.chunkBlocks());
     VolumeTable volumes = known.tail.volumes();
+    boolean clones = false;
     for (Volume volume : volumes.all()) {
       volume.markUsed(space);
+      clones |= volume.origin != 0;
     }
-    if (layout.physicalBlocks() - space.freeBlocks() != volumes.mappedBlocks()) {
+    if (!clones && space.references() != space.liveBlocks()) {
       throw new IllegalStateException("blocks are mapped twice");
     }
     JournalPosition position = known.tail.position();

@@ -73,7 +73,24 @@ final class RootWriter implements DriveIo.Listener, Flusher.Waiter {
    * fencing one of them.
    */
   boolean ownerHasQuorum() {
-    return 2 * pool.drives.liveCount() >= members && pool.drives.liveCount() > 0;
+    int live = liveMembers();
+    return 2 * live >= members && live > 0;
+  }
+
+  /** Whether the owner could go on if this drive failed as well. */
+  boolean ownerHasQuorumWithout(int drive) {
+    boolean counts = pool.drives.isLive(drive) && (persistedFailures & 1 << drive) == 0;
+    int live = liveMembers() - (counts ? 1 : 0);
+    return 2 * live >= members && live > 0;
+  }
+
+  /** Drives that take part and are members by what is on the drives; one that joins is none yet. */
+  private int liveMembers() {
+    int live = 0;
+    for (int i = 0; i < pool.drives.count(); i++) {
+      live += pool.drives.isLive(i) && (persistedFailures & 1 << i) == 0 ? 1 : 0;
+    }
+    return live;
   }
 
   int work() {
@@ -129,7 +146,7 @@ final class RootWriter implements DriveIo.Listener, Flusher.Waiter {
     for (int i = 0; i < slots.length; i++) {
       slots[i] = pool.drives.isLive(i) ? 1 - slots[i] : slots[i];
     }
-    boolean majority = 2 * pool.drives.liveCount() > members;
+    boolean majority = 2 * liveMembers() > members;
     persistedFailures = roundFailures;
     members = pool.drives.count() - Integer.bitCount(roundFailures);
     persistedVersion = roundVersion;

@@ -17,6 +17,12 @@ final class SpaceMap implements Volume.Freed {
   private final byte[] chunkStates;
   private boolean anyDegraded;
   private int freeBlocks;
+
+  /** References to each block beyond the first, by chunk; null where there are none. */
+  private final int[][] moreReferences;
+
+  private long sharedReferences;
+  private long liveBlocks;
   private int cursor;
   private int runLength;
 
@@ -36,6 +42,38 @@ final class SpaceMap implements Volume.Freed {
     this.used = new long[(blocks + 63) / 64];
     this.chunkStates = new byte[blocks / chunkBlocks];
     this.freeBlocks = blocks;
+    this.moreReferences = new int[blocks / chunkBlocks][];
+  }
+
+  /** Blocks that some leaf maps. */
+  long liveBlocks() {
+    return liveBlocks;
+  }
+
+  /** References of leaves to blocks, all together. */
+  long references() {
+    return liveBlocks + sharedReferences;
+  }
+
+  /** Whether more than one leaf maps the block. */
+  boolean isShared(int block) {
+    int[] chunk = moreReferences[block / chunkBlocks];
+    return chunk != null && chunk[block % chunkBlocks] > 0;
+  }
+
+  @Override
+  public void shared(int physical) {
+    int chunk = physical / chunkBlocks;
+    if (moreReferences[chunk] == null) {
+      moreReferences[chunk] = new int[chunkBlocks];
+    }
+    moreReferences[chunk][physical % chunkBlocks]++;
+    sharedReferences++;
+  }
+
+  @Override
+  public void mapped(int count) {
+    liveBlocks += count;
   }
 
   /** Says how many copies a chunk has left: 2 to be used, 1 to be used last, 0 to be left alone. */
@@ -44,7 +82,8 @@ final class SpaceMap implements Volume.Freed {
     if (state == LOST && chunkStates[chunk] != LOST) {
       use(chunk * chunkBlocks, chunkBlocks);
     }
-    chunkStates[chunk] = (byte) Math.max(chunkStates[chunk], state);
+    // What was left alone stays so until the pool is opened again: the map knows what is in use.
+    chunkStates[chunk] = chunkStates[chunk] == LOST ? LOST : state;
     anyDegraded |= state != 0;
   }
 
@@ -79,7 +118,7 @@ final class SpaceMap implements Volume.Freed {
   }
 
   /**
-   * Marks blocks as in use, given as block + 1, or 0 for none; a plain loop, for the sake of a
+   * Counts a leaf's references, given as block + 1, or 0 for none; a plain loop, for the sake of a
    * quick recovery.
    */
   void useEach(int[] blocksPlusOne) {
@@ -88,6 +127,9 @@ final class SpaceMap implements Volume.Freed {
       if (block >= 0 && (used[block >> 6] & 1L << block) == 0) {
         used[block >> 6] |= 1L << block;
         freeBlocks--;
+        liveBlocks++;
+      } else if (block >= 0) {
+        shared(block);
       }
     }
   }
@@ -155,6 +197,12 @@ final class SpaceMap implements Volume.Freed {
 
   @Override
   public void freed(int physical) {
+    if (isShared(physical)) {
+      moreReferences[physical / chunkBlocks][physical % chunkBlocks]--;
+      sharedReferences--;
+      return;
+    }
+    liveBlocks--;
     pendingBlocks++;
     int last = (head + runs - 1) & (pendingFirst.length - 1);
     if (runs > 0

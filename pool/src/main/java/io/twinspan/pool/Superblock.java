@@ -3,6 +3,7 @@ package io.twinspan.pool;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
  * The root of a pool's metadata, one block on each drive, in two slots written in turn. The newest
@@ -18,25 +19,32 @@ import java.nio.ByteOrder;
  *         6  pool (2)              26  checkpoint area             38  slack blocks
  *         8  drive index           27  checkpoint pieces           39  most volumes
  *         9  drive count           28  journal start sequence (2)  40  unsettled epoch (2)
- *        10  failed drives (bits)  30  stable sequence (2)         42  end
- *        11  chunk blocks
- *        12  rows
- *        13  journal half of the start sequence
+ *        10  failed drives (bits)  30  stable sequence (2)         42  state of the scrub
+ *        11  chunk blocks                                          43  drives that are rebuilt (bits)
+ *        12  rows                                                  44  scrub's progress (8)
+ *        13  journal half of the start sequence                    52  rebuild's progress (8)
  *        14  pool index
- *        15  zero
+ *        15  zero                                                  60  end
  * </pre>
  *
- * Version 1 ended at word 40; it is still read, as a pool without an unsettled log.
+ * Progress: volume number, block, blocks done (2), copies repaired (2), blocks lost (2). Version 1
+ * ended at word 40, version 2 at word 42; they are still read, what they lack is zero.
  */
 final class Superblock {
   private static final int MAGIC = 0x42535754;
-  private static final int VERSION = 2;
-  private static final int WORDS = 42;
+  private static final int VERSION = 3;
+  private static final int WORDS = 60;
 
-  /** Pools of before: the same, but without the unsettled epoch. */
-  private static final int OLD_VERSION = 1;
+  /** Words of the versions before this one, from version 1 on. */
+  private static final int[] OLD_WORDS = {40, 42};
 
-  private static final int OLD_WORDS = 40;
+  /** There was no scrub. */
+  static final int SCRUB_NONE = 0;
+
+  static final int SCRUB_RUNNING = 1;
+  static final int SCRUB_STOPPED = 2;
+  static final int SCRUB_DONE = 3;
+
   private static final ValueLayout.OfInt LITTLE_INT =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -78,6 +86,15 @@ final class Superblock {
   long stableSequence;
   int nextVolumeNumber = 1;
   long checksumErrors;
+
+  /** One of the constants SCRUB_…. */
+  int scrubState;
+
+  /** Members to which what they missed is still being copied. */
+  int rebuildingDrives;
+
+  final SweepProgress scrub = new SweepProgress();
+  final SweepProgress rebuild = new SweepProgress();
 
   Superblock(Layout layout) {
     this.layout = layout;
@@ -126,6 +143,10 @@ final class Superblock {
     words[38] = slackBlocks;
     words[39] = maxVolumes;
     Words.putLong(words, 40, unsettledEpoch);
+    words[42] = scrubState;
+    words[43] = rebuildingDrives;
+    scrub.store(words, 44);
+    rebuild.store(words, 52);
     MemorySegment.copy(words, 0, memory, LITTLE_INT, offset, words.length);
     words[1] = checksums.of(memory, offset + 8, Drive.BLOCK_BYTES - 8);
     MemorySegment.copy(words, 1, memory, LITTLE_INT, offset + 4, 1);
@@ -139,14 +160,14 @@ final class Superblock {
   boolean load(MemorySegment memory, long offset, Checksums checksums) {
     int[] words = new int[WORDS];
     MemorySegment.copy(memory, LITTLE_INT, offset, words, 0, WORDS);
-    boolean old = words[2] == OLD_VERSION && words[3] == OLD_WORDS;
     boolean valid =
         words[0] == MAGIC
-            && (old || (words[2] == VERSION && words[3] == WORDS))
+            && words[3] == wordsOf(words[2])
             && words[1] == checksums.of(memory, offset + 8, Drive.BLOCK_BYTES - 8);
     if (!valid) {
       return false;
     }
+    Arrays.fill(words, words[3], WORDS, 0);
     arrayId = Words.getLong(words, 4);
     pool = Words.getLong(words, 6);
     driveIndex = words[8];
@@ -167,8 +188,18 @@ final class Superblock {
     checksumErrors = Words.getLong(words, 33);
     slackBlocks = words[38];
     maxVolumes = words[39];
-    unsettledEpoch = old ? 0 : Words.getLong(words, 40);
+    unsettledEpoch = Words.getLong(words, 40);
+    scrubState = words[42];
+    rebuildingDrives = words[43];
+    scrub.load(words, 44);
+    rebuild.load(words, 52);
     return isPlausible();
+  }
+
+  /** Number of words of a version; -1 when it is not known. */
+  private static int wordsOf(int version) {
+    boolean old = version >= 1 && version <= OLD_WORDS.length;
+    return old ? OLD_WORDS[version - 1] : version == VERSION ? WORDS : -1;
   }
 
   private boolean isPlausible() {
@@ -182,6 +213,10 @@ final class Superblock {
         && layout.segmentBlocks() <= 64
         && checkpointPieces >= 0
         && checkpointPieces <= layout.segments()
+        && scrubState >= SCRUB_NONE
+        && scrubState <= SCRUB_DONE
+        && scrub.isPlausible()
+        && rebuild.isPlausible()
         && (checkpointArea | 1) == 1
         && (journalHalf | 1) == 1;
   }

@@ -87,9 +87,9 @@ final class TailCheck implements DriveIo.Listener {
     return pendingIos == 0;
   }
 
-  void start(JournalReader journal, boolean stayedPowered) {
-    batches = journal.batches();
-    position = journal.position();
+  void start(List<JournalReader.Batch> found, JournalPosition end, boolean stayedPowered) {
+    batches = found;
+    position = end;
     stableSequence = Math.max(root.stableSequence, root.journalSequence - 1);
     for (JournalReader.Batch batch : batches) {
       stableSequence = Math.max(stableSequence, batch.stableSequence());
@@ -236,10 +236,22 @@ final class TailCheck implements DriveIo.Listener {
         }
         case Records.ZERO -> forget(last, volume, block, (long) block + words[at + 3]);
         case Records.RESIZE -> forget(last, volume, Words.getLong(words, at + 2), Long.MAX_VALUE);
-        case Records.DELETE -> forget(last, volume, 0, Long.MAX_VALUE);
+        case Records.DELETE, Records.HIDE -> forget(last, volume, 0, Long.MAX_VALUE);
+        case Records.CLONE -> inherit(last, words[at + 2], volume);
         default -> {}
       }
     }
+  }
+
+  /** What a clone finds in its source goes on to count, whatever becomes of the source. */
+  private static void inherit(Map<Long, Last> last, int source, int volume) {
+    Map<Long, Last> found = new HashMap<>();
+    last.forEach((key, one) -> {
+      if (key >>> 32 == source) {
+        found.put(key(volume, (int) (long) key), one);
+      }
+    });
+    last.putAll(found);
   }
 
   private static void forget(Map<Long, Last> last, int volume, long from, long to) {

@@ -5,6 +5,9 @@ import java.util.Arrays;
 /**
  * A volume's map: for each block the physical block and the CRC32C of its data. Leaves of 1024
  * blocks (8 KiB of memory per 4 MiB of volume that holds anything) come and go on demand.
+ *
+ * <p>A clone shares the leaves of its source; who changes a leaf that is shared gets a copy of it
+ * first. So a physical block has as many references as there are leaves that map it.
  */
 final class Volume {
   /** Most blocks of a volume: 8 TiB less one block. */
@@ -15,11 +18,23 @@ final class Volume {
   private static final int LEAF_MASK = LEAF_BLOCKS - 1;
   private static final Leaf EMPTY = new Leaf(0);
 
-  /** Told of each physical block that is no longer referenced. */
+  /** Told of references to physical blocks that come and go. */
   interface Freed {
-    /** The block's contents are superseded. */
+    /** A leaf does not map the block any more. */
     void freed(int physical);
+
+    /** One more leaf maps the block. */
+    default void shared(int physical) {}
+
+    /** So many blocks that nobody mapped are mapped now. */
+    default void mapped(int count) {}
   }
+
+  /** What a volume is, besides a map; as stored in a CREATE record. */
+  static final int READ_ONLY = 1;
+
+  /** Deleted: its blocks are being given back. */
+  static final int DYING = 2;
 
   private static final class Leaf {
     /** Physical block + 1; 0 where nothing is mapped. */
@@ -28,14 +43,38 @@ final class Volume {
     final int[] checksums;
     int mapped;
 
+    /** Volumes that share it. */
+    int owners = 1;
+
+    /** Checkpoint that has it already, and as part of which volume. */
+    long writtenIn;
+
+    int writtenBy;
+
+    /** Its references were counted after a recovery. */
+    boolean counted;
+
     Leaf(int blocks) {
       physical = new int[blocks];
       checksums = new int[blocks];
+    }
+
+    Leaf(Leaf other) {
+      physical = other.physical.clone();
+      checksums = other.checksums.clone();
+      mapped = other.mapped;
     }
   }
 
   final int id;
   final String name;
+
+  /** The constants {@link #READ_ONLY} and {@link #DYING}, or-ed. */
+  int flags;
+
+  /** Number of the volume that this one was made from; 0 for none. */
+  int origin;
+
   private long sizeBlocks;
   private long mappedBlocks;
   private Leaf[] leaves = {};
@@ -44,6 +83,14 @@ final class Volume {
     this.id = id;
     this.name = name;
     this.sizeBlocks = sizeBlocks;
+  }
+
+  boolean isReadOnly() {
+    return (flags & READ_ONLY) != 0;
+  }
+
+  boolean isDying() {
+    return (flags & DYING) != 0;
   }
 
   long sizeBlocks() {
@@ -69,13 +116,29 @@ final class Volume {
         : leaf.checksums[index];
   }
 
-  /** Number of blocks of the range that are not mapped. */
-  int unmapped(long block, int count) {
+  /** Number of blocks of the range that need a place of their own when they are written. */
+  int unmapped(long block, int count, SpaceMap space) {
     int unmapped = 0;
     for (int i = 0; i < count; i++) {
-      unmapped += physical(block + i) < 0 ? 1 : 0;
+      int physical = physical(block + i);
+      boolean own = physical >= 0 && leaf(block + i).owners == 1 && !space.isShared(physical);
+      unmapped += own ? 0 : 1;
     }
     return unmapped;
+  }
+
+  /** Blocks of the leaves that a change of the range has to copy first. */
+  int blocksToCopy(long block, int count) {
+    int blocks = 0;
+    for (long at = block; at < block + count; at = (at | LEAF_MASK) + 1) {
+      blocks += isShared(at) ? leaf(at).mapped : 0;
+    }
+    return blocks;
+  }
+
+  /** Whether another volume has the leaf of the block as well. */
+  boolean isShared(long block) {
+    return leaf(block).owners > 1;
   }
 
   private Leaf leaf(long block) {
@@ -83,7 +146,7 @@ final class Volume {
     return index < leaves.length ? leaves[index] : EMPTY;
   }
 
-  private Leaf leafForWriting(long block) {
+  private Leaf leafForWriting(long block, Freed freed) {
     int index = (int) (block >> LEAF_SHIFT);
     if (index >= leaves.length) {
       int before = leaves.length;
@@ -93,7 +156,59 @@ final class Volume {
     if (leaves[index] == EMPTY) {
       leaves[index] = new Leaf(LEAF_BLOCKS);
     }
-    return leaves[index];
+    return ownLeaf(index, freed);
+  }
+
+  /** The leaf, for this volume alone: a copy if others have it as well. */
+  private Leaf ownLeaf(int index, Freed freed) {
+    Leaf leaf = leaves[index];
+    if (leaf.owners > 1) {
+      leaf.owners--;
+      leaf = new Leaf(leaf);
+      leaves[index] = leaf;
+      for (int plusOne : leaf.physical) {
+        if (plusOne != 0) {
+          freed.shared(plusOne - 1);
+        }
+      }
+    }
+    return leaf;
+  }
+
+  /** Takes over the map of another volume, which has to be empty here, by sharing its leaves. */
+  void share(Volume source, long firstLeaf, long count) {
+    int end = (int) Math.min(firstLeaf + count, source.leaves.length);
+    if (end > leaves.length) {
+      int before = leaves.length;
+      leaves = Arrays.copyOf(leaves, end);
+      Arrays.fill(leaves, before, end, EMPTY);
+    }
+    for (int i = (int) firstLeaf; i < end; i++) {
+      Leaf leaf = source.leaves[i];
+      if (leaf != EMPTY && leaves[i] == EMPTY) {
+        leaf.owners++;
+        leaves[i] = leaf;
+        mappedBlocks += leaf.mapped;
+      }
+    }
+  }
+
+  /** Number of leaves that others have as well. */
+  int sharedLeafCount() {
+    int count = 0;
+    for (Leaf leaf : leaves) {
+      count += leaf.owners > 1 ? 1 : 0;
+    }
+    return count;
+  }
+
+  /** Number of leaves that map anything. */
+  int leafCount() {
+    int count = 0;
+    for (Leaf leaf : leaves) {
+      count += leaf == EMPTY ? 0 : 1;
+    }
+    return count;
   }
 
   /**
@@ -101,9 +216,10 @@ final class Volume {
    * {@code offset}.
    */
   void map(long block, int physical, int[] words, int offset, int count, Freed freed) {
+    freed.mapped(count);
     int done = 0;
     while (done < count) {
-      Leaf leaf = leafForWriting(block + done);
+      Leaf leaf = leafForWriting(block + done, freed);
       int index = (int) (block + done) & LEAF_MASK;
       int step = Math.min(count - done, LEAF_BLOCKS - index);
       int[] target = leaf.physical;
@@ -129,7 +245,12 @@ final class Volume {
       int index = (int) at & LEAF_MASK;
       int step = (int) Math.min(end - at, LEAF_BLOCKS - index);
       Leaf leaf = leaf(at);
-      if (leaf != EMPTY) {
+      if (leaf != EMPTY && leaf.owners > 1 && step == LEAF_BLOCKS) {
+        leaf.owners--;
+        mappedBlocks -= leaf.mapped;
+        leaves[(int) (at >> LEAF_SHIFT)] = EMPTY;
+      } else if (leaf != EMPTY) {
+        leaf = ownLeaf((int) (at >> LEAF_SHIFT), freed);
         unmap(leaf, index, step, freed);
         if (leaf.mapped == 0) {
           leaves[(int) (at >> LEAF_SHIFT)] = EMPTY;
@@ -160,10 +281,31 @@ final class Volume {
   /** Marks every physical block that is referenced. */
   void markUsed(SpaceMap space) {
     for (Leaf leaf : leaves) {
-      if (leaf != EMPTY) {
+      if (leaf != EMPTY && !leaf.counted) {
+        leaf.counted = true;
         space.useEach(leaf.physical);
       }
     }
+  }
+
+  /** Says that a checkpoint has the leaf of a block now, if it is still the one that it was. */
+  void written(long block, Object leafBefore, long checkpoint) {
+    Leaf leaf = leaf(block);
+    if (leaf == leafBefore && leaf != EMPTY) {
+      leaf.writtenIn = checkpoint;
+      leaf.writtenBy = id;
+    }
+  }
+
+  /** The leaf of a block, to be compared only. */
+  Object leafOf(long block) {
+    return leaf(block);
+  }
+
+  /** Volume in whose map a checkpoint has the leaf of a block already; 0 for none. */
+  int writtenBy(long block, long checkpoint) {
+    Leaf leaf = leaf(block);
+    return leaf != EMPTY && leaf.writtenIn == checkpoint ? leaf.writtenBy : 0;
   }
 
   /** First mapped block at or after {@code block}, or -1. */

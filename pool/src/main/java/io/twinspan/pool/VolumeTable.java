@@ -27,6 +27,32 @@ final class VolumeTable {
     return id >>> 24 == poolIndex && number < byNumber.length ? byNumber[number] : null;
   }
 
+  /** A volume that has not been deleted. */
+  @Nullable Volume findLive(int id) {
+    Volume volume = find(id);
+    return volume == null || volume.isDying() ? null : volume;
+  }
+
+  /** Whether a volume that has not been deleted has the name. */
+  boolean hasName(String name) {
+    for (Volume volume : byNumber) {
+      if (volume != null && !volume.isDying() && volume.name.equals(name)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** A volume that has been deleted and still holds something, or has to be forgotten. */
+  @Nullable Volume anyDying() {
+    for (Volume volume : byNumber) {
+      if (volume != null && volume.isDying()) {
+        return volume;
+      }
+    }
+    return null;
+  }
+
   /** Number of volumes. */
   int count() {
     return count;
@@ -84,7 +110,7 @@ final class VolumeTable {
     return all;
   }
 
-  /** Blocks of data that all volumes hold. */
+  /** Blocks that all volumes map; what they share counts for each of them. */
   long mappedBlocks() {
     return mappedBlocks;
   }

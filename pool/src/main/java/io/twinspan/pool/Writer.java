@@ -22,7 +22,7 @@ final class Writer implements Operation.Path {
       operation.addRun(index, physical, pool.space.runLength(), 0);
       index += pool.space.runLength();
     }
-    pool.allocated(operation);
+    pool.reservations.allocated(operation);
     for (int run = 0; run < operation.runCount; run++) {
       write(operation, run, 0);
       write(operation, run, 1);

@@ -105,8 +105,10 @@ class CrashTest {
       int volume = ids.get(random.nextInt(ids.size()));
       int count = 1 + random.nextInt(random.nextInt(4) == 0 ? 32 : 4);
       int block = random.nextInt(VOLUME_BLOCKS - count + 1);
-      int dice = random.nextInt(100);
-      if (dice < 60) {
+      int dice = random.nextInt(103);
+      if (dice >= 100) {
+        maintain(dice);
+      } else if (dice < 60) {
         write(volume, block, count);
       } else if (dice < 70) {
         submit(PoolRig.request(PoolOperation.ZERO, volume, block, count), 0);
@@ -117,6 +119,32 @@ class CrashTest {
       } else {
         replaceVolume(volume);
       }
+    }
+
+    /** What it does in the background must change nothing that anybody can see. */
+    private void maintain(int dice) {
+      rig.backgroundBlocks = random.nextInt(3) * 20;
+      int drive = random.nextInt(rig.media.size());
+      switch (dice) {
+        case 100 -> rig.pool.startScrub(_ -> {});
+        case 101 -> {
+          if (rig.pulled.isEmpty()) {
+            rig.pool.failDrive(drive, _ -> {});
+          }
+        }
+        default -> {
+          for (int i = 0; i < rig.media.size(); i++) {
+            rig.pool.replaceDrive(i, _ -> {});
+          }
+        }
+      }
+    }
+
+    /** Whether the pool could lose one more drive. */
+    private boolean isWhole() {
+      PoolHealth health = rig.pool.health();
+      return !health.drives().isEmpty()
+          && health.drives().stream().allMatch(d -> d == PoolHealth.DriveState.MEMBER);
     }
 
     private void flush() {
@@ -262,7 +290,7 @@ class CrashTest {
     }
 
     void crash() {
-      if (rig.media.size() > 2 && rig.pulled.isEmpty() && random.nextInt(4) == 0) {
+      if (rig.media.size() > 2 && rig.pulled.isEmpty() && isWhole() && random.nextInt(4) == 0) {
         rig.pulled.set(random.nextInt(rig.media.size()));
       }
       boolean power = cut();

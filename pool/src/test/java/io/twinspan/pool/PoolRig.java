@@ -32,6 +32,9 @@ final class PoolRig {
   /** Drives that are pulled for good, by index. */
   final BitSet pulled = new BitSet();
 
+  /** What scrub and rebuild may read in each round. */
+  int backgroundBlocks;
+
   int maxDelayTicks;
   int queueDepth = 64;
   int maxTransferBlocks = 256;
@@ -90,6 +93,9 @@ final class PoolRig {
   }
 
   int work() {
+    if (backgroundBlocks > 0) {
+      pool.allowBackgroundReads(backgroundBlocks);
+    }
     int work = pool.doWork();
     for (SimulatedDrive drive : drives) {
       work += drive.doWork();
@@ -99,6 +105,13 @@ final class PoolRig {
 
   private interface Condition {
     boolean met();
+  }
+
+  /** Lets scrub and rebuild come to their end. */
+  void runBackground() {
+    backgroundBlocks = 32;
+    runUntil(() -> !pool.wantsBackgroundReads());
+    backgroundBlocks = 0;
   }
 
   private void runUntil(Condition condition) {

@@ -2,6 +2,7 @@ package io.twinspan.nvme;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.linux.Fd;
@@ -41,6 +42,9 @@ class BrokerTest {
 
   /** First command of a fused operation. */
   private static final int FUSED = 1 << 8;
+
+  /** PRINFO: check the guard. */
+  private static final int PROTECTION = 1 << 28;
 
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
@@ -257,6 +261,9 @@ class BrokerTest {
       assertThat(client.raw(NvmOpcode.READ, 1, 0, 0xffff, own, own))
           .as("more than one command moves")
           .isEqualTo(Status.INVALID_FIELD);
+      assertThat(client.raw(NvmOpcode.READ, 1, 0, PROTECTION, own, 0))
+          .as("no namespace has protection information: a drive looks away, the broker does not")
+          .isEqualTo(isDirect() ? Status.SUCCESS : Status.INVALID_FIELD);
       assertThat(client.raw(NvmOpcode.READ, 1, 0, 0, own, 0)).isEqualTo(Status.SUCCESS);
     }
   }
@@ -520,9 +527,8 @@ class BrokerTest {
       assertThat(client.queue.read(1, 0, 1, client.data, 0, 0)).isEqualTo(Status.SUCCESS);
 
       MemorySegment page = doorbells(client);
-      page.set(ValueLayout.JAVA_INT, DoorbellPage.SQ_TAIL_OFFSET, 12345);
-      page.set(ValueLayout.JAVA_INT, DoorbellPage.CQ_HEAD_OFFSET, -7);
       for (int i = 0; i < 3; i++) {
+        page.set(ValueLayout.JAVA_INT, DoorbellPage.SQ_TAIL_OFFSET, 12345);
         var _ = client.queue.flush(1, 0); // wakes the broker
         page.set(ValueLayout.JAVA_INT, DoorbellPage.SQ_TAIL_OFFSET, 12345);
       }
@@ -538,6 +544,17 @@ class BrokerTest {
       assertThat(other.run(() -> other.queue.read(1, 0, 1, other.data, 0, 0)))
           .isEqualTo(Status.SUCCESS);
       assertThat(queuePairs()).isOne();
+    }
+  }
+
+  @Test
+  void whoTakesMoreCompletionsThanThereAreLosesTheDriveToo() {
+    assumeFalse(isDirect(), "a drive does not believe such a head, and needs not");
+    try (Client client = new Client()) {
+      doorbells(client).set(ValueLayout.JAVA_INT, DoorbellPage.CQ_HEAD_OFFSET, -7);
+      var _ = client.queue.flush(1, 0);
+      await(() -> !client.drive.checkPresence());
+      await(() -> broker.processes() == 0);
     }
   }
 

@@ -25,6 +25,12 @@ public enum Fault {
   READ_ERROR,
   /** A drive of each pool, always the same one, rots: a bit of some block flips. */
   BIT_ROT,
+  /** The drive that rots is taken out of a pool, and in again later: it is rebuilt. */
+  DRIVE_SWAP,
+  /** No fault, but it moves data as well: a scrub. */
+  SCRUB,
+  /** No fault either: a snapshot or a clone of a volume is made, and deleted later. */
+  SNAPSHOT,
   /** A drive is gone for good: of three one at most, of four two that share no block. */
   DRIVE_GONE,
   /** The drives of a pool are thin and find no room for a while. */

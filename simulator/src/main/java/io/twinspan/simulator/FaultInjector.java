@@ -7,6 +7,7 @@ import io.twinspan.pool.Drive;
 import io.twinspan.pool.DriveOperation;
 import io.twinspan.pool.SimulatedDrive;
 import io.twinspan.pool.SimulatedMedium;
+import io.twinspan.pool.VolumeInfo;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -47,6 +48,7 @@ final class FaultInjector {
   private final long[] goneAtNs = new long[ArrayNode.POOLS];
 
   private final int rottenDrive;
+  private int snapshots;
 
   FaultInjector(
       SimulatedArray array,
@@ -134,6 +136,9 @@ final class FaultInjector {
               .get(rottenDrive)
               .fail(DriveOperation.READ, UNREADABLE, 1 + random.nextInt(20));
       case BIT_ROT -> rot();
+      case DRIVE_SWAP -> swapDrive(node);
+      case SCRUB -> node.node().startScrub(random.nextInt(ArrayNode.POOLS), _ -> {});
+      case SNAPSHOT -> makeSnapshot(node);
       case DRIVE_GONE -> removeDrive();
       case FULL_MEDIUM -> fillMedium();
       case LOG_ROT -> rotMirror(node);
@@ -275,6 +280,41 @@ final class FaultInjector {
       array.removeDrive(pool, (rottenDrive + 2 * gone[pool]) % count);
       goneAtNs[pool] = array.clock.nanoTime();
       gone[pool]++;
+    }
+  }
+
+  private void swapDrive(SimulatedArray.Node node) {
+    int pool = random.nextInt(ArrayNode.POOLS);
+    node.node().failDrive(pool, rottenDrive, _ -> {});
+    schedule.later(
+        random.nextInt(1500),
+        () -> {
+          SimulatedArray.Node either = array.a.isAlive() ? array.a : array.b;
+          if (either.isAlive()) {
+            either.node().replaceDrive(pool, rottenDrive, _ -> {});
+          }
+        });
+  }
+
+  private void makeSnapshot(SimulatedArray.Node node) {
+    List<VolumeInfo> volumes = node.node().volumes();
+    if (volumes.isEmpty()) {
+      return;
+    }
+    int source = volumes.get(random.nextInt(volumes.size())).id();
+    String name = "s" + ++snapshots;
+    node.node().cloneVolume(source, name, random.nextBoolean(), _ -> {});
+    schedule.later(random.nextInt(3000), () -> deleteVolume(name));
+  }
+
+  private void deleteVolume(String name) {
+    SimulatedArray.Node either = array.a.isAlive() ? array.a : array.b;
+    if (either.isAlive()) {
+      for (VolumeInfo volume : either.node().volumes()) {
+        if (volume.name().equals(name)) {
+          either.node().deleteVolume(volume.id(), _ -> {});
+        }
+      }
     }
   }
 

@@ -158,6 +158,45 @@ class ArrayNodeTest {
   }
 
   @Test
+  void aSnapshotHoldsEveryWriteThatWasAcknowledgedBeforeAndNoneAfter() {
+    SimulatedArray array = new SimulatedArray(13).started();
+    int volume = array.createVolume(array.a, 0, "v", 64);
+    for (int i = 0; i < 40; i++) {
+      array.done(array.write(array.node(i % 2), volume, (long) i * BLOCK, BLOCK, 1 + i));
+    }
+    // The log still holds most of that.
+    assertThat(change(array, c -> array.b.node().cloneVolume(volume, "snap", true, c)))
+        .isEqualTo(PoolStatus.OK);
+    for (int i = 0; i < 40; i += 3) {
+      array.done(array.write(array.a, volume, (long) i * BLOCK, BLOCK, 90));
+    }
+    array.runUntil(() -> array.b.volume("snap") != null, "b knows of it too");
+    int snapshot = array.b.volume("snap").id();
+    assertThat(array.b.volume("snap").readOnly()).isTrue();
+    assertThat(array.b.volume("snap").origin()).isEqualTo(volume);
+    for (int pass = 0; pass < 2; pass++) {
+      for (int i = 0; i < 40; i++) {
+        assertThat(array.done(array.read(array.b, snapshot, (long) i * BLOCK, BLOCK)).at(7))
+            .isEqualTo((byte) (1 + i));
+        assertThat(array.done(array.read(array.b, volume, (long) i * BLOCK, BLOCK)).at(7))
+            .isEqualTo((byte) (i % 3 == 0 ? 90 : 1 + i));
+      }
+      assertThat(array.done(array.write(array.b, snapshot, 0, BLOCK, 5)).status)
+          .isEqualTo(HostStatus.READ_ONLY);
+      if (pass == 0) {
+        array.a.kill(); // what its log held is replayed into the volume only
+      }
+    }
+    assertThat(change(array, c -> array.b.node().cloneVolume(snapshot, "clone", false, c)))
+        .isEqualTo(PoolStatus.OK);
+    array.runUntil(() -> array.b.volume("clone") != null, "known");
+    int clone = array.b.volume("clone").id();
+    assertThat(array.done(array.write(array.b, clone, 0, BLOCK, 5)).status)
+        .isEqualTo(HostStatus.OK);
+    assertThat(array.done(array.read(array.b, snapshot, 0, BLOCK)).at(0)).isEqualTo((byte) 1);
+  }
+
+  @Test
   void aFullPoolRefusesWritesAndKeepsWhatItHas() {
     SimulatedArray array = new SimulatedArray(8, 512, SimulatedArray.DRIVES).started();
     SimulatedHosts hosts = new SimulatedHosts(array, 8);
@@ -289,8 +328,8 @@ class ArrayNodeTest {
         // Right head, wild body.
         byte[] head =
             management
-                ? new byte[] {0x54, 0x57, 0x4D, 0x47, 1, 0, (byte) i, 0}
-                : new byte[] {0x54, 0x57, 0x46, 0x57, 1, 0, (byte) (1 + i % 2), (byte) (i % 4)};
+                ? new byte[] {0x54, 0x57, 0x4D, 0x47, 3, 0, (byte) i, 0}
+                : new byte[] {0x54, 0x57, 0x46, 0x57, 2, 0, (byte) (1 + i % 2), (byte) (i % 4)};
         System.arraycopy(head, 0, bytes, 0, head.length);
       }
       message.copyFrom(MemorySegment.ofArray(bytes));

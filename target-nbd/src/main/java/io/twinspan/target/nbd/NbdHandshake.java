@@ -194,7 +194,7 @@ final class NbdHandshake {
       refuse("no volume named '" + printable(name) + "'"); // this option has no way to say so
       return;
     }
-    out.writeLong(volume.sizeBytes()).writeShort(NbdProtocol.EXPORT_FLAGS);
+    out.writeLong(volume.sizeBytes()).writeShort(NbdProtocol.exportFlags(volume));
     if (!noZeroes) {
       out.writeZero(EXPORT_NAME_PADDING_BYTES);
     }
@@ -236,7 +236,7 @@ final class NbdHandshake {
     }
     reply(out, option, NbdProtocol.REP_INFO, 12);
     out.writeShort(NbdProtocol.INFO_EXPORT).writeLong(volume.sizeBytes());
-    out.writeShort(NbdProtocol.EXPORT_FLAGS);
+    out.writeShort(NbdProtocol.exportFlags(volume));
     reply(out, option, NbdProtocol.REP_INFO, 14);
     out.writeShort(NbdProtocol.INFO_BLOCK_SIZE).writeInt(NbdProtocol.MIN_BLOCK_BYTES);
     out.writeInt(NbdProtocol.PREFERRED_BLOCK_BYTES).writeInt(NbdProtocol.MAX_PAYLOAD_BYTES);

@@ -1,6 +1,7 @@
 package io.twinspan.target.nbd;
 
 import io.twinspan.array.HostStatus;
+import io.twinspan.pool.VolumeInfo;
 
 /**
  * Numbers of the NBD protocol, by the names of its specification ({@code doc/proto.md} of the
@@ -44,6 +45,7 @@ final class NbdProtocol {
   /** Transmission flags. */
   static final int FLAG_HAS_FLAGS = 1;
 
+  static final int FLAG_READ_ONLY = 1 << 1;
   static final int FLAG_SEND_FLUSH = 1 << 2;
   static final int FLAG_SEND_FUA = 1 << 3;
   static final int FLAG_SEND_TRIM = 1 << 5;
@@ -96,12 +98,18 @@ final class NbdProtocol {
 
   private NbdProtocol() {}
 
+  /** Transmission flags of a volume's export. */
+  static int exportFlags(VolumeInfo volume) {
+    return volume.readOnly() ? EXPORT_FLAGS | FLAG_READ_ONLY : EXPORT_FLAGS;
+  }
+
   /** The error number of a reply for an outcome; 0 is success. */
   static int error(HostStatus status) {
     return switch (status) {
       case OK -> 0;
       case NO_SPACE -> ENOSPC;
       case INVALID -> EINVAL;
+      case READ_ONLY -> EPERM;
       case NO_SUCH_VOLUME, IO_ERROR, SHUTDOWN -> EIO;
     };
   }
