@@ -240,6 +240,42 @@ class CloneTest {
     assertThat(there).isBetween(40, 158);
   }
 
+  /** A replay must not find the source newer than it was when the clone was made. */
+  @Test
+  void cloneThatWasAskedForDuringACheckpointIsExactAfterACrash() {
+    for (int more = 0; more < 40; more++) {
+      PoolRig busy = new PoolRig(3, 1500, more);
+      busy.options = new MirrorPoolOptions(16, 40, 2, 1, 8, 64, 1 << 20, 64);
+      busy.attach();
+      busy.formatted();
+      int id = busy.create("v", 2000);
+      for (int i = 0; i < 700; i++) { // no two in a row: a checkpoint of several pieces
+        assertThat(busy.writeTags(id, 2L * i, 1, 100 + i)).isEqualTo(PoolStatus.OK);
+      }
+      for (int i = 0; i < more; i++) {
+        assertThat(busy.writeTags(id, 0, 1, 100)).isEqualTo(PoolStatus.OK);
+      }
+      List<PoolStatus> cloned = new ArrayList<>();
+      busy.pool.cloneVolume(id, "snap", true, cloned::add);
+      busy.work();
+      for (int i = 0; i < 30 || cloned.isEmpty(); i++) {
+        long block = 1398 - 2 * (i % 20);
+        if (busy.pool.reserve(id, block, 1) == Pool.Grant.GRANTED
+            && !busy.pool.submit(PoolRig.write(id, block, 1, 9000 + i))) {
+          busy.pool.unreserve(id, block, 1);
+        }
+        busy.work();
+      }
+      busy.controllerDies();
+      assertThat(busy.open(true)).isEqualTo(PoolStatus.OK);
+      for (int i = 660; i < 700; i++) {
+        assertThat(busy.read(id(busy, "snap"), 2L * i, 1))
+            .as("clone after %s more writes, block %s", more, 2 * i)
+            .containsExactly(100L + i);
+      }
+    }
+  }
+
   /** A volume of the model: what each block holds. */
   private record Model(long[] tags, boolean readOnly) {}
 

@@ -58,6 +58,17 @@ class NbdHandshakeTest {
   }
 
   @Test
+  void snapshotIsExportedReadOnly() {
+    volumes.add(new VolumeInfo(3, "monday", 4096, 0, 1, true));
+    clientFlags(3);
+    named(NbdProtocol.OPT_GO, "monday");
+    advance();
+    expect(NbdProtocol.OPT_GO, NbdProtocol.REP_INFO, 12);
+    out.skipBytes(2 + 8);
+    assertThat(out.readUnsignedShort()).isEqualTo(NbdProtocol.EXPORT_FLAGS | 2);
+  }
+
+  @Test
   void infoTellsAndGoesOn() {
     clientFlags(1);
     named(NbdProtocol.OPT_INFO, "alpha");
