@@ -24,7 +24,7 @@ final class BackgroundWait {
    * @param what {@code scrub} or {@code rebuild}
    */
   static void until(ArrayProcesses processes, String pool, String what) {
-    try (ProgressBar bar = System.console() == null ? null : bar(what + " of pool " + pool)) {
+    try (ProgressBar bar = Terminal.isThere() ? bar(what + " of pool " + pool) : null) {
       long seenNs = System.nanoTime();
       boolean running = true;
       while (running) {

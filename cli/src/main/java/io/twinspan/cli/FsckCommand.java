@@ -119,7 +119,7 @@ final class FsckCommand implements Callable<Integer> {
   private PoolReport checkPool(ShelfOptions shelf, long arrayId, int index) {
     try (ImageFiles images = new ImageFiles(shelf, index + 1)) {
       PoolCheck check = new PoolCheck(images);
-      if (!data || json.isOn() || System.console() == null) {
+      if (!data || json.isOn() || !Terminal.isThere()) {
         return check.run(arrayId, index, data, (_, _) -> {});
       }
       try (ProgressBar bar = bar("pool " + POOLS.get(index))) {

@@ -10,7 +10,7 @@ public interface PoolImages {
   /** Number of drives that the pool was made with. */
   int count();
 
-  /** Name of a drive for people, such as {@code drive0}. */
+  /** Name of a drive for people, such as {@code disk-0}. */
   String name(int drive);
 
   /** Blocks of {@link Drive#BLOCK_BYTES} bytes that a drive has; 0 when there is none. */

@@ -98,7 +98,13 @@ final class Sweeper implements Operation.Path, PoolCompletion {
     for (int i = 0; i < pool.drives.count(); i++) {
       drives.add(stateOf(i));
     }
-    PoolHealth.ScrubState scrub = PoolHealth.ScrubState.values()[pool.root.scrubState];
+    PoolHealth.ScrubState scrub =
+        switch (pool.root.scrubState) {
+          case Superblock.SCRUB_RUNNING -> PoolHealth.ScrubState.RUNNING;
+          case Superblock.SCRUB_STOPPED -> PoolHealth.ScrubState.STOPPED;
+          case Superblock.SCRUB_DONE -> PoolHealth.ScrubState.DONE;
+          default -> PoolHealth.ScrubState.NONE;
+        };
     return new PoolHealth(drives, scrub, describe(pool.root.scrub), describe(rebuild));
   }
 

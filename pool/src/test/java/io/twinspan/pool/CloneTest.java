@@ -229,7 +229,7 @@ class CloneTest {
       for (int i = 0; isThere && i < 10; i++) {
         assertThat(crashed.read(id(crashed, "snap"), 100L * i, 1))
             .as(what)
-            .containsExactly(100L + 10 * i);
+            .containsExactly(100L + 10L * i);
       }
       there += isThere ? 1 : 0;
       assertThat(crashed.close()).isEqualTo(PoolStatus.OK);
@@ -277,7 +277,15 @@ class CloneTest {
   }
 
   /** A volume of the model: what each block holds. */
-  private record Model(long[] tags, boolean readOnly) {}
+  private static final class Model {
+    final long[] tags;
+    final boolean readOnly;
+
+    Model(long[] tags, boolean readOnly) {
+      this.tags = tags;
+      this.readOnly = readOnly;
+    }
+  }
 
   /** Random writes, zeroes, snapshots, clones, deletions and crashes against a model. */
   @Test

@@ -1,0 +1,14 @@
+package io.twinspan.cli;
+
+import java.io.Console;
+
+/** Where a command's output goes. */
+final class Terminal {
+  private Terminal() {}
+
+  /** Whether somebody sits there, who likes to see progress. */
+  static boolean isThere() {
+    Console console = System.console();
+    return console != null && console.isTerminal();
+  }
+}
