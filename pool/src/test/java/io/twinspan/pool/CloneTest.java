@@ -259,7 +259,7 @@ class CloneTest {
       busy.pool.cloneVolume(id, "snap", true, cloned::add);
       busy.work();
       for (int i = 0; i < 30 || cloned.isEmpty(); i++) {
-        long block = 1398 - 2 * (i % 20);
+        long block = 1398 - 2L * (i % 20);
         if (busy.pool.reserve(id, block, 1) == Pool.Grant.GRANTED
             && !busy.pool.submit(PoolRig.write(id, block, 1, 9000 + i))) {
           busy.pool.unreserve(id, block, 1);
