@@ -90,8 +90,8 @@ public final class LendableDoorbells implements WakeSource, AutoCloseable {
   /**
    * {@return whether nobody has the bell any more, or somebody has shut it}
    *
-   * <p>It is listened to after each sleep and, as others may keep the thread from sleeping, at every
-   * 1024th question.
+   * <p>It is listened to after each sleep and, as others may keep the thread from sleeping, at
+   * every 1024th question.
    */
   public boolean hungUp() {
     if (++questions % QUESTIONS_PER_LOOK == 0 && !armed) {
