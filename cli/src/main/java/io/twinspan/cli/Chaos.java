@@ -78,6 +78,9 @@ final class Chaos implements AutoCloseable {
         }
         violation = hosts.violation();
       } catch (TwinspanException e) {
+        if (Thread.currentThread().isInterrupted()) {
+          throw e; // told to end: that is no fault of the array's
+        }
         String first = hosts.violation();
         violation = first == null ? e.getMessage() : first;
       }

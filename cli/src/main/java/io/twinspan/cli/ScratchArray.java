@@ -13,6 +13,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -22,14 +24,18 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class ScratchArray implements AutoCloseable {
   private static final Duration CREATE_DEADLINE = Duration.ofSeconds(10);
+  private static final Duration OWNER_DEADLINE = Duration.ofSeconds(10);
 
   private final PrintWriter err;
   private final ArrayProcesses processes;
-  private final Thread onSignal = new Thread(this::removeAll, "scratch-cleanup");
+  private final Thread owner = Thread.currentThread();
+  private final CountDownLatch released = new CountDownLatch(1);
+  private final Thread onSignal = new Thread(this::endAndRemove, "scratch-cleanup");
   private volatile boolean kept;
 
   /**
-   * Makes the directory; nothing runs yet.
+   * Makes the directory; nothing runs yet. This thread is the owner, which is interrupted when the
+   * process is told to end, and then closes this.
    *
    * @param command is in the directory's name
    * @param err told what can't be removed
@@ -90,7 +96,21 @@ final class ScratchArray implements AutoCloseable {
     try {
       Runtime.getRuntime().removeShutdownHook(onSignal);
     } catch (IllegalStateException e) {
-      return; // the process ends: the hook does it
+      released.countDown(); // the process ends: the hook does it
+      return;
+    }
+    removeAll();
+  }
+
+  /** The owner might start again what is killed here. */
+  private void endAndRemove() {
+    owner.interrupt();
+    try {
+      if (!released.await(OWNER_DEADLINE.toSeconds(), TimeUnit.SECONDS)) {
+        err.println("twinspan: the command does not end; its array is removed all the same");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
     removeAll();
   }
