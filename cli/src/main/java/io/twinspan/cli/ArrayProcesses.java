@@ -142,7 +142,7 @@ final class ArrayProcesses {
                 + " s"
                 + lastWords(process, started));
       }
-      pause();
+      pause(POLL_MS);
     }
   }
 
@@ -273,14 +273,15 @@ final class ArrayProcesses {
       if (System.nanoTime() > end) {
         return false;
       }
-      pause();
+      pause(POLL_MS);
     }
     return true;
   }
 
-  private static void pause() {
+  /** Waits a while; whoever is interrupted is told by an exception, and stays interrupted. */
+  static void pause(long ms) {
     try {
-      Thread.sleep(POLL_MS);
+      Thread.sleep(ms);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new TwinspanException("interrupted", e);

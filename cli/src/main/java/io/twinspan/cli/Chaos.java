@@ -93,7 +93,7 @@ final class Chaos implements AutoCloseable {
     if (calm) {
       await("both pools to be at home and mirrored", this::isInStep);
     }
-    pause(random.nextInt(MAX_PAUSE_MS));
+    ArrayProcesses.pause(random.nextInt(MAX_PAUSE_MS));
     ChaosFault fault = faults.get(random.nextInt(faults.size()));
     String victim = ArrayProcesses.CONTROLLERS.get(random.nextInt(2));
     var _ = hosts.takeLongestNs();
@@ -129,7 +129,7 @@ final class Chaos implements AutoCloseable {
     String process = ArrayProcesses.controller(victim);
     processes.signal(process, Signal.STOP);
     try {
-      pause(ms);
+      ArrayProcesses.pause(ms);
       if (random.nextBoolean()) {
         awaitProgress(hosts);
       }
@@ -231,15 +231,6 @@ final class Chaos implements AutoCloseable {
   private void say(String line) {
     err.println(line);
     err.flush();
-  }
-
-  private static void pause(long ms) {
-    try {
-      Thread.sleep(ms);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new TwinspanException("interrupted", e);
-    }
   }
 
   @Override

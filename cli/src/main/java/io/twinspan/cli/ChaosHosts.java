@@ -75,7 +75,8 @@ final class ChaosHosts implements AutoCloseable {
 
   /** {@return whether every roaming host has had an answer to what it began after a moment} */
   boolean hasProgressedSince(long sinceNs) {
-    return hosts.stream().allMatch(host -> host.lastBegunNs - sinceNs > 0 || host.maybeAway);
+    return hosts.stream()
+        .allMatch(host -> host instanceof Steadfast || host.lastBegunNs - sinceNs > 0);
   }
 
   /** {@return the longest wait of a roaming host for an answer that came since the last call} */
@@ -182,9 +183,6 @@ final class ChaosHosts implements AutoCloseable {
 
     /** When what was answered last was begun. */
     volatile long lastBegunNs = System.nanoTime();
-
-    /** Whether its controller may be away, and nobody waits for it. */
-    volatile boolean maybeAway;
 
     Host(String kind, int volume, int controller) {
       this.controller = controller;
@@ -307,7 +305,6 @@ final class ChaosHosts implements AutoCloseable {
 
     Steadfast(int volume, int controller) {
       super("steadfast", volume, controller);
-      maybeAway = true;
     }
 
     @Override

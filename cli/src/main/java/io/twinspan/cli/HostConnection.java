@@ -77,7 +77,7 @@ final class HostConnection implements AutoCloseable {
         close();
         controller = 1 - controller;
         if (refused) {
-          pause();
+          ArrayProcesses.pause(RETRY_MS);
         }
       }
     }
@@ -95,15 +95,6 @@ final class HostConnection implements AutoCloseable {
       controller = home;
     } catch (NbdDisconnectedException e) {
       // not yet: it stays where it is
-    }
-  }
-
-  private static void pause() {
-    try {
-      Thread.sleep(RETRY_MS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new TwinspanException("interrupted", e);
     }
   }
 
