@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,7 +28,8 @@ class ShelfInGuestTest {
 
   private static final String SLOT = "-device pcie-root-port,id=bay%1$d,chassis=%1$d,slot=%1$d ";
 
-  private static final String SCRIPT =
+  /** What both guests do. */
+  private static final String FUNCTIONS =
       """
       set -eu
       await_drive() {
@@ -48,48 +50,74 @@ class ShelfInGuestTest {
         fio --name=verify --filename="$drive" --ioengine=io_uring --direct=1 --size=8m \
           --verify=crc32c "$@" >fio.out || { cat fio.out; exit 1; }
       }
-      sum() {
-        echo 3 >/proc/sys/vm/drop_caches
-        mount "$drive" /mnt
-        sha256sum </mnt/file
-        umount /mnt
-      }
-      modprobe nvme
-      await_drive
-      nvme id-ctrl "$controller" | grep -E '^(mn|sn|nn) '
-      nvme smart-log "$controller" | grep critical_warning
-      verify --rw=randwrite --bs=4k --iodepth=32
-      verify --rw=randwrite --bsrange=4k-512k --iodepth=8
-      echo verified
-      mkfs.ext4 -q "$drive"
-      mount "$drive" /mnt
-      dd if=/dev/urandom of=/mnt/file bs=1M count=16 conv=fsync status=none
-      sha256sum </mnt/file >before
-      umount /mnt
-      sum >after
-      cmp before after && echo the file is whole
-      echo busy
-      (
-        while [[ ! -e pull ]]; do sleep 0.1; done
-        echo 1 >"$(readlink -f "/sys/class/nvme/${controller#/dev/}/device")/remove"
-        echo pulled
-      ) &
-      pull=$!
-      (
-        until dmesg | grep -q 'no usable path - requeuing'; do sleep 0.2; done
-        echo a read waits for a path
-      ) &
-      while dd if="$drive" of=/dev/null bs=4k count=16 iflag=direct status=none; do
-        sleep 0.1
-      done
-      echo reads fail
-      wait $pull
-      await_drive
-      sum >again
-      cmp before again && echo the file outlived the shelf
-      verify --rw=randwrite --bs=4k --iodepth=32
-      echo verified again
       """;
+
+  private static final String DEATH_OF_THE_SHELF =
+      FUNCTIONS
+          + """
+          sum() {
+            echo 3 >/proc/sys/vm/drop_caches
+            mount "$drive" /mnt
+            sha256sum </mnt/file
+            umount /mnt
+          }
+          modprobe nvme
+          await_drive
+          nvme id-ctrl "$controller" | grep -E '^(mn|sn|nn) '
+          nvme smart-log "$controller" | grep critical_warning
+          verify --rw=randwrite --bs=4k --iodepth=32
+          verify --rw=randwrite --bsrange=4k-512k --iodepth=8
+          echo verified
+          mkfs.ext4 -q "$drive"
+          mount "$drive" /mnt
+          dd if=/dev/urandom of=/mnt/file bs=1M count=16 conv=fsync status=none
+          sha256sum </mnt/file >before
+          umount /mnt
+          sum >after
+          cmp before after && echo the file is whole
+          echo busy
+          (
+            while [[ ! -e pull ]]; do sleep 0.1; done
+            echo 1 >"$(readlink -f "/sys/class/nvme/${controller#/dev/}/device")/remove"
+            echo pulled
+          ) &
+          pull=$!
+          (
+            until dmesg | grep -q 'no usable path - requeuing'; do sleep 0.2; done
+            echo a read waits for a path
+          ) &
+          while dd if="$drive" of=/dev/null bs=4k count=16 iflag=direct status=none; do
+            sleep 0.1
+          done
+          echo reads fail
+          wait $pull
+          await_drive
+          sum >again
+          cmp before again && echo the file outlived the shelf
+          verify --rw=randwrite --bs=4k --iodepth=32
+          echo verified again
+          """;
+
+  private static final String DOORBELL_BUFFERS =
+      FUNCTIONS
+          + """
+          modprobe nvme_core
+          trace=/sys/kernel/tracing
+          mountpoint -q $trace || mount -t tracefs trace $trace
+          echo 1 >$trace/events/nvme/nvme_setup_cmd/enable
+          modprobe nvme
+          await_drive
+          grep -o 'qid=0.*nvme_admin_dbbuf' $trace/trace
+          echo 0 >$trace/events/nvme/nvme_setup_cmd/enable
+          verify --rw=randwrite --bs=4k --iodepth=1
+          verify --rw=randwrite --bs=4k --iodepth=32
+          verify --rw=randwrite --bsrange=4k-512k --iodepth=8
+          echo verified
+          echo 1 >"/sys/class/nvme/${controller#/dev/}/reset_controller"
+          await_drive
+          verify --rw=randwrite --bs=4k --iodepth=32
+          echo verified after a reset
+          """;
 
   @TempDir Path directory;
   private final List<Process> shelves = new ArrayList<>();
@@ -115,16 +143,16 @@ class ShelfInGuestTest {
   @Timeout(1200)
   void anUnmodifiedDriverUsesADriveOfTheShelfAndFindsItsDataAfterTheShelfsDeath(boolean multipath)
       throws Exception {
-    Process first = startShelf();
+    Process first = startShelf("pages");
     Path monitor = directory.resolve("qmp");
-    try (Guest guest = startGuest(monitor, multipath)) {
+    try (Guest guest = startGuest(monitor, multipath, DEATH_OF_THE_SHELF)) {
       guest.awaitOut("busy", PATIENCE);
       first.destroyForcibly().waitFor();
       guest.awaitOut(multipath ? "a read waits for a path" : "reads fail", PATIENCE);
       guest.tell("pull");
       guest.awaitOut("pulled", PATIENCE);
       guest.awaitOut("reads fail", PATIENCE);
-      Process second = startShelf();
+      Process second = startShelf("pages");
       try (Qmp qemu = new Qmp(monitor)) {
         qemu.execute("device_add", drive(2));
       }
@@ -138,7 +166,22 @@ class ShelfInGuestTest {
     }
   }
 
-  private Process startShelf() throws IOException {
+  /** Shadow doorbells, which the driver of a guest uses by itself where a drive offers them. */
+  @Test
+  @Tag("long")
+  @Timeout(1200)
+  void anUnmodifiedDriverLeavesItsDoorbellsInMemory() throws Exception {
+    Process shelf = startShelf("shadowed");
+    try (Guest guest = startGuest(directory.resolve("qmp"), false, DOORBELL_BUFFERS)) {
+      guest.awaitEnd(PATIENCE);
+
+      System.out.print(guest.out());
+      assertThat(guest.out()).contains("nvme_admin_dbbuf", "verified\n", "verified after a reset");
+      assertThat(shelf.isAlive()).isTrue();
+    }
+  }
+
+  private Process startShelf(String doorbells) throws IOException {
     Path shelf = directory.resolve("shelf");
     Path log = directory.resolve("shelf.log");
     Process process =
@@ -157,7 +200,9 @@ class ShelfInGuestTest {
                 "--ports",
                 "a",
                 "--drive-size",
-                "128MiB")
+                "128MiB",
+                "--doorbells",
+                doorbells)
             .redirectErrorStream(true)
             .redirectOutput(log.toFile())
             .start();
@@ -179,7 +224,7 @@ class ShelfInGuestTest {
         .formatted(slot, slot, directory.resolve("shelf/drive0-a.sock"));
   }
 
-  private Guest startGuest(Path monitor, boolean multipath) {
+  private Guest startGuest(Path monitor, boolean multipath, String script) {
     Guest.prepare(KERNEL);
     String memory =
         "-object memory-backend-memfd,id=memory,size=%dM,share=on -machine memory-backend=memory"
@@ -202,6 +247,6 @@ class ShelfInGuestTest {
             "-qmp unix:%s,server=on,wait=off".formatted(monitor),
             "-q",
             SLOT.formatted(1) + SLOT.formatted(2) + "-device " + drive(1));
-    return Guest.start(directory.resolve("guest"), options, SCRIPT);
+    return Guest.start(directory.resolve("guest"), options, script);
   }
 }
