@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
  * @param startupWaitNs how long a controller that finds no peer waits before it takes the peer's
  *     pools; a fifth of that when the peer's process is known not to run
  * @param givebackDelayNs how long a pool must have been mirrored before its home controller gets it
- *     back
+ *     back; {@link #NO_GIVEBACK} when it does only if somebody says so
  * @param leaseNs longest gap between two turns of the agent after which ownership is still believed
  *     without asking the drives
  * @param controlTimeoutNs how long the other controller may take to answer a control message
@@ -32,6 +32,8 @@ public record ArrayConfig(
     long givebackDelayNs,
     long leaseNs,
     long controlTimeoutNs) {
+  /** A delay that never ends. */
+  public static final long NO_GIVEBACK = Long.MAX_VALUE;
 
   /** Checks every value. */
   public ArrayConfig {

@@ -2,6 +2,7 @@ package io.twinspan.array;
 
 import io.twinspan.concurrent.Clock;
 import io.twinspan.pool.PoolCompletion;
+import io.twinspan.pool.PoolStatus;
 import io.twinspan.pool.VolumeInfo;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -231,12 +232,17 @@ public final class ArrayNode {
   }
 
   /**
-   * Hands a pool to its home controller now instead of after the delay.
+   * Hands a pool to the peer: what was accepted is put on the drives, new requests wait, and those
+   * that waited are forwarded as soon as the peer serves. A pool that is away from its home stays
+   * there until it is handed back, or its home controller has been away.
    *
-   * @return false when this controller doesn't own it mirrored
+   * @param completion gets OK when the peer serves the pool, CLOSED when this controller had to
+   *     take it back, INVALID when it does not own the pool, or not in step with the peer
    */
-  public boolean giveback(int pool) {
-    return units.get(pool).ownership().handOver();
+  public void handOver(int pool, PoolCompletion completion) {
+    if (pool < 0 || pool >= POOLS || !units.get(pool).ownership().handOver(completion)) {
+      completion.completed(PoolStatus.INVALID);
+    }
   }
 
   /**

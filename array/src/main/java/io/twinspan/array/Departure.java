@@ -1,5 +1,6 @@
 package io.twinspan.array;
 
+import io.twinspan.pool.PoolCompletion;
 import io.twinspan.pool.PoolStatus;
 import java.util.concurrent.TimeUnit;
 
@@ -26,6 +27,7 @@ final class Departure {
   private final Ownership ownership;
   private final Ownership.Controller controller;
   private Step step = Step.DRAINING;
+  private PoolCompletion whenHandedOver = _ -> {};
   private boolean reclaim;
   private long deadlineNs;
   private long notBeforeNs;
@@ -52,8 +54,21 @@ final class Departure {
     return notBeforeNs;
   }
 
-  void handOver() {
+  /**
+   * Begins to hand the pool to the peer.
+   *
+   * @param done told OK when the peer serves it, CLOSED when it does not
+   */
+  void handOver(PoolCompletion done) {
+    whenHandedOver = done;
     begin(PoolState.HANDING_OVER);
+  }
+
+  /** The pool has left HANDING_OVER. */
+  void handedOver(boolean peerServes) {
+    PoolCompletion done = whenHandedOver;
+    whenHandedOver = _ -> {};
+    done.completed(peerServes ? PoolStatus.OK : PoolStatus.CLOSED);
   }
 
   void stop() {

@@ -1,6 +1,7 @@
 package io.twinspan.array;
 
 import io.twinspan.pool.Pool;
+import io.twinspan.pool.PoolCompletion;
 import io.twinspan.pool.PoolStatus;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -94,6 +95,12 @@ final class Ownership {
   private long stepDeadlineNs;
   private long retryAtNs;
   private long mirroredSinceNs;
+
+  /**
+   * The pool was handed to this controller, which is not its home, and its home controller was
+   * there ever since: it stays until somebody hands it back.
+   */
+  private boolean visits;
 
   Ownership(ArrayConfig array, PoolParts parts, PeerLink link, Controller controller, long nowNs) {
     this.array = array;
@@ -193,6 +200,7 @@ final class Ownership {
   void linkDown() {
     peer = new ControlMessage.Part(PoolState.STARTING, peer.epoch(), 0);
     peerReady = false;
+    visits = false;
     switch (state) {
       case STARTING -> startDeadlineNs = controller.nowNs() + array.startupWaitNs();
       // Once ready the key was registered: if it is gone, the owner has fenced this controller.
@@ -240,9 +248,13 @@ final class Ownership {
       throw new IllegalStateException("pool " + name + ": " + state + " can't become " + next);
     }
     LOG.info("pool {}: {} -> {}", name, state, next);
+    boolean handedOver = state == PoolState.HANDING_OVER;
     state = next;
     validating = false;
     controller.changed(index, next);
+    if (handedOver) {
+      departure.handedOver(next == PoolState.STANDBY);
+    }
   }
 
   private boolean isHome() {
@@ -338,7 +350,8 @@ final class Ownership {
     epoch = persisted;
   }
 
-  void serve() {
+  void serve(boolean handedOver) {
+    visits = handedOver && !isHome();
     transition(PoolState.OWNER_ALONE);
     parts.log.become(CommitLog.Mode.ALONE);
   }
@@ -420,12 +433,16 @@ final class Ownership {
     } else if (controller.leaving()) {
       departure.stop();
     } else if (!isHome() && controller.nowNs() >= givebackAtNs()) {
-      handOver();
+      var _ = handOver(_ -> {});
     }
   }
 
-  /** Begins to hand the pool to the peer; false when that isn't possible now. */
-  boolean handOver() {
+  /**
+   * Begins to hand the pool to the peer; false when that isn't possible now.
+   *
+   * @param done told OK when the peer serves it, CLOSED when it does not
+   */
+  boolean handOver(PoolCompletion done) {
     boolean possible =
         state == PoolState.OWNER_MIRRORED
             && controller.peerKnown()
@@ -434,13 +451,16 @@ final class Ownership {
             && !parts.destager.isStuck()
             && peer.state() == PoolState.STANDBY;
     if (possible) {
-      departure.handOver();
+      departure.handOver(done);
     }
     return possible;
   }
 
   private long givebackAtNs() {
-    return Math.max(mirroredSinceNs + array.givebackDelayNs(), departure.notBeforeNs());
+    boolean stays = visits || array.givebackDelayNs() == ArrayConfig.NO_GIVEBACK;
+    return stays
+        ? Long.MAX_VALUE
+        : Math.max(mirroredSinceNs + array.givebackDelayNs(), departure.notBeforeNs());
   }
 
   void freeze() {
@@ -476,7 +496,7 @@ final class Ownership {
     if (status == PoolStatus.OK) {
       epoch = parts.pool.epoch();
       takeover.forgetLogs();
-      serve();
+      serve(false);
     } else {
       retryAtNs = controller.nowNs() + RETRY_NS;
     }

@@ -160,7 +160,7 @@ final class Takeover {
 
   private void serve() {
     forgetLogs();
-    ownership.serve();
+    ownership.serve(purpose == Purpose.HANDOVER);
   }
 
   void opening() {

@@ -177,7 +177,12 @@ final class ArrayProcesses {
 
   /** Asks a process; the answer is its result. */
   JsonNode ask(String process, ObjectNode request) {
-    return ControlServer.ask(directory.controlSocket(process), request, ASK_DEADLINE);
+    return ask(process, request, ASK_DEADLINE);
+  }
+
+  /** As {@link #ask(String, ObjectNode)}, for what may take longer. */
+  JsonNode ask(String process, ObjectNode request, Duration timeout) {
+    return ControlServer.ask(directory.controlSocket(process), request, timeout);
   }
 
   /** Asks whichever controller answers, a first; one that seems to hang is asked last. */

@@ -101,6 +101,7 @@ final class Chaos implements AutoCloseable {
         switch (fault) {
           case KILL -> kill(hosts, victim);
           case STOP -> stop(hosts, victim);
+          case HANDOVER -> handOver(victim);
           case CUT -> cut(victim);
           case DRIVE -> spoil();
           case BLACKOUT -> blackOut(hosts);
@@ -137,6 +138,34 @@ final class Chaos implements AutoCloseable {
       processes.signal(process, Signal.CONT);
     }
     return "stop %s for %d ms or more".formatted(victim, ms);
+  }
+
+  /** Both ways, if the pool is in step; else it stays, and what has been handed over goes back. */
+  private String handOver(String victim) {
+    String pool = victim.equals("a") ? "A" : "B";
+    String other = victim.equals("a") ? "b" : "a";
+    try {
+      double there = handOver(victim, pool);
+      await("pool " + pool + " to be in step", () -> isInStepAt(other, pool));
+      double back = handOver(other, pool);
+      return "handover of %s, %.0f and %.0f ms".formatted(pool, there, back);
+    } catch (TwinspanException e) {
+      return "no handover of " + pool; // a controller is starting, or has lost the link
+    }
+  }
+
+  private double handOver(String controller, String pool) {
+    return HandoverCommand.handOver(processes, ArrayProcesses.controller(controller), pool)
+        .path("waitedMs")
+        .asDouble();
+  }
+
+  private boolean isInStepAt(String controller, String pool) {
+    try {
+      return array.owns(controller, pool);
+    } catch (TwinspanException e) {
+      return false; // it is starting
+    }
   }
 
   private String cut(String victim) {
@@ -186,11 +215,21 @@ final class Chaos implements AutoCloseable {
 
   private boolean isInStep() {
     startMissing();
-    try {
-      return array.owns("a", "A") && array.owns("b", "B");
-    } catch (TwinspanException e) {
-      return false; // it is starting
+    return isAtHome("a", "A") & isAtHome("b", "B");
+  }
+
+  /** Hands back what a handover that was cut short has left with the other controller. */
+  private boolean isAtHome(String home, String pool) {
+    String other = home.equals("a") ? "b" : "a";
+    boolean there = isInStepAt(home, pool);
+    if (!there && isInStepAt(other, pool)) {
+      try {
+        var _ = handOver(other, pool);
+      } catch (TwinspanException e) {
+        return false; // again later
+      }
     }
+    return there;
   }
 
   private void awaitProgress(ChaosHosts hosts) {

@@ -13,14 +13,15 @@ import picocli.CommandLine.Spec;
 /** {@code twinspan controller}. */
 @Command(
     name = "controller",
-    description = "Kill, stop, continue and start a controller.",
+    description = "Kill, stop, continue and start a controller; hand its pools over.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
       ControllerCommand.Kill.class,
       ControllerCommand.Stop.class,
       ControllerCommand.Continue.class,
-      ControllerCommand.Start.class
+      ControllerCommand.Start.class,
+      HandoverCommand.class
     })
 final class ControllerCommand {
   private ControllerCommand() {}

@@ -59,6 +59,7 @@ final class ControlRequests {
       case "volume-delete" -> delete(request);
       case "volume-clone" -> clone(request);
       case "pool-scrub" -> scrub(request);
+      case "pool-handover" -> handOver(request);
       case "drive-fail" -> changeDrive(request, false);
       case "drive-replace" -> changeDrive(request, true);
       case "nvme-report" -> report(request);
@@ -146,6 +147,37 @@ final class ControlRequests {
           }
         });
     return JsonNodeFactory.instance.objectNode().put("pool", pools.get(pool)).put("stopped", stop);
+  }
+
+  /** Gives a pool to the other controller, and says for how long its hosts' requests waited. */
+  private JsonNode handOver(JsonNode request) {
+    int pool = namedPool(request);
+    String name = pools.get(pool);
+    long[] tookNs = new long[1];
+    PoolStatus result =
+        core.ask(
+            TIMEOUT,
+            answer -> {
+              long begunNs = System.nanoTime();
+              node.handOver(
+                  pool,
+                  status -> {
+                    tookNs[0] = System.nanoTime() - begunNs;
+                    answer.complete(status);
+                  });
+            });
+    if (result == PoolStatus.INVALID) {
+      throw new TwinspanException(
+          "pool " + name + " is not this controller's, or not in step with the other one");
+    }
+    if (result != PoolStatus.OK) {
+      throw new TwinspanException(
+          "the other controller did not take pool " + name + ": it stays, see the logs");
+    }
+    return JsonNodeFactory.instance
+        .objectNode()
+        .put("pool", name)
+        .put("waitedMs", tookNs[0] / 1000 / 1e3);
   }
 
   /** Takes a drive out of both pools, or into them. */

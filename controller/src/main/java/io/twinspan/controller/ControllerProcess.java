@@ -241,7 +241,7 @@ public final class ControllerProcess implements ArrayListener, HostPort {
         logBytes,
         true,
         settings.duration(Settings.Key.STARTUP_WAIT).toNanos(),
-        settings.duration(Settings.Key.GIVEBACK_DELAY).toNanos(),
+        settings.delayNs(Settings.Key.GIVEBACK_DELAY),
         LEASE.toNanos(),
         CONTROL_TIMEOUT.toNanos());
   }

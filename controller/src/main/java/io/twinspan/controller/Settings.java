@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -25,6 +26,8 @@ public final class Settings {
     COUNT,
     BYTES,
     DURATION,
+    /** A duration, or {@code never}. */
+    DELAY,
     TEXT
   }
 
@@ -83,11 +86,12 @@ public final class Settings {
     /** When a pool goes back home. */
     GIVEBACK_DELAY(
         "controller.giveback-delay",
-        Kind.DURATION,
+        Kind.DELAY,
         "1s",
         0,
         3_600_000,
-        "A pool goes back to its home controller when that has been in step for so long."),
+        "A pool goes back to its home controller when that has been in step for so long. With"
+            + " \"never\" only twinspan controller handover gives it back."),
     /** Memory for hosts' data. */
     IO_BUFFERS(
         "controller.io-buffers",
@@ -148,6 +152,9 @@ public final class Settings {
         }
         return text;
       }
+      if (kind == Kind.DELAY && text.equals(NEVER)) {
+        return Long.MAX_VALUE;
+      }
       long value = number(where, text);
       if (value < min || value > max) {
         throw new TwinspanException(
@@ -194,7 +201,7 @@ public final class Settings {
               case "tib", "t" -> 1L << 40;
               default -> 0;
             };
-        case DURATION ->
+        case DURATION, DELAY ->
             switch (unit) {
               case "ms" -> 1;
               case "s" -> 1000;
@@ -208,12 +215,14 @@ public final class Settings {
     private String show(long value) {
       return switch (kind) {
         case BYTES -> Sizes.format(value);
-        case DURATION -> value % 1000 == 0 ? value / 1000 + "s" : value + "ms";
+        case DELAY, DURATION ->
+            value == Long.MAX_VALUE ? NEVER : value % 1000 == 0 ? value / 1000 + "s" : value + "ms";
         case COUNT, TEXT -> Long.toString(value);
       };
     }
   }
 
+  private static final String NEVER = "never";
   private static final Pattern NUMBER = Pattern.compile("(\\d{1,18}) *([A-Za-z]*)");
   private static final long PAGE_BYTES = 4096;
   private static final long MAX_FILE_BYTES = 64 * 1024;
@@ -323,6 +332,12 @@ public final class Settings {
   /** A duration. */
   public Duration duration(Key key) {
     return Duration.ofMillis(number(key));
+  }
+
+  /** A duration in nanoseconds; {@link Long#MAX_VALUE} for never. */
+  public long delayNs(Key key) {
+    long ms = number(key);
+    return ms == Long.MAX_VALUE ? ms : TimeUnit.MILLISECONDS.toNanos(ms);
   }
 
   /** A text. */

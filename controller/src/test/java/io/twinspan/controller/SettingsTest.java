@@ -44,7 +44,7 @@ class SettingsTest {
 
     assertThat(settings.count(Settings.Key.SHELF_DRIVES)).isEqualTo(3);
     assertThat(settings.number(Settings.Key.SHELF_DRIVE_SIZE)).isEqualTo(1L << 30);
-    assertThat(settings.duration(Settings.Key.GIVEBACK_DELAY)).isEqualTo(Duration.ofMillis(200));
+    assertThat(settings.delayNs(Settings.Key.GIVEBACK_DELAY)).isEqualTo(200_000_000);
     assertThat(settings.duration(Settings.Key.STARTUP_WAIT)).isEqualTo(Duration.ofMinutes(2));
     assertThat(settings.text(Settings.Key.NBD_HOST)).isEqualTo("::1");
   }

@@ -17,6 +17,8 @@ public enum Fault {
   CUT_ONE_WAY,
   /** A controller is stopped in good order, if both are in step. */
   STOP,
+  /** A controller's pools are handed to the other one, if both are in step, and back later. */
+  HANDOVER,
   /** Nothing wakes a controller for a while but its own deadlines: doorbells are lost. */
   LOST_WAKEUP,
   /** The drives of a pool answer one controller nothing for a while. */

@@ -5,6 +5,7 @@ import io.twinspan.array.PeerLink;
 import io.twinspan.array.PoolState;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.DriveOperation;
+import io.twinspan.pool.PoolStatus;
 import io.twinspan.pool.SimulatedDrive;
 import io.twinspan.pool.SimulatedMedium;
 import io.twinspan.pool.VolumeInfo;
@@ -125,6 +126,7 @@ final class FaultInjector {
       }
       case CUT_ONE_WAY -> node.end.mute();
       case STOP -> stop(node);
+      case HANDOVER -> handOver(node);
       case LOST_WAKEUP -> {
         node.sleepsThrough = true;
         schedule.later(random.nextInt(3000), () -> node.sleepsThrough = false);
@@ -196,6 +198,19 @@ final class FaultInjector {
     if (array.isWell() && !array.other(node).paused && !node.paused) {
       node.beginStop();
     }
+  }
+
+  private void handOver(SimulatedArray.Node node) {
+    handOver(node, random.nextInt(ArrayNode.POOLS));
+    schedule.later(random.nextInt(3000), array::handHome);
+  }
+
+  private void handOver(SimulatedArray.Node node, int pool) {
+    node.node().handOver(pool, status -> {
+      if (status != PoolStatus.INVALID) {
+        note.accept(node.name + " handed over pool" + pool + ": " + status);
+      }
+    });
   }
 
   /** Processes that were asked to end have done so. */

@@ -145,6 +145,16 @@ final class SimulatedArray {
         && a.state(1) == PoolState.STANDBY;
   }
 
+  /** Begins to hand pools back that were handed over and are in step. */
+  void handHome() {
+    for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
+      Node visited = node(1 - pool);
+      if (visited.isAlive() && !visited.paused && visited.state(pool) == PoolState.OWNER_MIRRORED) {
+        visited.node().handOver(pool, _ -> {});
+      }
+    }
+  }
+
   int createVolume(Node through, int pool, String name, int blocks) {
     List<PoolStatus> answers = new ArrayList<>();
     through.node().createVolume(pool, name, (long) blocks * Drive.BLOCK_BYTES, answers::add);

@@ -154,6 +154,7 @@ public final class Simulation {
     long end = schedule.now() + MEND_LIMIT_TICKS;
     while (!array.isWell() || !schedule.isEmpty()) {
       schedule.runAll();
+      array.handHome();
       if (schedule.now() >= end) {
         throw new AssertionError("never well again: " + array.a + "; " + array.b);
       }

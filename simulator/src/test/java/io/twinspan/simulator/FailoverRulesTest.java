@@ -499,7 +499,7 @@ class FailoverRulesTest {
     for (SimulatedDrive drive : a.drives.getFirst().subList(0, 2)) {
       drive.fail(DriveOperation.FLUSH, 0x281, 1);
     }
-    assertThat(a.node().giveback(0)).isTrue();
+    a.node().handOver(0, _ -> {});
     array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "taken back");
   }
 
