@@ -7,7 +7,9 @@ import io.twinspan.pool.PoolRequest;
 import io.twinspan.pool.PoolStatus;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,11 +19,21 @@ import org.jspecify.annotations.Nullable;
 final class BlockReads {
   private static final int CAPACITY = 256;
 
+  /**
+   * When drives go one after the other, so long after the last one a block without a copy may only
+   * be the first sign that most are about to be gone.
+   */
+  private static final long GOING_NS = TimeUnit.SECONDS.toNanos(1);
+
   private final Pool pool;
   private final CommitLog log;
   private final OperationQueue completed;
   private final ArrayDeque<BlockRead> free = new ArrayDeque<>(CAPACITY);
+  private final List<Drive> drives;
   private boolean fenced;
+  private int goneDrives;
+  private long goingUntilNs;
+  private long nowNs;
 
   private final class BlockRead extends PoolRequest {
     @Nullable Operation reader;
@@ -40,8 +52,9 @@ final class BlockReads {
    *
    * @param completed where operations go when the last read that they waited for has ended
    */
-  BlockReads(Pool pool, CommitLog log, OperationQueue completed) {
+  BlockReads(Pool pool, List<Drive> drives, CommitLog log, OperationQueue completed) {
     this.pool = pool;
+    this.drives = drives;
     this.log = log;
     this.completed = completed;
     for (int i = 0; i < CAPACITY; i++) {
@@ -49,6 +62,11 @@ final class BlockReads {
       read.operation = PoolOperation.READ;
       free.add(read);
     }
+  }
+
+  /** Tells the time. */
+  void at(long time) {
+    nowNs = time;
   }
 
   int underWay() {
@@ -129,11 +147,34 @@ final class BlockReads {
         operation.again = true;
       }
       case NO_QUORUM, CLOSED -> operation.again = true;
-      case MEDIA_ERROR, NO_SPACE, NOT_FORMATTED -> operation.failure = HostStatus.IO_ERROR;
+      case MEDIA_ERROR -> {
+        if (drivesAreGoing()) {
+          operation.again = true;
+        } else {
+          operation.failure = HostStatus.IO_ERROR;
+        }
+      }
+      case NO_SPACE, NOT_FORMATTED -> operation.failure = HostStatus.IO_ERROR;
       case INVALID -> operation.failure = HostStatus.NO_SUCH_VOLUME;
     }
     if (operation.outstanding == 0 && !operation.stalled) {
       completed.add(operation);
     }
+  }
+
+  /**
+   * Whether another drive has gone a moment ago. When a shelf dies, both copies of a block are gone
+   * before most drives are: such a read has to wait like everything else, not to fail.
+   */
+  private boolean drivesAreGoing() {
+    int gone = 0;
+    for (int i = 0; i < drives.size(); i++) {
+      gone += drives.get(i).isPresent() ? 0 : 1;
+    }
+    if (gone > goneDrives) {
+      goneDrives = gone;
+      goingUntilNs = nowNs + GOING_NS;
+    }
+    return gone > 0 && nowNs < goingUntilNs;
   }
 }

@@ -3,6 +3,7 @@ package io.twinspan.array;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.Pool;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
@@ -55,6 +56,7 @@ final class OwnerPath {
 
   OwnerPath(
       Pool pool,
+      List<Drive> drives,
       CommitLog log,
       LogMirror mirror,
       OperationQueue committed,
@@ -72,7 +74,7 @@ final class OwnerPath {
     this.scratch = scratch;
     this.guard = guard;
     locks = new RangeLocks(capacity);
-    reads = new BlockReads(pool, log, readsDone);
+    reads = new BlockReads(pool, drives, log, readsDone);
     flushes = new FlushQueue(pool, flushed);
     space = new PoolSpace(pool);
   }
@@ -142,6 +144,7 @@ final class OwnerPath {
   /** Goes on with whatever can go on. */
   int pump(long time) {
     nowNs = time;
+    reads.at(time);
     int work = 0;
     int before;
     do {

@@ -38,7 +38,18 @@ final class PoolParts {
     mirror = new LogMirror(link, log, config.index(), array.arrayId());
     destager = new Destager(log, pool);
     check = new OwnerCheck(config.drives(), array.ownKey());
-    path = new OwnerPath(pool, log, mirror, committed, destager, check, scratch, guard, capacity);
+    path =
+        new OwnerPath(
+            pool,
+            config.drives(),
+            log,
+            mirror,
+            committed,
+            destager,
+            check,
+            scratch,
+            guard,
+            capacity);
     MemorySegment landing =
         link.landing(PeerLink.Lane.MIRROR)
             .asSlice(config.index() * array.logBytes(), array.logBytes());

@@ -60,6 +60,7 @@ final class PoolUnit implements OwnerPath.Guard {
   @Override
   public void again(Operation operation) {
     pending.add(operation);
+    pendingAtNs = controller.nowNs() + RETURNED_RETRY_NS;
   }
 
   private static boolean isLocal(Operation operation) {

@@ -6,6 +6,7 @@ import io.twinspan.linux.TwinspanException;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -192,13 +193,9 @@ final class Chaos implements AutoCloseable {
   }
 
   private String blackOut(ChaosHosts hosts) {
-    // The shelf last: without its drives a controller refuses reads before it ends.
-    String first = random.nextBoolean() ? "a" : "b";
-    for (String process :
-        List.of(
-            ArrayProcesses.controller(first),
-            ArrayProcesses.controller(first.equals("a") ? "b" : "a"),
-            ArrayProcesses.SHELF)) {
+    List<String> order = new ArrayList<>(ArrayProcesses.all());
+    Collections.shuffle(order, random);
+    for (String process : order) {
       if (processes.isRunning(process)) {
         processes.kill(process);
       }

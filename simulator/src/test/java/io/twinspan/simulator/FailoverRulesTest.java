@@ -11,6 +11,8 @@ import io.twinspan.pool.DriveOperation;
 import io.twinspan.pool.SimulatedDrive;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -149,6 +151,44 @@ class FailoverRulesTest {
     array.runUntil(() -> b.state(0) == PoolState.LOST, "b lost");
     assertThat(array.done(atA).status).isEqualTo(HostStatus.OK);
     assertThat(array.done(atB).status).isEqualTo(HostStatus.SHUTDOWN);
+  }
+
+  @Test
+  void rule4ReadsWaitWhileTheShelfDiesDriveByDrive() {
+    SimulatedArray four = new SimulatedArray(7, 1024, 4).started();
+    int full = four.createVolume(four.a, 0, "full", 64);
+    for (long block = 0; block < 64; block++) {
+      assertThat(four.done(four.write(four.a, full, block * BLOCK, BLOCK, 1)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    assertThat(four.done(four.submit(four.a, HostOperation.FLUSH, full, 0, 0, 0)).status)
+        .isEqualTo(HostStatus.OK);
+    List<SimulatedArray.Ask> reads = new ArrayList<>();
+    for (int drive = 0; drive < 4; drive++) {
+      four.removeDrive(0, drive);
+      for (long block = 0; block < 64; block++) {
+        reads.add(four.read(four.a, full, block * BLOCK, BLOCK));
+      }
+      four.run(500); // 10 ms
+    }
+    assertThat(reads).extracting(read -> read.status).doesNotContain(HostStatus.IO_ERROR);
+    assertThat(reads.getLast().status).isNull();
+  }
+
+  @Test
+  void rule4BlocksWithoutACopyFailWhenNoMoreDrivesGo() {
+    SimulatedArray four = new SimulatedArray(7, 1024, 4).started();
+    int full = four.createVolume(four.a, 0, "full", 64);
+    for (long block = 0; block < 64; block++) {
+      four.done(four.write(four.a, full, block * BLOCK, BLOCK, 1));
+    }
+    four.removeDrive(0, 0);
+    four.removeDrive(0, 1);
+    List<HostStatus> answers = new ArrayList<>();
+    for (long block = 0; block < 64; block++) {
+      answers.add(four.done(four.read(four.a, full, block * BLOCK, BLOCK)).status);
+    }
+    assertThat(answers).contains(HostStatus.IO_ERROR);
   }
 
   @Test
