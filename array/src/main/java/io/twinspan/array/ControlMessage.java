@@ -41,6 +41,12 @@ sealed interface ControlMessage {
   /** The sender can't open the pool that was handed to it. */
   record Refused(int pool) implements ControlMessage {}
 
+  /**
+   * To a standby that leaves: the sender has its log on the drives and serves alone, so the mirror
+   * is not needed any more.
+   */
+  record Released(int pool) implements ControlMessage {}
+
   /** Part of the owner's list of volumes: those from {@code first} on, of {@code total}. */
   record Volumes(int pool, int first, int total, List<VolumeInfo> volumes)
       implements ControlMessage {
@@ -77,7 +83,7 @@ sealed interface ControlMessage {
   int MAGIC = 0x474D5754;
 
   /** Version of all messages here. */
-  int VERSION = 3;
+  int VERSION = 4;
 
   /** The message as bytes. */
   static byte[] encode(ControlMessage message) {
@@ -97,6 +103,7 @@ sealed interface ControlMessage {
       case Ready ready -> out.putInt(ready.pool);
       case Handover handover -> out.putInt(handover.pool).putLong(handover.epoch);
       case Refused refused -> out.putInt(refused.pool);
+      case Released released -> out.putInt(released.pool);
       case Volumes table -> {
         out.putInt(table.pool).putInt(table.first).putInt(table.total);
         out.putInt(table.volumes.size());
@@ -124,6 +131,7 @@ sealed interface ControlMessage {
       case Volumes _ -> 6;
       case VolumeRequest _ -> 7;
       case VolumeReply _ -> 8;
+      case Released _ -> 9;
     };
   }
 
@@ -180,6 +188,7 @@ sealed interface ControlMessage {
           new VolumeRequest(
               in.getLong(), change(in), pool(in), in.getInt(), in.getLong(), text(in));
       case 8 -> new VolumeReply(in.getLong(), status(in));
+      case 9 -> new Released(pool(in));
       default -> throw new IllegalArgumentException("control message of type " + type);
     };
   }

@@ -87,6 +87,10 @@ final class Ownership {
   private ControlMessage.Part peer = new ControlMessage.Part(PoolState.STARTING, 0, 0);
   private boolean peerReady;
   private boolean readySent;
+
+  /** Standby: the owner needs the mirror no more. Owner: it has said so. */
+  private boolean released;
+
   private boolean controlUnderWay;
   private boolean validating;
   private boolean quiet;
@@ -192,12 +196,18 @@ final class Ownership {
     }
   }
 
+  void released() {
+    released = true;
+  }
+
   boolean peerHasLost() {
     return controller.peerKnown() && peer.state() == PoolState.LOST;
   }
 
   /** The link is gone; the mirror's right has been revoked before this. */
   void linkDown() {
+    boolean peerStopped = peer.state() == PoolState.STOPPED;
+    released = false;
     peer = new ControlMessage.Part(PoolState.STARTING, peer.epoch(), 0);
     peerReady = false;
     visits = false;
@@ -205,7 +215,12 @@ final class Ownership {
       case STARTING -> startDeadlineNs = controller.nowNs() + array.startupWaitNs();
       // Once ready the key was registered: if it is gone, the owner has fenced this controller.
       case STANDBY -> take(Takeover.Purpose.TAKEOVER, !readySent);
-      case OWNER_ALONE, RESYNCING, OWNER_MIRRORED -> freeze();
+      case OWNER_ALONE -> {
+        if (!peerStopped) { // else it goes on as before: nobody is there to be fenced
+          freeze();
+        }
+      }
+      case RESYNCING, OWNER_MIRRORED -> freeze();
       case HANDING_OVER -> departure.linkDown();
       case STOPPING -> departure.linkDownAtStop();
       case FENCING, OPENING, AWAITING_LOG, REPLAYING, FROZEN, SETTLING, LOST, STOPPED -> {}
@@ -319,7 +334,7 @@ final class Ownership {
   }
 
   private void standingBy() {
-    if (controller.leaving()) {
+    if (controller.leaving() && mayLeave()) {
       transition(PoolState.STOPPED);
       return;
     }
@@ -341,6 +356,17 @@ final class Ownership {
     }
   }
 
+  /**
+   * Whether the mirror is not needed: it may hold what the drives lack until the owner says
+   * otherwise.
+   */
+  private boolean mayLeave() {
+    return released
+        || peer.state() == PoolState.STOPPED
+        || peer.state() == PoolState.STANDBY
+        || peer.state() == PoolState.STARTING;
+  }
+
   void take(Takeover.Purpose why, boolean mayRegister) {
     peerReady = false;
     takeover.begin(why, mayRegister);
@@ -359,6 +385,11 @@ final class Ownership {
   private void alone() {
     if (controller.leaving()) {
       departure.stop();
+    } else if (controller.peerLeaving()) {
+      if (!released) {
+        released = true;
+        controller.tell(new ControlMessage.Released(index));
+      }
     } else if (peerReady
         && controller.peerKnown()
         && link.isGranted(PeerLink.Lane.MIRROR)
@@ -382,6 +413,8 @@ final class Ownership {
       controller.declareDown("the mirror can't be reached");
     } else if (controller.leaving() && !controlUnderWay) {
       departure.stop();
+    } else if (controller.peerLeaving() && !controller.leaving()) {
+      freeze();
     } else {
       switch (step) {
         case DRAINING -> draining();
@@ -432,6 +465,9 @@ final class Ownership {
       controller.declareDown("the peer has revoked the mirror");
     } else if (controller.leaving()) {
       departure.stop();
+    } else if (controller.peerLeaving()) {
+      LOG.info("pool {}: the peer leaves, the log goes to the drives", name);
+      freeze();
     } else if (!isHome() && controller.nowNs() >= givebackAtNs()) {
       var _ = handOver(_ -> {});
     }

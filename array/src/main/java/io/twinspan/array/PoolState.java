@@ -18,8 +18,9 @@ import java.util.Set;
  *                   · LOST · STOPPED
  *  REPLAYING        OWNER_ALONE · LOST
  *  OWNER_ALONE      RESYNCING (peer ready) · FROZEN (link lost) · STOPPING · LOST
- *  RESYNCING        OWNER_MIRRORED · OWNER_ALONE (took too long) · FROZEN · STOPPING · LOST
- *  OWNER_MIRRORED   FROZEN · HANDING_OVER · STOPPING · LOST
+ *  RESYNCING        OWNER_MIRRORED · OWNER_ALONE (took too long)
+ *                   · FROZEN (link lost, or the peer leaves) · STOPPING · LOST
+ *  OWNER_MIRRORED   FROZEN (link lost, or the peer leaves) · HANDING_OVER · STOPPING · LOST
  *  FROZEN           SETTLING (peer fenced) · LOST
  *  SETTLING         OWNER_ALONE (log on the drives, and they say so) · LOST
  *  HANDING_OVER     STANDBY (peer serves) · FENCING (refused, or link lost after the close)
@@ -52,7 +53,7 @@ public enum PoolState {
   RESYNCING,
   /** Serves; acknowledges a write when both logs hold it. */
   OWNER_MIRRORED,
-  /** Was serving and lost the link: fences the peer at the drives. Requests wait. */
+  /** Was serving and loses its peer: fences it at the drives. Requests wait. */
   FROZEN,
   /** Has fenced the peer; empties the log onto the drives, then has them say so. */
   SETTLING,

@@ -38,7 +38,7 @@ final class FaultInjector {
   /** By controller and pool: whether its mirror may have rotted. */
   private final boolean[][] rotten = new boolean[2][ArrayNode.POOLS];
 
-  /** By controller and pool: left while it stood by, and its mirror with it. */
+  /** By controller and pool: left with a log or a mirror that may be needed. */
   private final boolean[][] left = new boolean[2][ArrayNode.POOLS];
 
   private final PoolState[][] before = new PoolState[2][ArrayNode.POOLS];
@@ -83,7 +83,10 @@ final class FaultInjector {
           lost(pool);
         }
       }
-      case STOPPED -> left[node.index][pool] = before[node.index][pool] != PoolState.STOPPING;
+      case STOPPED -> {
+        PoolState was = before[node.index][pool];
+        left[node.index][pool] = was != PoolState.STOPPING && was != PoolState.STANDBY;
+      }
       default -> {}
     }
     before[node.index][pool] = state;

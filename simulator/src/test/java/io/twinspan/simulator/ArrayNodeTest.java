@@ -328,7 +328,7 @@ class ArrayNodeTest {
         // Right head, wild body.
         byte[] head =
             management
-                ? new byte[] {0x54, 0x57, 0x4D, 0x47, 3, 0, (byte) i, 0}
+                ? new byte[] {0x54, 0x57, 0x4D, 0x47, 4, 0, (byte) i, 0}
                 : new byte[] {0x54, 0x57, 0x46, 0x57, 2, 0, (byte) (1 + i % 2), (byte) (i % 4)};
         System.arraycopy(head, 0, bytes, 0, head.length);
       }

@@ -415,6 +415,36 @@ class FailoverRulesTest {
     assertThat(read.at(0)).isEqualTo((byte) 119);
   }
 
+  @Test
+  void standbyThatStopsKeepsItsMirrorUntilTheOwnerHasItsLogOnTheDrives() {
+    a.stallDrives(0, true);
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 2)).status).isEqualTo(HostStatus.OK);
+    b.beginStop();
+    array.run(500);
+    assertThat(b.stopped).isFalse();
+    a.kill();
+    array.runUntil(() -> b.stopped, "b has taken over and stopped");
+    b.endStop();
+    a.start();
+    SimulatedArray.Ask read = array.done(array.read(a, volume, 0, BLOCK));
+    assertThat(read.at(0)).isEqualTo((byte) 2);
+    assertThat(a.saidWritesLost).isFalse();
+  }
+
+  @Test
+  void ownerWhoseStandbyStopsFreezesOnce() {
+    List<PoolState> states = new ArrayList<>();
+    array.observer = (node, pool, state) -> {
+      if (node == a && pool == 0) {
+        states.add(state);
+      }
+    };
+    b.stop();
+    array.run(1000);
+    assertThat(states)
+        .containsExactly(PoolState.FROZEN, PoolState.SETTLING, PoolState.OWNER_ALONE);
+  }
+
   /** b takes over from a, which is paused, and dies before it has replayed a's log. */
   private void takeoverDies() {
     a.stallDrives(0, true);
