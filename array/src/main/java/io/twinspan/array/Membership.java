@@ -152,8 +152,7 @@ final class Membership {
       case ControlMessage.Handover handover ->
           events.unit(handover.pool()).ownership().handedOver();
       case ControlMessage.Refused refused -> events.unit(refused.pool()).ownership().refused();
-      case ControlMessage.Released released ->
-          events.unit(released.pool()).ownership().released();
+      case ControlMessage.Released released -> events.unit(released.pool()).ownership().released();
       case ControlMessage.Volumes volumes -> events.volumes().table(volumes);
       case ControlMessage.VolumeRequest request -> events.volumes().requested(request);
       case ControlMessage.VolumeReply reply -> events.volumes().replied(reply);

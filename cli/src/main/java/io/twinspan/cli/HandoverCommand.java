@@ -128,7 +128,8 @@ final class HandoverCommand extends ShowCommand {
     for (JsonNode each : answer.path("pools")) {
       out.printf(
           "pool %s is with controller %s now; hosts waited %.1f ms%n",
-          each.path("pool").asString(), answer.path("to").asString(),
+          each.path("pool").asString(),
+          answer.path("to").asString(),
           each.path("waitedMs").asDouble());
     }
   }

@@ -209,11 +209,14 @@ final class FaultInjector {
   }
 
   private void handOver(SimulatedArray.Node node, int pool) {
-    node.node().handOver(pool, status -> {
-      if (status != PoolStatus.INVALID) {
-        note.accept(node.name + " handed over pool" + pool + ": " + status);
-      }
-    });
+    node.node()
+        .handOver(
+            pool,
+            status -> {
+              if (status != PoolStatus.INVALID) {
+                note.accept(node.name + " handed over pool" + pool + ": " + status);
+              }
+            });
   }
 
   /** Processes that were asked to end have done so. */

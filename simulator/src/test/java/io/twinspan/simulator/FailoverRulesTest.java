@@ -434,15 +434,15 @@ class FailoverRulesTest {
   @Test
   void ownerWhoseStandbyStopsFreezesOnce() {
     List<PoolState> states = new ArrayList<>();
-    array.observer = (node, pool, state) -> {
-      if (node == a && pool == 0) {
-        states.add(state);
-      }
-    };
+    array.observer =
+        (node, pool, state) -> {
+          if (node == a && pool == 0) {
+            states.add(state);
+          }
+        };
     b.stop();
     array.run(1000);
-    assertThat(states)
-        .containsExactly(PoolState.FROZEN, PoolState.SETTLING, PoolState.OWNER_ALONE);
+    assertThat(states).containsExactly(PoolState.FROZEN, PoolState.SETTLING, PoolState.OWNER_ALONE);
   }
 
   /** b takes over from a, which is paused, and dies before it has replayed a's log. */
