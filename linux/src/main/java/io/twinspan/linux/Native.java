@@ -73,6 +73,11 @@ final class Native {
   private static final MethodHandle FUTEX =
       variadic(1, "syscall", JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS);
 
+  private static final MethodHandle IO_URING_ENTER =
+      variadic(
+          1, "syscall", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS,
+          JAVA_LONG);
+
   private Native() {}
 
   static int open(MemorySegment path, int flags, int mode) {
@@ -438,6 +443,27 @@ final class Native {
     try {
       long result =
           (long) FUTEX.invokeExact(state, number, word, (long) operation, (long) value, timeout);
+      return result != -1 ? (int) result : -Symbols.errno(state);
+    } catch (Throwable e) {
+      throw Symbols.propagate(e);
+    }
+  }
+
+  /** A signal may end a wait. */
+  static int ioUringEnter(long number, int fd, int submit, int least, int flags) {
+    MemorySegment state = Symbols.state();
+    try {
+      long result =
+          (long)
+              IO_URING_ENTER.invokeExact(
+                  state,
+                  number,
+                  (long) fd,
+                  (long) submit,
+                  (long) least,
+                  (long) flags,
+                  MemorySegment.NULL,
+                  0L);
       return result != -1 ? (int) result : -Symbols.errno(state);
     } catch (Throwable e) {
       throw Symbols.propagate(e);

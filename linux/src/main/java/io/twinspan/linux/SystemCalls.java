@@ -21,5 +21,8 @@ final class SystemCalls {
   static final long IO_DESTROY = Native.X86_64 ? 207 : 1;
   static final long IO_SUBMIT = Native.X86_64 ? 209 : 2;
 
+  static final long IO_URING_SETUP = 425;
+  static final long IO_URING_ENTER = 426;
+
   private SystemCalls() {}
 }

@@ -23,7 +23,8 @@ final class DataPointer {
   /** The largest transfer (MDTS): 1 MiB. */
   static final int MAX_BYTES = 1 << 20;
 
-  private static final int MAX_PIECES = MAX_BYTES / PAGE_BYTES + 1;
+  /** Most pieces of a transfer. */
+  static final int MAX_PIECES = MAX_BYTES / PAGE_BYTES + 1;
 
   /** A bound for lists that name no data, or that go round in circles. */
   private static final int MAX_DESCRIPTORS = 4096;

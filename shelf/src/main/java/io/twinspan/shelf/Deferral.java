@@ -3,8 +3,8 @@ package io.twinspan.shelf;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A command that waits for its data to become stable, or a shutdown that does; taken from a fixed
- * pool and used again.
+ * A command that waits for its data to be moved or to become stable, or a shutdown that waits for
+ * the media; taken from a fixed pool and used again.
  *
  * <p>Owned by the drive's agent thread.
  */
@@ -13,8 +13,10 @@ final class Deferral {
   private @Nullable SubmissionQueue queue;
   private int cid;
   private int nsid;
+  private long lba;
   private int result;
   private int outstanding;
+  private boolean moving;
   private boolean cancelled;
 
   /** How long a fault keeps the completion back when the wait is over; 0 for none. */
@@ -22,19 +24,33 @@ final class Deferral {
 
   /** Starts a wait; {@code queue} is null for a shutdown. */
   void begin(
-      NvmeController forController,
-      @Nullable SubmissionQueue forQueue,
-      int forCid,
-      int forNsid,
-      int flushes) {
+      NvmeController forController, @Nullable SubmissionQueue forQueue, int forCid, int forNsid) {
     controller = forController;
     queue = forQueue;
     cid = forCid;
     nsid = forNsid;
-    outstanding = flushes;
+    lba = 0;
+    outstanding = 0;
     result = 0;
+    moving = false;
     cancelled = false;
     heldBackNs = forController.heldBackNs();
+  }
+
+  /** Its data is on its way from now on, from or to this block; it can't be aborted. */
+  void moving(long firstBlock) {
+    lba = firstBlock;
+    moving = true;
+  }
+
+  /** Its data has arrived, or will not. */
+  void moved() {
+    moving = false;
+  }
+
+  /** How many calls of {@link #flushed} it waits for. */
+  void waitFor(int flushes) {
+    outstanding = flushes;
   }
 
   /**
@@ -47,30 +63,27 @@ final class Deferral {
       result = errno;
     }
     outstanding--;
-    if (outstanding > 0) {
-      return false;
-    }
+    return outstanding <= 0 && finish(Media.writeStatus(result));
+  }
+
+  /**
+   * Ends the wait, unless a fault keeps the completion back.
+   *
+   * @return whether the deferral is of no use any more
+   */
+  boolean finish(int status) {
     NvmeController owner = controller;
-    SubmissionQueue forQueue = queue;
     if (!cancelled && owner != null && heldBackNs != 0) {
-      owner.holdBack(this, Media.writeStatus(result), heldBackNs);
+      owner.holdBack(this, status, heldBackNs);
       return false;
     }
-    if (!cancelled && owner != null) {
-      if (forQueue == null) {
-        owner.shutdownFlushed();
-      } else {
-        owner.completeDeferred(forQueue, cid, Media.writeStatus(result));
-      }
-    }
-    controller = null;
-    queue = null;
+    end(status);
     return true;
   }
 
-  /** Whether this is the command of that queue with that identifier. */
+  /** Whether this is the command of that queue with that identifier, and may be aborted. */
   boolean isCommand(SubmissionQueue of, int withCid) {
-    return queue == of && cid == withCid && !cancelled;
+    return queue == of && cid == withCid && !cancelled && !moving;
   }
 
   /** Whether it waits for this controller, and if {@code of} is not null for that queue. */
@@ -96,11 +109,16 @@ final class Deferral {
   void end(int status) {
     NvmeController owner = controller;
     SubmissionQueue forQueue = queue;
-    if (!cancelled && owner != null && forQueue != null) {
-      owner.completeDeferred(forQueue, cid, status);
-    }
     controller = null;
     queue = null;
+    if (cancelled || owner == null) {
+      return;
+    }
+    if (forQueue == null) {
+      owner.shutdownFlushed();
+    } else {
+      owner.completeDeferred(forQueue, cid, status, nsid, lba);
+    }
   }
 
   /** Completes the command now with another status, and forgets it. */
@@ -109,7 +127,7 @@ final class Deferral {
     NvmeController owner = controller;
     SubmissionQueue forQueue = queue;
     if (owner != null && forQueue != null) {
-      owner.completeDeferred(forQueue, cid, status);
+      owner.completeDeferred(forQueue, cid, status, nsid, lba);
     }
   }
 }

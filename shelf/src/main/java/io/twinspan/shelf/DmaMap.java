@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
  * The memory that one client has mapped for DMA: which of its addresses the drive may touch, and
  * how.
  *
- * <p>Owned by the drive's agent thread. {@link #find} allocates nothing.
+ * <p>Nothing is unmapped while a command may still use it: before that the map has those settled
+ * that are on their way. Owned by the drive's agent thread. {@link #find} allocates nothing.
  */
 final class DmaMap implements AutoCloseable {
   /** How many regions a client may have mapped at a time; told to it in the version message. */
@@ -71,15 +72,22 @@ final class DmaMap implements AutoCloseable {
   }
 
   private final ClientMappings mappings;
+  private final Runnable settle;
 
-  /** A map that shares no mappings with others. */
+  /** A map that shares no mappings with others, and that nothing uses in the background. */
   DmaMap() {
-    this(new ClientMappings());
+    this(new ClientMappings(), () -> {});
   }
 
-  /** A map whose memory may be mapped for others too. */
-  DmaMap(ClientMappings mappings) {
+  /**
+   * A map whose memory may be mapped for others too.
+   *
+   * @param mappings all memory of clients
+   * @param settle waits until no command is on its way
+   */
+  DmaMap(ClientMappings mappings, Runnable settle) {
     this.mappings = mappings;
+    this.settle = settle;
   }
 
   /** Sorted by address; the regions never overlap. */
@@ -166,6 +174,7 @@ final class DmaMap implements AutoCloseable {
     if (within == 0) {
       return -Errno.ENOENT;
     }
+    settle.run();
     last = null;
     Region[] kept = new Region[regions.length - within];
     int count = 0;
@@ -225,6 +234,7 @@ final class DmaMap implements AutoCloseable {
   /** Unmaps everything; the caller has stopped all use of it. The map may be used again. */
   @Override
   public void close() {
+    settle.run();
     last = null;
     Region[] all = regions;
     regions = new Region[0];

@@ -46,6 +46,13 @@ public final class EmulatedDrive implements AutoCloseable {
   /** And how soon when they have been quiet for a while. */
   private static final long LONGEST_NAP_NS = TimeUnit.MILLISECONDS.toNanos(1);
 
+  /**
+   * How a drive waits that has requests at the disk. It does not give way before it sleeps: whoever
+   * had the processor then would keep it until his time is over, milliseconds after the disk.
+   */
+  private static final Idle AT_THE_DISK =
+      new Idle(Idle.DEFAULT.spinNs(), 0, Idle.DEFAULT.maxSleepNs());
+
   private final int number;
   private final ShelfOptions options;
   private final ExecutorService flusher;
@@ -69,9 +76,11 @@ public final class EmulatedDrive implements AutoCloseable {
     this.number = number;
     String serial = options.serial(number);
     List<Medium> media = new ArrayList<>();
+    RingEngine engine =
+        options.medium() == MediumKind.DIRECT_FILE ? RingEngine.open("drive" + number) : null;
     try {
       for (int nsid = 1; nsid <= ShelfOptions.NAMESPACES; nsid++) {
-        media.add(options.medium().open(options, number, nsid));
+        media.add(options.medium().open(options, number, nsid, engine));
       }
       for (String port : options.ports()) {
         UnixListener listener = UnixListener.bind(options.socket(number, port), 0600);
@@ -81,6 +90,9 @@ public final class EmulatedDrive implements AutoCloseable {
     } catch (RuntimeException e) {
       listeners.forEach(UnixListener::close);
       media.forEach(Medium::close);
+      if (engine != null) {
+        engine.close();
+      }
       throw e;
     }
     flusher =
@@ -90,13 +102,15 @@ public final class EmulatedDrive implements AutoCloseable {
     runner =
         new AgentRunner(
             loop,
-            Idle.DEFAULT,
-            List.of(requests),
+            engine == null ? Idle.DEFAULT : AT_THE_DISK,
+            engine == null
+                ? List.of(requests)
+                : List.of(requests, WakeSource.readable(engine.fd())),
             SystemClock.INSTANCE,
             loop::failed,
             AgentRunner.DEFAULT_CLOSE_TIMEOUT);
     StateFile state = options.medium().isFile() ? new StateFile(options.state(number)) : null;
-    subsystem = new Subsystem(MODEL, serial, media, state, mappings, flusher, runner::wake);
+    subsystem = new Subsystem(MODEL, serial, media, engine, state, mappings, flusher, runner::wake);
     subsystem.faults().wakes(runner::wake);
     for (int i = 0; i < listeners.size(); i++) {
       String name = "drive" + number + " port " + options.ports().get(i);
@@ -281,7 +295,7 @@ public final class EmulatedDrive implements AutoCloseable {
 
     @Override
     public int doWork() {
-      int work = subsystem.pollFlushes();
+      int work = subsystem.poll();
       for (int i = 0; i < ports.size(); i++) {
         work += ports.get(i).poll();
       }

@@ -6,13 +6,16 @@ import io.twinspan.linux.TwinspanException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A namespace in a sparse file, moved by pread and pwrite straight between the file and the
  * client's memory; the page cache is the drive's volatile write cache.
  *
- * <p>With direct I/O whole blocks that are aligned in the client's memory go past the page cache;
- * what is not aligned goes through it, which the kernel keeps in step with the file.
+ * <p>With direct I/O whole blocks that are aligned in the client's memory go past the page cache,
+ * many at a time if there is an engine for it; what is not aligned goes through the page cache,
+ * which the kernel keeps in step with the file.
  */
 final class FileMedium implements Medium {
   private static final long ZEROES_BYTES = 64 << 10;
@@ -25,11 +28,15 @@ final class FileMedium implements Medium {
   /** The same file, past the page cache if that was asked for. */
   private final Fd direct;
 
+  /** Carries aligned blocks out past the page cache, or null. */
+  private final @Nullable TransferEngine engine;
+
   private final long sizeBytes;
 
-  private FileMedium(Fd file, Fd direct, long sizeBytes) {
+  private FileMedium(Fd file, Fd direct, @Nullable TransferEngine engine, long sizeBytes) {
     this.file = file;
     this.direct = direct;
+    this.engine = engine;
     this.sizeBytes = sizeBytes;
   }
 
@@ -39,10 +46,11 @@ final class FileMedium implements Medium {
    * @param path where; created with mode 0600
    * @param sizeBytes the size it gets or must have
    * @param past whether aligned blocks go past the page cache
+   * @param engine what carries those out, many at a time; null for one at a time
    * @throws TwinspanException if there is an image of another size, or it can't be opened; EINVAL
    *     says that the file system has no direct I/O
    */
-  static FileMedium open(Path path, long sizeBytes, boolean past) {
+  static FileMedium open(Path path, long sizeBytes, boolean past, @Nullable TransferEngine engine) {
     Fd file = Fd.open(path, Fd.READ_WRITE | Fd.CREATE, 0600);
     try {
       long size = file.size();
@@ -54,7 +62,7 @@ final class FileMedium implements Medium {
                 .formatted(path, size, sizeBytes));
       }
       Fd direct = past ? Fd.open(path, Fd.READ_WRITE | Fd.DIRECT, 0) : file;
-      return new FileMedium(file, direct, sizeBytes);
+      return new FileMedium(file, direct, past ? engine : null, sizeBytes);
     } catch (RuntimeException e) {
       file.close();
       throw e;
@@ -78,6 +86,23 @@ final class FileMedium implements Medium {
     long done =
         choose(position, source, offset, lengthBytes).pwrite(source, offset, lengthBytes, position);
     return done == lengthBytes ? 0 : done < 0 ? (int) done : -Errno.EIO;
+  }
+
+  @Override
+  public boolean canBegin(DataPointer data) {
+    if (engine == null) {
+      return false;
+    }
+    long all = 0;
+    for (int i = 0; i < data.count(); i++) {
+      all |= (data.segment(i).address() + data.offset(i)) | data.length(i);
+    }
+    return (all & (ALIGNMENT - 1)) == 0;
+  }
+
+  @Override
+  public void begin(Transfer transfer) {
+    Objects.requireNonNull(engine).begin(transfer, direct);
   }
 
   @Override

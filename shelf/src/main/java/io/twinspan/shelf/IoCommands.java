@@ -69,6 +69,9 @@ final class IoCommands {
     if (status != Status.SUCCESS) {
       return status;
     }
+    if (canBegin(queue, namespace, false)) {
+      return begin(command, queue, namespace, false);
+    }
     long position = command.lba() << Namespace.BLOCK_SHIFT;
     Medium medium = namespace.medium();
     for (int i = 0; i < data.count(); i++) {
@@ -78,10 +81,8 @@ final class IoCommands {
       }
       position += data.length(i);
     }
-    long bytes = (long) command.blockCount() << Namespace.BLOCK_SHIFT;
-    queue.countBytes(bytes);
-    subsystem.health().bytesRead += bytes;
-    subsystem.health().reads++;
+    queue.countBytes((long) command.blockCount() << Namespace.BLOCK_SHIFT);
+    subsystem.moved(namespace, false, command.lba(), command.blockCount());
     return Status.SUCCESS;
   }
 
@@ -89,6 +90,9 @@ final class IoCommands {
     int status = prepare(command, namespace, true);
     if (status != Status.SUCCESS) {
       return status;
+    }
+    if (canBegin(queue, namespace, true)) {
+      return begin(command, queue, namespace, true);
     }
     long position = command.lba() << Namespace.BLOCK_SHIFT;
     Medium medium = namespace.medium();
@@ -100,12 +104,31 @@ final class IoCommands {
       }
       position += data.length(i);
     }
-    namespace.uncorrectable().remove(command.lba(), command.blockCount());
-    long bytes = (long) command.blockCount() << Namespace.BLOCK_SHIFT;
-    queue.countBytes(bytes);
-    subsystem.health().bytesWritten += bytes;
-    subsystem.health().writes++;
+    queue.countBytes((long) command.blockCount() << Namespace.BLOCK_SHIFT);
+    subsystem.moved(namespace, true, command.lba(), command.blockCount());
     return stable(command, queue, namespace);
+  }
+
+  private boolean canBegin(SubmissionQueue queue, Namespace namespace, boolean write) {
+    return namespace.medium().canBegin(data) && subsystem.transfers().helps(write, queue);
+  }
+
+  /** Begins to move data; the command is completed when it has arrived. */
+  private int begin(
+      SubmissionEntry command, SubmissionQueue queue, Namespace namespace, boolean write) {
+    Deferral deferral = subsystem.deferrals().take();
+    if (deferral == null) {
+      return Status.INTERNAL_ERROR; // commands are only fetched when there is room
+    }
+    long bytes = (long) command.blockCount() << Namespace.BLOCK_SHIFT;
+    deferral.begin(controller, queue, command.cid(), command.nsid());
+    deferral.moving(command.lba());
+    Transfer transfer = subsystem.transfers().take(bytes);
+    boolean stable = write && mustBeStable(command);
+    transfer.begin(deferral, namespace, write, stable, command.lba(), command.blockCount(), data);
+    namespace.medium().begin(transfer);
+    queue.countBytes(bytes);
+    return NvmeController.DEFERRED;
   }
 
   private int writeZeroes(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
@@ -181,11 +204,12 @@ final class IoCommands {
 
   /** After a write: completes at once, or when it is stable if that was asked for. */
   private int stable(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
+    return mustBeStable(command) ? defer(command, queue, namespace) : Status.SUCCESS;
+  }
+
+  private boolean mustBeStable(SubmissionEntry command) {
     boolean force = (command.cdw(12) & SubmissionEntry.FORCE_UNIT_ACCESS) != 0;
-    if (!force && controller.features().writeCache()) {
-      return Status.SUCCESS;
-    }
-    return defer(command, queue, namespace);
+    return force || !controller.features().writeCache();
   }
 
   private int flush(SubmissionEntry command, SubmissionQueue queue, Namespace namespace) {
@@ -210,18 +234,8 @@ final class IoCommands {
     if (deferral == null) {
       return Status.INTERNAL_ERROR; // commands are only fetched when there is room
     }
-    int flushes = namespace == null ? subsystem.namespaces().size() : 1;
-    boolean unsaved = subsystem.hasUnsavedState(); // blocks that can be read again
-    deferral.begin(controller, queue, command.cid(), command.nsid(), flushes + (unsaved ? 1 : 0));
-    if (unsaved) {
-      subsystem.saveState(deferral);
-    }
-    for (int i = 0; i < subsystem.namespaces().size(); i++) {
-      Namespace each = subsystem.namespaces().get(i);
-      if (namespace == null || namespace == each) {
-        each.flushes().add(deferral);
-      }
-    }
+    deferral.begin(controller, queue, command.cid(), command.nsid());
+    subsystem.makeStable(deferral, namespace);
     return NvmeController.DEFERRED;
   }
 }

@@ -33,6 +33,20 @@ interface Medium extends AutoCloseable {
    */
   int write(long position, MemorySegment source, long offset, long lengthBytes);
 
+  /** Whether this data may go by {@link #begin}, while the drive does other things. */
+  default boolean canBegin(DataPointer data) {
+    return false;
+  }
+
+  /**
+   * Begins to read or write; {@link Transfers} learns of the end.
+   *
+   * @param transfer of data that {@link #canBegin}
+   */
+  default void begin(Transfer transfer) {
+    throw new UnsupportedOperationException("a transfer of a medium that carries none out");
+  }
+
   /**
    * Makes a range read as zeros, giving its space back if the medium can.
    *

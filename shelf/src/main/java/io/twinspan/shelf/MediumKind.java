@@ -1,5 +1,7 @@
 package io.twinspan.shelf;
 
+import org.jspecify.annotations.Nullable;
+
 /** Where the namespaces of a shelf's drives keep their bytes. */
 public enum MediumKind {
   /** In sparse files, which outlive the shelf. */
@@ -16,12 +18,12 @@ public enum MediumKind {
     return this == FILE || this == DIRECT_FILE;
   }
 
-  /** Opens the medium of one namespace. */
-  Medium open(ShelfOptions options, int drive, int nsid) {
+  /** Opens the medium of one namespace; {@code engine} is for those past the page cache. */
+  Medium open(ShelfOptions options, int drive, int nsid, @Nullable TransferEngine engine) {
     return switch (this) {
       case FILE, DIRECT_FILE ->
           FileMedium.open(
-              options.image(drive, nsid), options.namespaceBytes(), this == DIRECT_FILE);
+              options.image(drive, nsid), options.namespaceBytes(), this == DIRECT_FILE, engine);
       case MEMORY -> new RamMedium(options.namespaceBytes());
       case NULL -> new NullMedium(options.namespaceBytes());
     };

@@ -114,7 +114,7 @@ final class NvmeController {
     this.controllerId = controllerId;
     this.doorbellKind = doorbellKind;
     cap = ControllerRegisters.cap(MAX_QUEUE_ENTRIES, READY_TIMEOUT_MS, doorbellKind.stride());
-    dma = new DmaMap(subsystem.mappings());
+    dma = new DmaMap(subsystem.mappings(), subsystem.transfers()::settle);
     domains = new QueueDomains(this, subsystem, dma);
     features = new Features(controllerId);
     asyncEvents = new AsyncEvents();
@@ -256,8 +256,12 @@ final class NvmeController {
     cqs[id] = null;
   }
 
-  /** Ends what is in flight with the status that says so, then forgets the queue. */
+  /**
+   * Waits for data that is on its way, ends what else is in flight with the status that says so,
+   * then forgets the queue.
+   */
   void remove(SubmissionQueue queue) {
+    subsystem.transfers().settle();
     subsystem.deferrals().abortAll(this, queue, Status.ABORTED_SQ_DELETION);
     sqs[queue.id()] = null;
     queue.completionQueue().detach();
@@ -268,6 +272,7 @@ final class NvmeController {
     SubmissionQueue queue = sqs[id];
     if (queue != null) {
       subsystem.deferrals().cancelAll(this, queue);
+      subsystem.transfers().settle();
       sqs[id] = null;
       queue.completionQueue().detach();
     }
@@ -368,6 +373,7 @@ final class NvmeController {
       int id = turn + i > IO_QUEUES ? turn + i - IO_QUEUES : turn + i;
       work += domains.lent(id) == null ? run(id, BURST) : runLent(id);
     }
+    subsystem.transfers().submit();
     asyncEvents.deliver(this);
     signal();
     return work;
@@ -394,10 +400,10 @@ final class NvmeController {
   }
 
   /** Completes a command that waited, and tells the client at once. */
-  void completeDeferred(SubmissionQueue sq, int cid, int status) {
+  void completeDeferred(SubmissionQueue sq, int cid, int status, int nsid, long lba) {
     if (status != Status.SUCCESS) {
       sq.countError();
-      noteError(sq, cid, status, 0, 0);
+      noteError(sq, cid, status, nsid, lba);
     }
     complete(sq, cid, status, 0);
     signal();
@@ -472,6 +478,7 @@ final class NvmeController {
 
   private void forgetQueues() {
     subsystem.deferrals().cancelAll(this);
+    subsystem.transfers().settle();
     asyncEvents.reset();
     Arrays.fill(sqs, null);
     Arrays.fill(cqs, null);
@@ -484,13 +491,15 @@ final class NvmeController {
     if (state != State.READY && state != State.DISABLED) {
       return;
     }
+    subsystem.transfers().settle();
     Deferral deferral = subsystem.deferrals().take();
     if (deferral == null) {
       fail();
       return;
     }
     state = State.SHUTTING_DOWN;
-    deferral.begin(this, null, 0, SubmissionEntry.NSID_ALL, subsystem.namespaces().size());
+    deferral.begin(this, null, 0, SubmissionEntry.NSID_ALL);
+    deferral.waitFor(subsystem.namespaces().size());
     for (Namespace namespace : subsystem.namespaces()) {
       namespace.flushes().add(deferral);
     }
@@ -524,8 +533,8 @@ final class NvmeController {
     int end = Math.min(pending, limit);
     long bytesEnd = sq.bytes() + BURST_BYTES;
     while (done < end && sq.bytes() < bytesEnd && state == State.READY) {
-      if (!subsystem.deferrals().hasRoom()) {
-        break; // flushes that end make room, and wake the agent
+      if (!subsystem.deferrals().hasRoom() || (id != 0 && !subsystem.transfers().hasRoom())) {
+        break; // what ends makes room, and wakes the agent
       }
       if (!sq.completionQueue().reserve()) {
         stalled = true;
@@ -584,7 +593,7 @@ final class NvmeController {
       finish(sq, status); // or it waits for a flush, and is kept back then
       return;
     }
-    deferral.begin(this, sq, command.cid(), command.nsid(), 1);
+    deferral.begin(this, sq, command.cid(), command.nsid());
     holdBack(deferral, status, delayNs);
   }
 

@@ -73,7 +73,10 @@ final class QueueDomains implements AutoCloseable {
     while (domains.containsKey(id)) {
       id++;
     }
-    domains.put(id, new QueueDomain(id, new DmaMap(subsystem.mappings()), range));
+    domains.put(
+        id,
+        new QueueDomain(
+            id, new DmaMap(subsystem.mappings(), subsystem.transfers()::settle), range));
     return id;
   }
 

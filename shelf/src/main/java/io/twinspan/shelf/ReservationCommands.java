@@ -64,6 +64,7 @@ final class ReservationCommands {
       return status;
     }
     data.copyTo(keys);
+    subsystem.transfers().settle(); // what was begun by a right that is lost now has an end
     boolean persisted = namespace.reservations().persists();
     Reservations.Outcome outcome =
         switch (command.opcode()) {

@@ -117,7 +117,7 @@ final class SubmissionQueue {
     return commands;
   }
 
-  /** Bytes of data moved for this queue, both directions. */
+  /** Bytes of data moved for this queue or on their way, both directions. */
   long bytes() {
     return bytes;
   }

@@ -32,11 +32,12 @@ final class Subsystem implements AutoCloseable {
   private final @Nullable StateFile stateFile;
   private final FlushGroup stateSaves;
   private final ErrorLog errorLog = new ErrorLog();
+  private final Transfers transfers;
 
   /** A subsystem that keeps no state, and shares no mappings with others. */
   Subsystem(
       String model, String serial, List<? extends Medium> media, Executor flusher, Runnable wake) {
-    this(model, serial, media, null, new ClientMappings(), flusher, wake);
+    this(model, serial, media, null, null, new ClientMappings(), flusher, wake);
   }
 
   /**
@@ -45,15 +46,18 @@ final class Subsystem implements AutoCloseable {
    * @param model model number, at most 40 ASCII characters
    * @param serial serial number, at most 20 ASCII characters; NQN, NGUID and EUI64 follow from it
    * @param media one for each namespace, closed with the subsystem
+   * @param engine what carries the media's transfers out, closed with the subsystem; null if there
+   *     is none
    * @param stateFile where the state is that outlives power; null if there is none
    * @param mappings clients' memory
    * @param flusher where flushes run
-   * @param wake makes the agent call {@link #pollFlushes} soon
+   * @param wake makes the agent call {@link #poll} soon
    */
   Subsystem(
       String model,
       String serial,
       List<? extends Medium> media,
+      @Nullable TransferEngine engine,
       @Nullable StateFile stateFile,
       ClientMappings mappings,
       Executor flusher,
@@ -61,6 +65,7 @@ final class Subsystem implements AutoCloseable {
     this.model = model;
     this.stateFile = stateFile;
     this.mappings = mappings;
+    transfers = new Transfers(this, engine);
     stateSaves =
         new FlushGroup(
             () -> stateFile == null ? 0 : stateFile.save(), DeferralPool.CAPACITY, flusher, wake);
@@ -122,6 +127,11 @@ final class Subsystem implements AutoCloseable {
     return deferrals;
   }
 
+  /** The Reads and Writes that are on their way. */
+  Transfers transfers() {
+    return transfers;
+  }
+
   Health health() {
     return health;
   }
@@ -148,12 +158,12 @@ final class Subsystem implements AutoCloseable {
   }
 
   /**
-   * Takes the outcome of flushes that have ended and begins others.
+   * Takes the outcome of transfers and flushes that have ended and begins other flushes.
    *
    * @return how much was done
    */
-  int pollFlushes() {
-    int work = 0;
+  int poll() {
+    int work = transfers.poll();
     for (int i = 0; i < namespaces.size(); i++) {
       work += namespaces.get(i).flushes().poll(deferrals);
     }
@@ -220,6 +230,35 @@ final class Subsystem implements AutoCloseable {
     return false;
   }
 
+  /** A command has moved blocks from or to a medium. */
+  void moved(Namespace namespace, boolean write, long lba, int blocks) {
+    long bytes = (long) blocks << Namespace.BLOCK_SHIFT;
+    if (write) {
+      namespace.uncorrectable().remove(lba, blocks);
+      health.bytesWritten += bytes;
+      health.writes++;
+    } else {
+      health.bytesRead += bytes;
+      health.reads++;
+    }
+  }
+
+  /** Has a command wait until what was written is stable, on one medium or with null on all. */
+  void makeStable(Deferral deferral, @Nullable Namespace namespace) {
+    int flushes = namespace == null ? namespaces.size() : 1;
+    boolean unsaved = hasUnsavedState(); // blocks that can be read again
+    deferral.waitFor(flushes + (unsaved ? 1 : 0));
+    if (unsaved) {
+      saveState(deferral);
+    }
+    for (int i = 0; i < namespaces.size(); i++) {
+      Namespace each = namespaces.get(i);
+      if (namespace == null || namespace == each) {
+        each.flushes().add(deferral);
+      }
+    }
+  }
+
   /** Saves the state; the deferral has counted that as one thing to wait for. */
   void saveState(Deferral deferral) {
     StateFile file = stateFile;
@@ -236,7 +275,8 @@ final class Subsystem implements AutoCloseable {
     if (deferral == null) {
       return stateFile == null ? Status.SUCCESS : Status.INTERNAL_ERROR;
     }
-    deferral.begin(controller, queue, command.cid(), command.nsid(), 1);
+    deferral.begin(controller, queue, command.cid(), command.nsid());
+    deferral.waitFor(1);
     saveState(deferral);
     return NvmeController.DEFERRED;
   }
@@ -244,6 +284,7 @@ final class Subsystem implements AutoCloseable {
   /** Closes the media; nothing may be in flight any more. */
   @Override
   public void close() {
+    transfers.close();
     namespaces.forEach(namespace -> namespace.medium().close());
   }
 

@@ -203,11 +203,16 @@ final class DriveFuzz implements AutoCloseable {
   }
 
   private final ArrayDeque<Runnable> flushes = new ArrayDeque<>();
+  private final HeldTransfers held = new HeldTransfers();
+  private final MemoryMedium holding = new MemoryMedium(NAMESPACE_BYTES);
   private final Subsystem subsystem =
       new Subsystem(
           "fuzz",
           "F1",
-          List.of(new RamMedium(NAMESPACE_BYTES), new RamMedium(NAMESPACE_BYTES)),
+          List.of(new RamMedium(NAMESPACE_BYTES), holding),
+          held,
+          null,
+          new ClientMappings(),
           flushes::add,
           () -> {});
   private final Client[] clients = {
@@ -216,7 +221,9 @@ final class DriveFuzz implements AutoCloseable {
   };
   private long commands;
 
-  DriveFuzz() {}
+  DriveFuzz() {
+    holding.held = held;
+  }
 
   /** Entries that were submitted. */
   long commands() {
@@ -281,6 +288,9 @@ final class DriveFuzz implements AutoCloseable {
           submit(client, choices);
         }
       }
+    }
+    while (!held.underWay.isEmpty() && choices.next(4) != 0) {
+      held.end(choices.next(held.underWay.size()));
     }
     work(client);
     if (client.controller.state() != NvmeController.State.READY && choices.next(4) == 0) {
@@ -388,7 +398,7 @@ final class DriveFuzz implements AutoCloseable {
   }
 
   private void work(Client client) {
-    var _ = subsystem.pollFlushes();
+    var _ = subsystem.poll();
     for (Client each : clients) {
       var _ = each.controller.poll();
       if (each.controller.takePowerLoss()) {
@@ -398,7 +408,7 @@ final class DriveFuzz implements AutoCloseable {
     while (!flushes.isEmpty()) {
       flushes.remove().run();
     }
-    var _ = subsystem.pollFlushes();
+    var _ = subsystem.poll();
     client.takeCompletions();
   }
 

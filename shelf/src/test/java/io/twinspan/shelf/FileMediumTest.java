@@ -58,7 +58,7 @@ class FileMediumTest {
 
   private FileMedium open(boolean direct) {
     try {
-      return FileMedium.open(folder.resolve("image"), SIZE, direct);
+      return FileMedium.open(folder.resolve("image"), SIZE, direct, null);
     } catch (ErrnoException e) {
       Assumptions.assumeFalse(direct && e.errno() == Errno.EINVAL, "no direct I/O here");
       throw e;

@@ -189,7 +189,7 @@ final class Host implements AutoCloseable {
 
   /** Lets the drive work once. */
   int poll() {
-    return subsystem.pollFlushes() + controller.poll();
+    return subsystem.poll() + controller.poll();
   }
 
   /** Takes the completions of a queue, telling the drive by its doorbell. */

@@ -2,6 +2,7 @@ package io.twinspan.shelf;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** A medium in memory whose next results can be chosen. */
 final class MemoryMedium implements Medium {
@@ -9,6 +10,9 @@ final class MemoryMedium implements Medium {
   int nextError;
   int flushes;
   int flushResult;
+
+  /** What carries out reads and writes that begin on pages, if anything does. */
+  @Nullable HeldTransfers held;
 
   MemoryMedium(long sizeBytes) {
     bytes = Arena.ofAuto().allocate(sizeBytes, 4096);
@@ -32,6 +36,18 @@ final class MemoryMedium implements Medium {
       MemorySegment.copy(source, offset, bytes, position, lengthBytes);
     }
     return error;
+  }
+
+  @Override
+  public boolean canBegin(DataPointer data) {
+    return held != null && data.offset(0) % 4096 == 0;
+  }
+
+  @Override
+  public void begin(Transfer transfer) {
+    if (held != null) {
+      held.begin(transfer, bytes);
+    }
   }
 
   @Override

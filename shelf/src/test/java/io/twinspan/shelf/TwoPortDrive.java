@@ -21,8 +21,17 @@ abstract class TwoPortDrive {
   final MemoryMedium medium1 = new MemoryMedium(NAMESPACE_BYTES);
   final MemoryMedium medium2 = new MemoryMedium(NAMESPACE_BYTES);
   final Queue<Runnable> flusher = new ArrayDeque<>();
+  final HeldTransfers held = new HeldTransfers();
   final Subsystem subsystem =
-      new Subsystem("model", "serial", List.of(medium1, medium2), flusher::add, () -> {});
+      new Subsystem(
+          "model",
+          "serial",
+          List.of(medium1, medium2),
+          held,
+          null,
+          new ClientMappings(),
+          flusher::add,
+          () -> {});
   final Host a = new Host(subsystem, subsystem.addController());
   final Host b = new Host(subsystem, subsystem.addController());
 
@@ -30,6 +39,7 @@ abstract class TwoPortDrive {
   final void close() {
     a.close();
     b.close();
+    subsystem.close();
   }
 
   final void settle(Host host) {
