@@ -20,6 +20,7 @@ CONSTANTS
   MaxCuts,            \* losses of the link while both live
   MaxEpoch,           \* bound of the search
   Handovers,          \* whether the pool is also handed over in good order
+  Leaves,             \* whether a standby also ends in good order
   AckNeedsMirror,     \* mirrored: acknowledged only when both logs hold it
   EndLinkBeforeTaking, \* a standby takes from who lives only by ending the link
   RevokeFirst,        \* who loses the link revokes the mirror before all else
@@ -32,14 +33,15 @@ CONSTANTS
   KeepLog,            \* who is fenced keeps its log until an owner is known
   AwaitLog,           \* a log named by the drives is waited for
   CheckBeforeRead,    \* the right to serve is checked at each read
-  FlushMovesTail      \* a flush ends when the mirror knows of its tail
+  FlushMovesTail,     \* a flush ends when the mirror knows of its tail
+  KeepMirror          \* a standby that ends keeps its mirror until it is not needed
 
 C == {"a", "b"}
 Other(c) == IF c = "a" THEN "b" ELSE "a"
 Max(x, y) == IF x > y THEN x ELSE y
 
 NoLog == [epoch |-> 0, recs |-> <<>>, tail |-> 0]
-NoView == [part |-> "none", epoch |-> 0, held |-> 0]
+NoView == [part |-> "none", epoch |-> 0, held |-> 0, leaves |-> FALSE, free |-> FALSE]
 
 VARIABLES
   drive,   \* what the drives hold: reservation, keys, epoch, unsettled, value
@@ -58,12 +60,13 @@ VARIABLES
   floor,   \* the least value that a read may return
   flushed, \* the least value that survives the death of both
   holders, \* memories that hold the last acknowledged value, or the drives
+  leaving, \* whether a standby has said that it ends
   crashes, cuts
 
 vars == <<drive, st, up, link, view, grant, mir, log, placed, staged, waits,
-          named, next, floor, flushed, holders, crashes, cuts>>
+          named, next, floor, flushed, holders, leaving, crashes, cuts>>
 hosts == <<next, floor, flushed, holders>>
-faults == <<crashes, cuts>>
+faults == <<crashes, cuts, leaving>>
 net == <<up, link, view, grant>>
 
 Serving == {"alone", "joining", "mirrored"}
@@ -74,7 +77,10 @@ Part(c) ==
               [] st[c] \in Undecided -> "undecided"
               [] OTHER -> st[c],
    epoch |-> IF st[c] \in Serving THEN drive.epoch ELSE 0,
-   held |-> Max(mir[c].epoch, log[c].epoch)]
+   held |-> Max(mir[c].epoch, log[c].epoch),
+   leaves |-> leaving[c],
+   \* It will not use the mirror of a standby that leaves.
+   free |-> st[c] = "alone" /\ view[c].leaves]
 
 Init ==
   /\ drive = [holder |-> "none", keys |-> {}, epoch |-> 1, unsettled |-> 0, value |-> 0]
@@ -90,14 +96,14 @@ Init ==
   /\ waits = [c \in C |-> 0]
   /\ named = [c \in C |-> FALSE]
   /\ next = 0 /\ floor = 0 /\ flushed = 0 /\ holders = {"drives"}
+  /\ leaving = [c \in C |-> FALSE]
   /\ crashes = 0 /\ cuts = 0
 
 -----------------------------------------------------------------------------
 (* Controllers and link *)
 
-Crash(c) ==
-  /\ st[c] # "dead" /\ crashes < MaxCrashes
-  /\ crashes' = crashes + 1
+(* What is gone with a process. *)
+Ends(c) ==
   /\ st' = [st EXCEPT ![c] = "dead"]
   /\ up' = [up EXCEPT ![c] = FALSE]
   /\ link' = FALSE
@@ -109,6 +115,12 @@ Crash(c) ==
   /\ staged' = [staged EXCEPT ![c] = 0]
   /\ waits' = [waits EXCEPT ![c] = 0]
   /\ named' = [named EXCEPT ![c] = FALSE]
+  /\ leaving' = [leaving EXCEPT ![c] = FALSE]
+
+Crash(c) ==
+  /\ st[c] # "dead" /\ crashes < MaxCrashes
+  /\ crashes' = crashes + 1
+  /\ Ends(c)
   /\ LET left == holders \ {c} IN
      \* Both memories are gone before the drives had it: the one loss that is
      \* allowed. What was flushed is there all the same.
@@ -124,7 +136,7 @@ Restart(c) ==
 Cut ==
   /\ link /\ cuts < MaxCuts
   /\ link' = FALSE /\ cuts' = cuts + 1
-  /\ UNCHANGED <<drive, st, up, view, grant, mir, log, placed, staged, waits, named, hosts, crashes>>
+  /\ UNCHANGED <<drive, st, up, view, grant, mir, log, placed, staged, waits, named, hosts, crashes, leaving>>
 
 (* Both sides have noticed the end of the last life. Hello. *)
 Connect ==
@@ -149,10 +161,11 @@ LinkLost(c) ==
   /\ up' = [up EXCEPT ![c] = FALSE]
   /\ view' = [view EXCEPT ![c] = NoView]
   /\ grant' = [grant EXCEPT ![c] = IF RevokeFirst THEN FALSE ELSE @]
-  /\ st' = [st EXCEPT ![c] =
-       CASE @ \in Serving -> "frozen"
+  /\ st' \in {[st EXCEPT ![c] =
+       CASE @ = "alone" /\ stays -> @
+         [] @ \in Serving -> "frozen"
          [] @ \in {"standby", "offered"} -> "fencing"
-         [] OTHER -> @]
+         [] OTHER -> @] : stays \in {FALSE, Leaves}}
   /\ UNCHANGED <<drive, link, mir, log, placed, staged, waits, named, hosts, faults>>
 
 -----------------------------------------------------------------------------
@@ -239,7 +252,7 @@ Read(c) ==
 
 (* The log begins anew, empty, with an epoch that nobody has had. *)
 Join(c) ==
-  /\ st[c] = "alone" /\ up[c] /\ view[c].part = "standby" /\ grant[Other(c)]
+  /\ st[c] = "alone" /\ up[c] /\ view[c].part = "standby" /\ ~view[c].leaves /\ grant[Other(c)]
   /\ waits[c] = 0 /\ staged[c] = Len(log[c].recs)
   /\ LET fresh == [epoch |-> drive.epoch + 1, recs |-> <<>>, tail |-> 0] IN
      /\ log' = [log EXCEPT ![c] = fresh]
@@ -414,10 +427,31 @@ HandOver(c) ==
   /\ Handovers
   /\ st[c] = "mirrored" /\ up[c] /\ view[c].part = "standby" /\ waits[c] = 0
   /\ staged[c] = Len(log[c].recs) /\ ~Fenced(c)
-  /\ drive' = [Settled(c) EXCEPT !.holder = "none"]
+  /\ drive' = Settled(c)
   /\ st' = [st EXCEPT ![c] = "offered"]
   /\ HoldersOnceSettled
   /\ UNCHANGED <<net, mir, log, placed, staged, waits, named, next, floor, flushed, faults>>
+
+-----------------------------------------------------------------------------
+(* A standby ends in good order *)
+
+Wish(c) ==
+  /\ Leaves /\ st[c] = "standby" /\ ~leaving[c]
+  /\ leaving' = [leaving EXCEPT ![c] = TRUE]
+  /\ UNCHANGED <<drive, st, net, mir, log, placed, staged, waits, named, hosts, crashes, cuts>>
+
+(* Its owner goes on as if the link were lost, but the mirror is still good. *)
+StepBack(c) ==
+  /\ st[c] \in {"joining", "mirrored"} /\ up[c] /\ view[c].leaves
+  /\ st' = [st EXCEPT ![c] = "frozen"]
+  /\ UNCHANGED <<drive, net, mir, log, placed, staged, waits, named, hosts, faults>>
+
+(* No fault: what was acknowledged may not be lost by it. *)
+Leave(c) ==
+  /\ leaving[c] /\ st[c] = "standby"
+  /\ KeepMirror => view[c].free
+  /\ Ends(c)
+  /\ UNCHANGED <<drive, hosts, crashes, cuts>>
 
 -----------------------------------------------------------------------------
 
@@ -427,13 +461,14 @@ Goes(c) ==
   \/ Join(c) \/ NameLog(c) \/ BecomeMirrored(c)
   \/ Lose(c) \/ Fence(c) \/ Settle(c) \/ Open(c) \/ Replay(c) \/ Serve(c)
   \/ Yield(c) \/ GiveUp(c) \/ Claim(c) \/ StandBy(c) \/ DeclareDown(c) \/ TakeOffered(c)
+  \/ StepBack(c) \/ Leave(c)
 
 Next ==
   \/ Connect \/ Cut
   \/ \E c \in C :
        \/ Goes(c)
        \/ Crash(c) \/ Restart(c)
-       \/ Write(c) \/ Flush(c) \/ Read(c) \/ HandOver(c)
+       \/ Write(c) \/ Flush(c) \/ Read(c) \/ HandOver(c) \/ Wish(c)
 
 Spec == Init /\ [][Next]_vars
 
@@ -445,8 +480,8 @@ InStep ==
   /\ up = [c \in C |-> TRUE]
   /\ link = TRUE
   /\ view = [c \in C |-> IF c = "a"
-       THEN [part |-> "standby", epoch |-> 0, held |-> 0]
-       ELSE [part |-> "owner", epoch |-> 3, held |-> 3]]
+       THEN [NoView EXCEPT !.part = "standby"]
+       ELSE [NoView EXCEPT !.part = "owner", !.epoch = 3, !.held = 3]]
   /\ grant = [c \in C |-> TRUE]
   /\ mir = [c \in C |-> IF c = "b" THEN fresh ELSE NoLog]
   /\ log = [c \in C |-> IF c = "a" THEN fresh ELSE NoLog]
@@ -455,6 +490,7 @@ InStep ==
   /\ waits = [c \in C |-> 0]
   /\ named = [c \in C |-> c = "a"]
   /\ next = 0 /\ floor = 0 /\ flushed = 0 /\ holders = {"drives"}
+  /\ leaving = [c \in C |-> FALSE]
   /\ crashes = 0 /\ cuts = 0
 
 SpecInStep == InStep /\ [][Next]_vars

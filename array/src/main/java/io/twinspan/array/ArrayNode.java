@@ -235,13 +235,10 @@ public final class ArrayNode {
    * Hands a pool to the peer: what was accepted is put on the drives, new requests wait, and those
    * that waited are forwarded as soon as the peer serves. A pool that is away from its home stays
    * there until it is handed back, or its home controller has been away.
-   *
-   * @param completion gets OK when the peer serves the pool, CLOSED when this controller had to
-   *     take it back, INVALID when it does not own the pool, or not in step with the peer
    */
-  public void handOver(int pool, PoolCompletion completion) {
+  public void handOver(int pool, HandoverCompletion completion) {
     if (pool < 0 || pool >= POOLS || !units.get(pool).ownership().handOver(completion)) {
-      completion.completed(PoolStatus.INVALID);
+      completion.completed(PoolStatus.INVALID, 0);
     }
   }
 

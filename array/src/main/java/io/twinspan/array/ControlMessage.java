@@ -35,7 +35,7 @@ sealed interface ControlMessage {
   /** The sender is registered at the drives, and its mirror for the pool is empty. */
   record Ready(int pool) implements ControlMessage {}
 
-  /** The sender has closed the pool and released the drives: it's the receiver's. */
+  /** The sender has closed the pool: it's the receiver's, who takes the drives. */
   record Handover(int pool, long epoch) implements ControlMessage {}
 
   /** The sender can't open the pool that was handed to it. */

@@ -1,6 +1,7 @@
 package io.twinspan.array;
 
-import io.twinspan.pool.PoolCompletion;
+import io.twinspan.pool.PoolOperation;
+import io.twinspan.pool.PoolRequest;
 import io.twinspan.pool.PoolStatus;
 import java.util.concurrent.TimeUnit;
 
@@ -14,11 +15,16 @@ final class Departure {
     DRAINING,
     /** The pool is being closed. */
     CLOSING,
-    /** The drives are being released. */
+    /** At a stop: the drives are being released. */
     RELEASING,
-    /** The peer was told to take the pool, and has not answered. */
+    /** The peer was told to take the pool, drives and all, and has not answered. */
     OFFERED
   }
+
+  /** A flush of this length is short enough to wait for. */
+  private static final long SHORT_FLUSH_NS = TimeUnit.MILLISECONDS.toNanos(3);
+
+  private static final int MOST_FLUSHES = 4;
 
   private static final long AGAIN_NS = TimeUnit.SECONDS.toNanos(10);
 
@@ -27,10 +33,33 @@ final class Departure {
   private final Ownership ownership;
   private final Ownership.Controller controller;
   private Step step = Step.DRAINING;
-  private PoolCompletion whenHandedOver = _ -> {};
+  private HandoverCompletion whenHandedOver = HandoverCompletion.NONE;
+  private long frozenAtNs;
+  private final Flush flush = new Flush();
+  private boolean preparing;
+  private int flushes;
   private boolean reclaim;
   private long deadlineNs;
   private long notBeforeNs;
+
+  /** Puts on the drives beforehand what the close would have to wait for. */
+  private final class Flush extends PoolRequest {
+    boolean underWay;
+    long begunNs;
+    long tookNs;
+    boolean failed;
+
+    Flush() {
+      operation = PoolOperation.FLUSH;
+    }
+
+    @Override
+    public void completed(PoolStatus status) {
+      underWay = false;
+      failed = status != PoolStatus.OK;
+      tookNs = controller.nowNs() - begunNs;
+    }
+  }
 
   Departure(
       ArrayConfig array, PoolParts parts, Ownership ownership, Ownership.Controller controller) {
@@ -57,18 +86,53 @@ final class Departure {
   /**
    * Begins to hand the pool to the peer.
    *
-   * @param done told OK when the peer serves it, CLOSED when it does not
+   * @param done told how it ended
    */
-  void handOver(PoolCompletion done) {
+  void handOver(HandoverCompletion done) {
     whenHandedOver = done;
-    begin(PoolState.HANDING_OVER);
+    preparing = true;
+    flush.failed = false;
+    flushes = 0;
   }
 
-  /** The pool has left HANDING_OVER. */
-  void handedOver(boolean peerServes) {
-    PoolCompletion done = whenHandedOver;
-    whenHandedOver = _ -> {};
-    done.completed(peerServes ? PoolStatus.OK : PoolStatus.CLOSED);
+  /** Whether a handover is about to begin: hosts are still served. */
+  boolean isPreparing() {
+    return preparing;
+  }
+
+  /** Flushes the drives while hosts go on, until that is soon done; then requests have to wait. */
+  void prepare() {
+    if (flush.underWay) {
+      return;
+    }
+    if (flush.failed) {
+      notBeforeNs = controller.nowNs() + AGAIN_NS;
+      end(PoolStatus.CLOSED);
+    } else if (flushes > 0 && (flush.tookNs <= SHORT_FLUSH_NS || flushes == MOST_FLUSHES)) {
+      preparing = false;
+      frozenAtNs = controller.nowNs();
+      begin(PoolState.HANDING_OVER);
+    } else {
+      flush.begunNs = controller.nowNs();
+      flush.underWay = parts.pool.submit(flush);
+      flushes += flush.underWay ? 1 : 0;
+    }
+  }
+
+  /** The pool's state has changed. */
+  void changed(PoolState from, PoolState to) {
+    boolean began = from == PoolState.OWNER_MIRRORED && to == PoolState.HANDING_OVER;
+    boolean concerned = from == PoolState.OWNER_MIRRORED || from == PoolState.HANDING_OVER;
+    if (concerned && !began) {
+      end(to == PoolState.STANDBY ? PoolStatus.OK : PoolStatus.CLOSED);
+    }
+  }
+
+  private void end(PoolStatus status) {
+    preparing = false;
+    HandoverCompletion done = whenHandedOver;
+    whenHandedOver = HandoverCompletion.NONE;
+    done.completed(status, status == PoolStatus.OK ? controller.nowNs() - frozenAtNs : 0);
   }
 
   void stop() {
@@ -95,13 +159,7 @@ final class Departure {
           ownership.transition(PoolState.OWNER_MIRRORED);
         }
       }
-      case CLOSING -> {}
-      case RELEASING -> {
-        if (parts.fencing.result() == Fencing.Result.WON) {
-          step = Step.OFFERED;
-          controller.tell(new ControlMessage.Handover(parts.config.index(), ownership.epoch()));
-        }
-      }
+      case CLOSING, RELEASING -> {}
       case OFFERED -> {
         if (ownership.peerOwns()) {
           ownership.standBy();
@@ -155,6 +213,10 @@ final class Departure {
       ownership.lose("the drives refuse this controller");
     } else if (handsOver && (reclaim || status != PoolStatus.OK)) {
       ownership.take(Takeover.Purpose.RECLAIM, false);
+    } else if (handsOver) {
+      // The peer takes the reservations, which costs it no more than if they were free.
+      step = Step.OFFERED;
+      controller.tell(new ControlMessage.Handover(parts.config.index(), ownership.epoch()));
     } else {
       step = Step.RELEASING;
       parts.fencing.start(Fencing.Procedure.RELEASE);

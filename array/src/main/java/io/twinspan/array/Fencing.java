@@ -12,6 +12,10 @@ import java.util.concurrent.TimeUnit;
  * other's registration, so that of two who race exactly one can get a majority, or all that are not
  * gone.
  *
+ * <p>Reports change nothing: to take the drives all are asked at once who holds them, then those
+ * that have to be taken are taken in order, then all are asked at once whether it is so. Only when
+ * somebody acts in between, or a key is missing, they are gone through one by one.
+ *
  * <p>One procedure at a time; starting another ends the one before. Single-threaded.
  */
 final class Fencing {
@@ -46,6 +50,18 @@ final class Fencing {
     CONFLICT
   }
 
+  /** How the drives are being taken. */
+  private enum Phase {
+    /** All are asked who holds them. */
+    ASKING,
+    /** One after the other is taken that is not ours. */
+    TAKING,
+    /** All are asked whether they are ours. */
+    CHECKING,
+    /** Each is asked, taken and asked again before the next. */
+    ONE_BY_ONE
+  }
+
   private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(100);
   private static final int MAX_ROUNDS_PER_DRIVE = 6;
 
@@ -53,9 +69,11 @@ final class Fencing {
   private final long ownKey;
   private final long peerKey;
   private final Command command = new Command();
+  private final ReservationReports reports;
 
   private Procedure procedure = Procedure.NONE;
   private Result result = Result.UNDER_WAY;
+  private Phase phase = Phase.ONE_BY_ONE;
   private boolean commandUnderWay;
   private boolean stale;
   private boolean reported;
@@ -64,6 +82,7 @@ final class Fencing {
   private int rounds;
   private int won;
   private boolean waiting;
+  private boolean asking;
   private long retryAtNs;
   private long nowNs;
 
@@ -83,6 +102,7 @@ final class Fencing {
     this.drives = drives;
     this.ownKey = ownKey;
     this.peerKey = peerKey;
+    reports = new ReservationReports(drives);
   }
 
   void start(Procedure what) {
@@ -101,7 +121,7 @@ final class Fencing {
   }
 
   boolean isIdle() {
-    return !commandUnderWay;
+    return !commandUnderWay && reports.isIdle();
   }
 
   Result result() {
@@ -126,9 +146,17 @@ final class Fencing {
   }
 
   private void begin() {
-    drive = 0;
     won = 0;
     waiting = false;
+    nextDrive(0);
+    boolean takes = procedure == Procedure.TAKE || procedure == Procedure.REGISTER_AND_TAKE;
+    phase = takes ? Phase.ASKING : Phase.ONE_BY_ONE;
+    asking = false;
+  }
+
+  private void oneByOne() {
+    phase = Phase.ONE_BY_ONE;
+    won = 0;
     nextDrive(0);
   }
 
@@ -139,8 +167,77 @@ final class Fencing {
     registered = false;
   }
 
-  /** Sends the next command; false when the drive has no room now. */
+  /** Goes on; false when a drive has to do something first. */
   private boolean advance() {
+    return switch (phase) {
+      case ASKING -> {
+        boolean known = allReported();
+        if (known) {
+          phase = Phase.TAKING;
+        }
+        yield known;
+      }
+      case TAKING -> takeNext();
+      case CHECKING -> {
+        boolean known = allReported();
+        if (known) {
+          countWon();
+        }
+        yield known;
+      }
+      case ONE_BY_ONE -> advanceOneByOne();
+    };
+  }
+
+  /** Asks all drives; true when they have answered. */
+  private boolean allReported() {
+    if (!asking && reports.isIdle()) {
+      reports.ask();
+      asking = true;
+    }
+    boolean known = asking && reports.pump();
+    asking &= !known;
+    return known;
+  }
+
+  private boolean isOurs(int index) {
+    return reports.holder(index) == ownKey && !reports.isRegistered(index, peerKey);
+  }
+
+  /** Takes the next drive that is not ours; false when it has no room now. */
+  private boolean takeNext() {
+    while (drive < drives.size() && (!reports.hasAnswered(drive) || isOurs(drive))) {
+      drive++;
+    }
+    if (drive == drives.size()) {
+      phase = Phase.CHECKING;
+      return true;
+    }
+    if (!reports.isRegistered(drive, ownKey)) {
+      oneByOne();
+      return true;
+    }
+    command.operation = takeover(reports.holder(drive), reports.isRegistered(drive, peerKey));
+    command.key = ownKey;
+    commandUnderWay = drives.get(drive).submit(command);
+    return commandUnderWay;
+  }
+
+  private void countWon() {
+    boolean all = true;
+    for (int i = 0; i < drives.size(); i++) {
+      won += reports.hasAnswered(i) && isOurs(i) ? 1 : 0;
+      all &= !reports.hasAnswered(i) || isOurs(i);
+    }
+    if (all) {
+      ended();
+    } else {
+      oneByOne();
+    }
+  }
+
+  /** Sends the next command; false when the drive has no room now. */
+  private boolean advanceOneByOne() {
     if (drive == drives.size()) {
       ended();
       return true;
@@ -165,27 +262,20 @@ final class Fencing {
         if (procedure == Procedure.REGISTER_AND_TAKE && !registered) {
           yield DriveOperation.RESERVATION_REGISTER;
         }
-        yield reported ? takeover() : DriveOperation.RESERVATION_REPORT;
+        yield reported
+            ? takeover(command.holder, ReservationReports.isRegistered(command, peerKey))
+            : DriveOperation.RESERVATION_REPORT;
       }
     };
   }
 
   /** What takes the drive, after its report; names the key to be removed. */
-  private DriveOperation takeover() {
-    boolean held = command.holder != 0 && command.holder != ownKey;
-    boolean peerRegistered = isRegistered(peerKey);
-    command.otherKey = held ? command.holder : peerKey;
+  private DriveOperation takeover(long holder, boolean peerRegistered) {
+    boolean held = holder != 0 && holder != ownKey;
+    command.otherKey = held ? holder : peerKey;
     return held || peerRegistered
         ? DriveOperation.RESERVATION_PREEMPT
         : DriveOperation.RESERVATION_ACQUIRE;
-  }
-
-  private boolean isRegistered(long key) {
-    boolean found = false;
-    for (int i = 0; i < Math.min(command.registrantCount, command.registrants.length); i++) {
-      found |= command.registrants[i] == key;
-    }
-    return found;
   }
 
   private void answered(int status) {
@@ -203,7 +293,15 @@ final class Fencing {
         }
         nextDrive(drive + 1);
       }
-      case TAKE, REGISTER_AND_TAKE -> taken(status);
+      case TAKE, REGISTER_AND_TAKE -> {
+        if (phase == Phase.ONE_BY_ONE) {
+          taken(status);
+        } else if (status == Drive.OK) {
+          drive++;
+        } else {
+          oneByOne(); // somebody acted in between, or the drive failed: its next report tells
+        }
+      }
     }
   }
 
@@ -216,9 +314,11 @@ final class Fencing {
       case RESERVATION_REPORT -> {
         reported = status == Drive.OK;
         skipUnless(reported);
-        if (reported && !isRegistered(ownKey)) {
+        if (reported && !ReservationReports.isRegistered(command, ownKey)) {
           lostDrive();
-        } else if (reported && command.holder == ownKey && !isRegistered(peerKey)) {
+        } else if (reported
+            && command.holder == ownKey
+            && !ReservationReports.isRegistered(command, peerKey)) {
           wonDrive();
         }
       }

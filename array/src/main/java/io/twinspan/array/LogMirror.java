@@ -9,6 +9,10 @@ import java.lang.foreign.MemorySegment;
 final class LogMirror {
   private static final long HEADER_BIT = 1L << 55;
   private static final int POOL_SHIFT = 56;
+
+  /** The tail is placed when it has moved so far: a takeover replays all that follows it. */
+  private static final long TAIL_BYTES = 128 << 10;
+
   private static final long SEQUENCE_MASK = HEADER_BIT - 1;
 
   private final PeerLink link;
@@ -116,7 +120,7 @@ final class LogMirror {
     long behind = log.tailPosition() - placedHeaderPosition;
     return !headerUnderWay
         && (!established
-            || (behind > 0 && (headerWanted || log.wantsRoom() || behind >= log.ringBytes() / 8)));
+            || (behind > 0 && (headerWanted || log.wantsRoom() || behind >= TAIL_BYTES)));
   }
 
   private boolean placeHeader() {

@@ -1,7 +1,6 @@
 package io.twinspan.array;
 
 import io.twinspan.pool.Pool;
-import io.twinspan.pool.PoolCompletion;
 import io.twinspan.pool.PoolStatus;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -263,13 +262,11 @@ final class Ownership {
       throw new IllegalStateException("pool " + name + ": " + state + " can't become " + next);
     }
     LOG.info("pool {}: {} -> {}", name, state, next);
-    boolean handedOver = state == PoolState.HANDING_OVER;
+    PoolState before = state;
     state = next;
     validating = false;
     controller.changed(index, next);
-    if (handedOver) {
-      departure.handedOver(next == PoolState.STANDBY);
-    }
+    departure.changed(before, next);
   }
 
   private boolean isHome() {
@@ -468,22 +465,25 @@ final class Ownership {
     } else if (controller.peerLeaving()) {
       LOG.info("pool {}: the peer leaves, the log goes to the drives", name);
       freeze();
+    } else if (departure.isPreparing()) {
+      departure.prepare();
     } else if (!isHome() && controller.nowNs() >= givebackAtNs()) {
-      var _ = handOver(_ -> {});
+      var _ = handOver(HandoverCompletion.NONE);
     }
   }
 
   /**
    * Begins to hand the pool to the peer; false when that isn't possible now.
    *
-   * @param done told OK when the peer serves it, CLOSED when it does not
+   * @param done told how it ended, if it begins
    */
-  boolean handOver(PoolCompletion done) {
+  boolean handOver(HandoverCompletion done) {
     boolean possible =
         state == PoolState.OWNER_MIRRORED
             && controller.peerKnown()
             && !controller.peerLeaving()
             && !validating
+            && !departure.isPreparing()
             && !parts.destager.isStuck()
             && peer.state() == PoolState.STANDBY;
     if (possible) {

@@ -28,14 +28,16 @@ class SpecificationTest {
   @TempDir Path folder;
 
   /** Bounds of a search, as they stand in the configuration. */
-  private record Bounds(int writes, int crashes, int cuts, int epoch, boolean handovers) {
+  private record Bounds(
+      int writes, int crashes, int cuts, int epoch, boolean handovers, boolean leaves) {
     String in(String configuration) {
       return configuration
           .replaceFirst("MaxWrites = \\d+", "MaxWrites = " + writes)
           .replaceFirst("MaxCrashes = \\d+", "MaxCrashes = " + crashes)
           .replaceFirst("MaxCuts = \\d+", "MaxCuts = " + cuts)
           .replaceFirst("MaxEpoch = \\d+", "MaxEpoch = " + epoch)
-          .replaceFirst("Handovers = \\w+", "Handovers = " + (handovers ? "TRUE" : "FALSE"));
+          .replaceFirst("Handovers = \\w+", "Handovers = " + (handovers ? "TRUE" : "FALSE"))
+          .replaceFirst("Leaves = \\w+", "Leaves = " + (leaves ? "TRUE" : "FALSE"));
     }
   }
 
@@ -112,11 +114,12 @@ class SpecificationTest {
     "AwaitLog, SpecInStep, 1, 1, 0, 6",
     "CheckBeforeRead, SpecInStep, 2, 0, 1, 6",
     "FlushMovesTail, SpecInStep, 2, 2, 0, 6",
+    "KeepMirror, SpecInStep, 1, 1, 0, 6",
   })
   void failoverNeedsEachRule(
       String rule, String start, int writes, int crashes, int cuts, int epoch)
       throws IOException, InterruptedException {
-    Bounds bounds = new Bounds(writes, crashes, cuts, epoch, false);
+    Bounds bounds = new Bounds(writes, crashes, cuts, epoch, false, rule.equals("KeepMirror"));
     String wrong = without(rule, bounds.in(configuration("Failover")));
     assertViolated(check("Failover", wrong.replace("N Spec\n", "N " + start + "\n")));
   }
@@ -127,8 +130,17 @@ class SpecificationTest {
   void failoverHoldsWithLargerBounds(
       int writes, int crashes, int cuts, int epoch, boolean handovers)
       throws IOException, InterruptedException {
-    Bounds bounds = new Bounds(writes, crashes, cuts, epoch, handovers);
+    Bounds bounds = new Bounds(writes, crashes, cuts, epoch, handovers, false);
     assertHolds(check("Failover", bounds.in(configuration("Failover"))));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"true, false", "false, true"})
+  void failoverHoldsWithHandoversAndWithStandbysThatEnd(boolean handovers, boolean leaves)
+      throws IOException, InterruptedException {
+    Bounds bounds = new Bounds(1, 1, 0, 6, handovers, leaves);
+    String configuration = bounds.in(configuration("Failover"));
+    assertHolds(check("Failover", configuration.replace("N Spec\n", "N SpecInStep\n")));
   }
 
   @Test

@@ -25,6 +25,9 @@ final class ControlRequests {
   private static final int POOL_SHIFT = 24;
   private static final String NAME = "[A-Za-z0-9._-]{1,63}";
 
+  /** How a handover has ended. */
+  private record Handover(PoolStatus status, long waitedNs) {}
+
   private final ControllerCore core;
   private final ArrayNode node;
   private final Link link;
@@ -153,31 +156,27 @@ final class ControlRequests {
   private JsonNode handOver(JsonNode request) {
     int pool = namedPool(request);
     String name = pools.get(pool);
-    long[] tookNs = new long[1];
-    PoolStatus result =
+    Handover ended =
         core.ask(
             TIMEOUT,
-            answer -> {
-              long begunNs = System.nanoTime();
-              node.handOver(
-                  pool,
-                  status -> {
-                    tookNs[0] = System.nanoTime() - begunNs;
-                    answer.complete(status);
-                  });
-            });
-    if (result == PoolStatus.INVALID) {
+            answer ->
+                node.handOver(
+                    pool,
+                    (status, waitedNs) -> {
+                      var _ = answer.complete(new Handover(status, waitedNs));
+                    }));
+    if (ended.status == PoolStatus.INVALID) {
       throw new TwinspanException(
           "pool " + name + " is not this controller's, or not in step with the other one");
     }
-    if (result != PoolStatus.OK) {
+    if (ended.status != PoolStatus.OK) {
       throw new TwinspanException(
           "the other controller did not take pool " + name + ": it stays, see the logs");
     }
     return JsonNodeFactory.instance
         .objectNode()
         .put("pool", name)
-        .put("waitedMs", tookNs[0] / 1000 / 1e3);
+        .put("waitedMs", ended.waitedNs / 1000 / 1e3);
   }
 
   /** Takes a drive out of both pools, or into them. */

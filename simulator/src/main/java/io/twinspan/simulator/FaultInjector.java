@@ -212,7 +212,7 @@ final class FaultInjector {
     node.node()
         .handOver(
             pool,
-            status -> {
+            (status, _) -> {
               if (status != PoolStatus.INVALID) {
                 note.accept(node.name + " handed over pool" + pool + ": " + status);
               }

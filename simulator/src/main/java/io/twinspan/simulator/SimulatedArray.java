@@ -3,6 +3,7 @@ package io.twinspan.simulator;
 import io.twinspan.array.ArrayConfig;
 import io.twinspan.array.ArrayListener;
 import io.twinspan.array.ArrayNode;
+import io.twinspan.array.HandoverCompletion;
 import io.twinspan.array.HostOperation;
 import io.twinspan.array.HostRequest;
 import io.twinspan.array.HostStatus;
@@ -150,7 +151,7 @@ final class SimulatedArray {
     for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
       Node visited = node(1 - pool);
       if (visited.isAlive() && !visited.paused && visited.state(pool) == PoolState.OWNER_MIRRORED) {
-        visited.node().handOver(pool, _ -> {});
+        visited.node().handOver(pool, HandoverCompletion.NONE);
       }
     }
   }

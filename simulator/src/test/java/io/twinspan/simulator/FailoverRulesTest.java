@@ -2,6 +2,7 @@ package io.twinspan.simulator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.twinspan.array.HandoverCompletion;
 import io.twinspan.array.HostOperation;
 import io.twinspan.array.HostStatus;
 import io.twinspan.array.PeerLink;
@@ -566,10 +567,15 @@ class FailoverRulesTest {
 
   /** The handover of pool 0 to b fails because a can't flush two drives. */
   private void handoverFails() {
-    for (SimulatedDrive drive : a.drives.getFirst().subList(0, 2)) {
-      drive.fail(DriveOperation.FLUSH, 0x281, 1);
-    }
-    a.node().handOver(0, _ -> {});
+    array.observer =
+        (_, _, state) -> {
+          if (state == PoolState.HANDING_OVER) {
+            for (SimulatedDrive drive : a.drives.getFirst().subList(0, 2)) {
+              drive.fail(DriveOperation.FLUSH, 0x281, 1);
+            }
+          }
+        };
+    a.node().handOver(0, HandoverCompletion.NONE);
     array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "taken back");
   }
 

@@ -19,7 +19,7 @@ class HandoverTest {
 
   private static PoolStatus handOver(SimulatedArray array, SimulatedArray.Node from, int pool) {
     List<PoolStatus> answers = new ArrayList<>();
-    from.node().handOver(pool, answers::add);
+    from.node().handOver(pool, (status, _) -> answers.add(status));
     array.runUntil(() -> !answers.isEmpty(), "handover answered");
     assertThat(answers).hasSize(1);
     return answers.getFirst();
@@ -42,7 +42,7 @@ class HandoverTest {
       }
       inStep(array, owner, 0);
       List<PoolStatus> answers = new ArrayList<>();
-      owner.node().handOver(0, answers::add);
+      owner.node().handOver(0, (status, _) -> answers.add(status));
       while (answers.isEmpty()) {
         hosts.work();
         array.tick();
@@ -109,7 +109,7 @@ class HandoverTest {
   void whoeverAskedIsToldWhenThePeerDiesMeanwhile() {
     SimulatedArray array = new SimulatedArray(6).started();
     List<PoolStatus> answers = new ArrayList<>();
-    array.a.node().handOver(0, answers::add);
+    array.a.node().handOver(0, (status, _) -> answers.add(status));
     array.b.kill();
     array.runUntil(() -> array.a.state(0) == PoolState.OWNER_ALONE, "alone");
     assertThat(answers).containsExactly(PoolStatus.CLOSED);
