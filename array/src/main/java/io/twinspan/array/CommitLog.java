@@ -2,6 +2,7 @@ package io.twinspan.array;
 
 import io.twinspan.pool.Drive;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,6 +58,10 @@ final class CommitLog {
   private final byte[] flags;
   private final int[] partsLeft;
   private final @Nullable Operation[] waiters;
+  private final int[] origins;
+
+  /** By index: the peer's last request that ended before the tail. */
+  private final int[] carriedOut = new int[ForwardClient.REQUESTS];
 
   private Mode mode = Mode.HELD;
   private long epoch;
@@ -95,6 +100,7 @@ final class CommitLog {
     flags = new byte[capacity];
     partsLeft = new int[capacity];
     waiters = new Operation[capacity];
+    origins = new int[capacity];
   }
 
   MemorySegment memory() {
@@ -216,6 +222,19 @@ final class CommitLog {
     }
   }
 
+  /** Tags of the peer's last requests that were carried out before the tail, by index. */
+  int[] carriedOut() {
+    return carriedOut;
+  }
+
+  /** The life of the link is over in which the peer forwarded: its tags mean nothing any more. */
+  void forgetOrigins() {
+    Arrays.fill(carriedOut, 0);
+    for (long sequence = tail; sequence < head; sequence++) {
+      origins[slot(sequence)] = 0;
+    }
+  }
+
   /** Empties the log at once and begins a new life of it. Nothing may be under way. */
   void reset(Mode newMode, long newEpoch) {
     overlay.clear();
@@ -289,9 +308,10 @@ final class CommitLog {
   private void append(
       int type, @Nullable Operation waiter, int volume, long block, int blockCount, int bytes) {
     long sequence = head;
+    int origin = waiter == null ? 0 : waiter.originUpTo(block + blockCount);
     record
         .wrap(RING_OFFSET + headPosition % ringBytes)
-        .encode(type, pool, arrayId, epoch, sequence, volume, block, blockCount, bytes);
+        .encode(type, pool, arrayId, epoch, sequence, volume, block, blockCount, bytes, origin);
     int slot = slot(sequence);
     positions[slot] = headPosition;
     lengths[slot] = bytes;
@@ -302,6 +322,7 @@ final class CommitLog {
     flags[slot] = 0;
     partsLeft[slot] = type == LogRecord.WRITE ? blockCount : 1;
     waiters[slot] = waiter;
+    origins[slot] = origin;
     if (waiter != null) {
       waiter.barrier = sequence + 1;
     }
@@ -375,7 +396,11 @@ final class CommitLog {
 
   private void advanceTail() {
     while (tail < head && (flags[slot(tail)] & DESTAGED) != 0 && waiters[slot(tail)] == null) {
-      tailPosition += lengths[slot(tail)];
+      int slot = slot(tail);
+      tailPosition += lengths[slot];
+      if (origins[slot] != 0) {
+        carriedOut[ForwardClient.indexOf(origins[slot])] = origins[slot];
+      }
       tail++;
     }
     if (mode != Mode.MIRRORED && mode != Mode.JOINING) {

@@ -28,6 +28,7 @@ final class ForwardClient {
   }
 
   private static final int NO_SLOT = 0xFFFF;
+  private static final int TAG_SHIFT = 6;
 
   private final PeerLink link;
   private final MemorySegment landing;
@@ -37,13 +38,15 @@ final class ForwardClient {
   private final @Nullable Operation[] requests = new Operation[REQUESTS];
   private final int[] slots = new int[REQUESTS];
   private final int[] tags = new int[REQUESTS];
+  private final int[] uses = new int[REQUESTS];
+  private final long[] orders = new long[REQUESTS];
   private final boolean[] unsent = new boolean[REQUESTS];
   private final int[] freeRequests = new int[REQUESTS];
   private final int[] freeSlots = new int[SLOTS];
   private int freeRequestCount;
   private int freeSlotCount;
   private int unsentCount;
-  private int nextTag;
+  private long nextOrder;
   private long forwarded;
 
   ForwardClient(PeerLink link, Returned returned) {
@@ -121,13 +124,32 @@ final class ForwardClient {
     freeSlotCount -= data ? 1 : 0;
     requests[index] = operation;
     slots[index] = slot;
-    tags[index] = nextTag++;
+    tags[index] = nextTag(index);
+    orders[index] = nextOrder++;
+    operation.forwardedAs = tags[index];
     if (operation.kind != HostOperation.WRITE) {
       unsent[index] = true;
       unsentCount++;
       send(index);
     }
     return true;
+  }
+
+  /** Index of a request in its tag. */
+  static int indexOf(int tag) {
+    return tag & REQUESTS - 1;
+  }
+
+  /**
+   * Names a request in the life of this process: its index, and how often that was used. Never 0;
+   * comes again after 67 million uses of the same index.
+   */
+  private int nextTag(int index) {
+    uses[index]++;
+    if (uses[index] << TAG_SHIFT == 0) {
+      uses[index] = 1;
+    }
+    return uses[index] << TAG_SHIFT | index;
   }
 
   private boolean send(int index) {
@@ -216,7 +238,7 @@ final class ForwardClient {
   private int oldest() {
     int oldest = -1;
     for (int i = 0; i < REQUESTS; i++) {
-      if (requests[i] != null && (oldest < 0 || tags[i] - tags[oldest] < 0)) {
+      if (requests[i] != null && (oldest < 0 || orders[i] < orders[oldest])) {
         oldest = i;
       }
     }

@@ -98,6 +98,9 @@ final class ForwardServer {
             || request.length() > HostRequest.MAX_BYTES)) {
       return "forwarded request with slot " + slot + " and " + request.length() + " bytes";
     }
+    if (ForwardClient.indexOf(request.tag()) != index) {
+      return "forwarded request " + index + " with tag " + request.tag();
+    }
     if (request.volume() >>> 24 >= ArrayNode.POOLS) {
       return "forwarded request for volume " + request.volume();
     }
@@ -110,6 +113,7 @@ final class ForwardServer {
     operation.data = landing;
     operation.dataOffset = data ? (long) slot * ForwardClient.SLOT_BYTES : 0;
     operation.cancelled = false;
+    operation.origin = request.tag();
     life.busy[index] = true;
     life.executing[index] = true;
     life.tags[index] = request.tag();

@@ -36,6 +36,7 @@ final class HostRequests implements Operation.Source {
     operation.data = request.data;
     operation.dataOffset = 0;
     operation.cancelled = false;
+    operation.forwardedAs = 0;
     unit.accept(operation);
     return true;
   }

@@ -5,7 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * Where a mirrored log begins: two slots of 64 bytes at the start of a log's memory, written in
+ * Where a mirrored log begins: two slots of 320 bytes at the start of a log's memory, written in
  * turn, so that one of them is whole whenever the writer dies. Little-endian.
  *
  * <pre>
@@ -24,17 +24,23 @@ import java.nio.ByteOrder;
  *   +---------------------------------------------------------------+
  * 40| size of the ring in bytes (64 bits)                           |
  *   +---------------------------------------------------------------+
- * 48| 0 (96 bits)                                                   |
+ * 48| CRC32C of the tags below                                      |
+ *   +---------------------------------------------------------------+
+ * 52| 0 (64 bits)                                                   |
  *   +---------------------------------------------------------------+
  * 60| CRC32C of bytes 0 to 59                                       |
+ *   +---------------------------------------------------------------+
+ * 64| tags of the peer's last 64 requests that ended before that    |
+ *   | record, by index; 0 for none                                  |
  *   +---------------------------------------------------------------+
  * </pre>
  */
 final class LogHeader {
-  static final int SLOT_BYTES = 64;
+  static final int HEAD_BYTES = 64;
+  static final int SLOT_BYTES = HEAD_BYTES + ForwardClient.REQUESTS * Integer.BYTES;
   static final int SLOTS = 2;
   private static final int MAGIC = 0x484C5754;
-  private static final int VERSION = 1;
+  private static final int VERSION = 2;
   private static final ValueLayout.OfInt INT =
       ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfLong LONG =
@@ -50,9 +56,19 @@ final class LogHeader {
   }
 
   void encode(
-      int slot, int pool, long arrayId, long epoch, long sequence, long position, long ringBytes) {
+      int slot,
+      int pool,
+      long arrayId,
+      long epoch,
+      long sequence,
+      long position,
+      long ringBytes,
+      int[] carriedOut) {
     long at = (long) slot * SLOT_BYTES;
-    segment.asSlice(at, SLOT_BYTES).fill((byte) 0);
+    segment.asSlice(at, HEAD_BYTES).fill((byte) 0);
+    for (int i = 0; i < ForwardClient.REQUESTS; i++) {
+      segment.set(INT, at + HEAD_BYTES + (long) i * Integer.BYTES, carriedOut[i]);
+    }
     segment.set(INT, at, MAGIC);
     segment.set(INT, at + 4, VERSION | pool << 16);
     segment.set(LONG, at + 8, arrayId);
@@ -60,7 +76,12 @@ final class LogHeader {
     segment.set(LONG, at + 24, sequence);
     segment.set(LONG, at + 32, position);
     segment.set(LONG, at + 40, ringBytes);
+    segment.set(INT, at + 48, tagsCrc(at));
     segment.set(INT, at + 60, checksums.of(at, 60));
+  }
+
+  private int tagsCrc(long at) {
+    return checksums.of(at + HEAD_BYTES, SLOT_BYTES - HEAD_BYTES);
   }
 
   /** Makes both slots invalid: this mirror holds nothing. */
@@ -93,7 +114,13 @@ final class LogHeader {
         && segment.get(LONG, at + 40) == ringBytes
         && (position(slot) & 63) == 0
         && position(slot) >= 0
-        && segment.get(INT, at + 60) == checksums.of(at, 60);
+        && segment.get(INT, at + 60) == checksums.of(at, 60)
+        && segment.get(INT, at + 48) == tagsCrc(at);
+  }
+
+  /** Tag of the peer's last request of an index; 0 for none. */
+  int carriedOut(int slot, int index) {
+    return segment.get(INT, (long) slot * SLOT_BYTES + HEAD_BYTES + (long) index * Integer.BYTES);
   }
 
   long epoch(int slot) {

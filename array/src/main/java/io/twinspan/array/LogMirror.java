@@ -127,7 +127,14 @@ final class LogMirror {
     headerPosition = log.tailPosition();
     headerSequence = log.tail();
     header.encode(
-        headerSlot, pool, arrayId, log.epoch(), log.tail(), headerPosition, log.ringBytes());
+        headerSlot,
+        pool,
+        arrayId,
+        log.epoch(),
+        log.tail(),
+        headerPosition,
+        log.ringBytes(),
+        log.carriedOut());
     long offset = (long) headerSlot * LogHeader.SLOT_BYTES;
     headerUnderWay =
         link.place(

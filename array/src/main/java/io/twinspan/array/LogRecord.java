@@ -31,7 +31,7 @@ import java.nio.ByteOrder;
  *   +---------------------------------------------------------------+
  * 48| length of the whole record in bytes, a multiple of 64         |
  *   +---------------------------------------------------------------+
- * 52| 0                                                             |
+ * 52| tag under which the peer forwarded the request, or 0         |
  *   +---------------------------------------------------------------+
  * 56| CRC32C of the checksums below, 0 when there are none          |
  *   +---------------------------------------------------------------+
@@ -51,7 +51,7 @@ final class LogRecord {
   static final int HEADER_BYTES = 64;
   static final int MAX_BLOCKS = 33;
   static final int MAGIC = 0x524C5754;
-  static final int VERSION = 1;
+  static final int VERSION = 2;
   static final int WRITE = 1;
   static final int ZERO = 2;
   static final int PAD = 3;
@@ -95,7 +95,8 @@ final class LogRecord {
       int volume,
       long block,
       int blockCount,
-      int recordBytes) {
+      int recordBytes,
+      int origin) {
     segment.asSlice(offset, HEADER_BYTES).fill((byte) 0);
     int tableCrc = type == WRITE ? encodeChecksums(blockCount) : 0;
     segment.set(INT, offset, MAGIC);
@@ -107,6 +108,7 @@ final class LogRecord {
     segment.set(INT, offset + 40, volume);
     segment.set(INT, offset + 44, blockCount);
     segment.set(INT, offset + 48, recordBytes);
+    segment.set(INT, offset + 52, origin);
     segment.set(INT, offset + 56, tableCrc);
     segment.set(INT, offset + 60, checksums.of(offset, 60));
   }
@@ -140,6 +142,11 @@ final class LogRecord {
 
   int recordBytes() {
     return segment.get(INT, offset + 48);
+  }
+
+  /** Tag of the peer's request that ends with this record; 0 for none. */
+  int origin() {
+    return segment.get(INT, offset + 52);
   }
 
   int checksum(int index) {

@@ -35,6 +35,9 @@ final class MirrorReplay {
   private final long ringBytes;
   private final ArrayDeque<Piece> free = new ArrayDeque<>(WINDOW);
 
+  /** By index: the last request of this controller's hosts that the log's owner carried out. */
+  private final int[] carriedOut = new int[ForwardClient.REQUESTS];
+
   private State state = State.DONE;
   private long epoch;
   private long sequence;
@@ -93,6 +96,14 @@ final class MirrorReplay {
     return slot < 0 ? 0 : header.epoch(slot);
   }
 
+  /**
+   * Whether a request that was forwarded under this tag is in what was replayed, or was on the
+   * drives before.
+   */
+  boolean hasCarriedOut(int tag) {
+    return tag != 0 && carriedOut[ForwardClient.indexOf(tag)] == tag;
+  }
+
   int underWay() {
     return underWay;
   }
@@ -112,6 +123,9 @@ final class MirrorReplay {
     state = slot < 0 ? State.DONE : State.RUNNING;
     if (slot >= 0) {
       epoch = header.epoch(slot);
+      for (int i = 0; i < carriedOut.length; i++) {
+        carriedOut[i] = header.carriedOut(slot, i);
+      }
       rewind(header.sequence(slot), header.position(slot));
     }
   }
@@ -175,6 +189,10 @@ final class MirrorReplay {
           default -> write();
         };
     if (begun && index == 0) {
+      int origin = record.origin();
+      if (origin != 0) {
+        carriedOut[ForwardClient.indexOf(origin)] = origin;
+      }
       position += record.recordBytes();
       sequence++;
       whole = false;

@@ -33,6 +33,12 @@ final class Operation {
   MemorySegment data = MemorySegment.NULL;
   long dataOffset;
 
+  /** Tag under which a write of a local host was forwarded last; 0 for none. */
+  int forwardedAs;
+
+  /** Tag under which the peer has forwarded this; 0 for none. */
+  int origin;
+
   /** Queue link. */
   @Nullable Operation next;
 
@@ -83,6 +89,14 @@ final class Operation {
     failure = null;
     again = false;
     checkRound = 0;
+  }
+
+  /**
+   * Tag to be kept with a record that ends at a block: a request is carried out with its last
+   * record.
+   */
+  int originUpTo(long block) {
+    return kind == HostOperation.ZERO && block < endBlock ? 0 : origin;
   }
 
   long endOffset() {

@@ -91,7 +91,11 @@ final class PoolUnit implements OwnerPath.Guard {
     return switch (state()) {
       case OWNER_ALONE, RESYNCING, OWNER_MIRRORED -> {
         boolean admits = ownership.admits() && draining.isEmpty();
-        if (admits) {
+        if (admits && isLocal(operation) && parts.replay.hasCarriedOut(operation.forwardedAs)) {
+          // By the owner before it died. Once more would undo what others have written since; and
+          // what was replayed is flushed.
+          operation.source.ended(operation, HostStatus.OK);
+        } else if (admits) {
           parts.path.admit(operation);
         } else {
           pending.add(operation);
@@ -192,6 +196,7 @@ final class PoolUnit implements OwnerPath.Guard {
       }
     }
     ownership.linkDown();
+    parts.log.forgetOrigins();
     parts.path.dropCancelled();
   }
 

@@ -119,8 +119,8 @@ class CommitLogTest {
   void theNewestValidHeaderCounts() {
     LogHeader header = new LogHeader(memory);
     assertThat(header.newest(1, ARRAY, 640)).isEqualTo(-1);
-    header.encode(0, 1, ARRAY, 3, 10, 64, 640);
-    header.encode(1, 1, ARRAY, 3, 12, 128, 640);
+    header.encode(0, 1, ARRAY, 3, 10, 64, 640, new int[ForwardClient.REQUESTS]);
+    header.encode(1, 1, ARRAY, 3, 12, 128, 640, new int[ForwardClient.REQUESTS]);
     assertThat(header.newest(1, ARRAY, 640)).isEqualTo(1);
     memory.set(java.lang.foreign.ValueLayout.JAVA_BYTE, LogHeader.SLOT_BYTES + 24, (byte) 99);
     assertThat(header.newest(1, ARRAY, 640)).isZero();

@@ -146,6 +146,9 @@ final class SimulatedLink {
     /** Placements of this side stay under way. */
     boolean holds;
 
+    /** Messages of this side stay under way, and are lost when it dies. */
+    boolean holdsMessages;
+
     /** After a cut this side goes on to see the rights of before. */
     boolean seesOldGrants;
 
@@ -208,7 +211,7 @@ final class SimulatedLink {
         lane.clear();
       }
       for (ArrayDeque<Due> lane : messages.values()) {
-        int some = lane.isEmpty() ? 0 : random.nextInt(lane.size() + 1);
+        int some = lane.isEmpty() || holdsMessages ? 0 : random.nextInt(lane.size() + 1);
         for (int i = 0; i < some; i++) {
           Due message = lane.remove();
           if (connected && peer.state == Life.UP) {
@@ -267,7 +270,7 @@ final class SimulatedLink {
           answer(placement, success);
         }
         ArrayDeque<Due> sending = messagesByLane.get(i);
-        while (!sending.isEmpty() && sending.peek().tick <= tick) {
+        while (!holdsMessages && !sending.isEmpty() && sending.peek().tick <= tick) {
           peer.events.add(sending.remove());
         }
       }
@@ -284,7 +287,9 @@ final class SimulatedLink {
         if (placing != null && !holds) {
           idle = Math.min(idle, placing.tick - tick);
         }
-        idle = Math.min(idle, ticksTo(messagesByLane.get(i).peek(), tick));
+        if (!holdsMessages) {
+          idle = Math.min(idle, ticksTo(messagesByLane.get(i).peek(), tick));
+        }
       }
       return idle;
     }

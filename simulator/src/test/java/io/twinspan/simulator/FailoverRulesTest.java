@@ -400,6 +400,55 @@ class FailoverRulesTest {
     assertThat(read.at(10)).isEqualTo((byte) 1);
   }
 
+  /** The owner has carried out what b forwarded, but its answer is lost when it dies. */
+  private SimulatedArray.Ask forwardedAndOverwritten(HostOperation kind, int blocks) {
+    a.end.holdsMessages = true;
+    SimulatedArray.Ask forwarded = array.submit(b, kind, volume, 0, blocks * BLOCK, 2);
+    array.runUntil(
+        () -> array.done(array.read(a, volume, 0, BLOCK)).at(0) != 1, "a has carried it out");
+    assertThat(array.done(array.write(a, volume, 0, BLOCK, 3)).status).isEqualTo(HostStatus.OK);
+    assertThat(forwarded.status).isNull();
+    return forwarded;
+  }
+
+  @Test
+  void forwardedWriteThatTheOwnerHasCarriedOutIsNotRepeatedByTheSurvivor() {
+    SimulatedArray.Ask forwarded = forwardedAndOverwritten(HostOperation.WRITE, 3);
+    a.kill();
+    assertThat(array.done(forwarded).status).isEqualTo(HostStatus.OK);
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 3);
+    assertThat(array.done(array.read(b, volume, BLOCK, BLOCK)).at(0)).isEqualTo((byte) 2);
+  }
+
+  @Test
+  void forwardedZeroThatTheOwnerHasCarriedOutIsNotRepeatedByTheSurvivor() {
+    SimulatedArray.Ask forwarded = forwardedAndOverwritten(HostOperation.ZERO, 3);
+    a.kill();
+    assertThat(array.done(forwarded).status).isEqualTo(HostStatus.OK);
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 3);
+  }
+
+  @Test
+  void forwardedWriteThatHasLeftTheLogIsNotRepeatedByTheSurvivor() {
+    SimulatedArray.Ask forwarded = forwardedAndOverwritten(HostOperation.WRITE, 1);
+    // A flush has the mirror's tail moved beyond it.
+    assertThat(array.done(array.submit(a, HostOperation.FLUSH, volume, 0, 0, 0)).status)
+        .isEqualTo(HostStatus.OK);
+    a.kill();
+    assertThat(array.done(forwarded).status).isEqualTo(HostStatus.OK);
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 3);
+  }
+
+  @Test
+  void forwardedWriteThatTheOwnerHasNotCarriedOutIsCarriedOutByTheSurvivor() {
+    a.end.holds = true; // it reaches no mirror
+    SimulatedArray.Ask forwarded = array.write(b, volume, 0, BLOCK, 2);
+    array.run(500);
+    a.kill();
+    assertThat(array.done(forwarded).status).isEqualTo(HostStatus.OK);
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 2);
+  }
+
   @Test
   void stopThatTakesLongKeepsWhatOnlyTheLogsHold() {
     a.stallDrives(0, true);
