@@ -10,6 +10,7 @@ import io.twinspan.rdma.Link;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -176,7 +177,7 @@ final class ControlRequests {
     return JsonNodeFactory.instance
         .objectNode()
         .put("pool", name)
-        .put("waitedMs", ended.waitedNs / 1000 / 1e3);
+        .put("waitedMs", TimeUnit.NANOSECONDS.toMicros(ended.waitedNs) / 1e3);
   }
 
   /** Takes a drive out of both pools, or into them. */
