@@ -118,6 +118,51 @@ class FailoverRulesTest {
     assertThat(b.end.isGrantedToPeer(PeerLink.Lane.MIRROR)).isFalse();
   }
 
+  /**
+   * b hears late that a had lost the pool. By then a owns it again, and mirrors to b. If b took the
+   * drives without ending the link, a would go on placing into a mirror that is replayed already.
+   */
+  @Test
+  void rule2StandbyEndsTheLinkBeforeItTakesFromAPeerThatMayOwnAgain() {
+    array.link.maxDelayTicks = 0;
+    b.kill();
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "a alone");
+    array.link.linkAllowed = false;
+    b.start();
+    array.runUntil(() -> b.state(0) == PoolState.OWNER_ALONE, "b has fenced a");
+    b.kill();
+    array.observer =
+        (node, pool, state) ->
+            b.end.holdsMessages |= node == b && pool == 0 && state == PoolState.STANDBY;
+    b.start();
+    array.link.linkAllowed = true;
+    array.runUntil(() -> b.state(0) == PoolState.STANDBY, "b stands by");
+    array.observer = (_, _, _) -> {};
+    array.run(200);
+    b.paused = true;
+    a.drives.getFirst().get(2).stall(true); // its answer keeps a from claiming the pool at once
+    array.read(a, volume, 0, BLOCK);
+    array.runUntil(() -> a.state(0) == PoolState.LOST, "a lost");
+    array.run(5); // b is told, and does not hear yet
+    a.end.holdsMessages = true;
+    a.drives.getFirst().get(2).stall(false);
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "a owns again");
+    b.end.holdsMessages = false;
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_MIRRORED, "a mirrors to b");
+    b.end.holdsMessages = true;
+    b.paused = false;
+    array.runUntil(
+        () -> a.state(0) == PoolState.OWNER_ALONE || b.state(0) == PoolState.OWNER_ALONE,
+        "decided");
+    SimulatedArray.Ask late = array.done(array.write(a, volume, 0, BLOCK, 9));
+    assertThat(late.status).isEqualTo(HostStatus.OK);
+    a.end.holdsMessages = false;
+    b.end.holdsMessages = false;
+    array.runUntil(
+        () -> b.state(0) == PoolState.STANDBY || b.state(0).isServing(), "b can be asked");
+    assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 9);
+  }
+
   @Test
   void rule3WriteAloneIsAcknowledgedOnlyAfterThePeerIsFencedAndTheEpochPersisted() {
     long epoch = a.node().status().pools().getFirst().epoch();
