@@ -659,6 +659,20 @@ class FailoverRulesTest {
     assertThat(array.done(array.read(b, volume, 0, BLOCK)).at(0)).isEqualTo((byte) 99);
   }
 
+  @Test
+  void rule9FlushIsAnsweredOnlyWhenTheMirrorKnowsThatAReplayBeginsLater() {
+    for (int i = 0; i < 5; i++) {
+      assertThat(array.done(array.write(a, volume, 0, BLOCK, i)).status).isEqualTo(HostStatus.OK);
+    }
+    array.run(500); // all is on the drives
+    a.end.holds = true;
+    SimulatedArray.Ask flush = array.submit(a, HostOperation.FLUSH, volume, 0, 0, 0);
+    array.run(2000);
+    assertThat(flush.status).isNull();
+    a.end.holds = false;
+    assertThat(array.done(flush).status).isEqualTo(HostStatus.OK);
+  }
+
   /** The handover of pool 0 to b fails because a can't flush two drives. */
   private void handoverFails() {
     array.observer =
