@@ -55,6 +55,7 @@ final class PoolCommand {
         Sizes.rough(pool.path("usedBytes").asLong(0)),
         Sizes.rough(pool.path("capacityBytes").asLong(0)),
         pool.path("checksumErrors").asLong(0));
+    printWritten(out, pool);
     for (JsonNode drive : pool.path("drives")) {
       out.printf(
           "              %s  %s%n",
@@ -62,6 +63,24 @@ final class PoolCommand {
     }
     printProgress(out, "scrub", pool.path("scrub"));
     printProgress(out, "rebuild", pool.path("rebuild"));
+  }
+
+  /** What was written, and how much more than was asked for. */
+  private static void printWritten(PrintWriter out, JsonNode pool) {
+    long written = pool.path("writtenBytes").asLong(0);
+    long moved = pool.path("movedBytes").asLong(0);
+    long onDrives = pool.path("driveWrittenBytes").asLong(0);
+    out.printf("              redundancy %s", pool.path("redundancy").asString("-"));
+    if (written > 0) {
+      out.printf(
+          "  since it was opened %s written, %s moved (cleaner x%.2f), %s on drives (x%.2f)",
+          Sizes.rough(written),
+          Sizes.rough(moved),
+          (double) (written + moved) / written,
+          Sizes.rough(onDrives),
+          (double) onDrives / written);
+    }
+    out.println();
   }
 
   private static void printProgress(PrintWriter out, String what, JsonNode progress) {

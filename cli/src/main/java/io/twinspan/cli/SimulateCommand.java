@@ -2,6 +2,7 @@ package io.twinspan.cli;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import io.twinspan.pool.Redundancy;
 import io.twinspan.simulator.Fault;
 import io.twinspan.simulator.Outcome;
 import io.twinspan.simulator.Simulation;
@@ -58,6 +59,13 @@ final class SimulateCommand implements Callable<Integer> {
       description = "What may happen: ${COMPLETION-CANDIDATES}. Default: all.")
   private Set<Fault> faults = EnumSet.allOf(Fault.class);
 
+  @Option(
+      names = "--redundancy",
+      paramLabel = "FORM",
+      defaultValue = "mirror",
+      description = "How pools keep data: mirror or parity. Default: ${DEFAULT-VALUE}.")
+  private Redundancy redundancy = Redundancy.MIRROR;
+
   private final List<Outcome> bad = new ArrayList<>();
   private final Map<Fault, Long> counts = new EnumMap<>(Fault.class);
   private long courses;
@@ -81,7 +89,7 @@ final class SimulateCommand implements Callable<Integer> {
     ((Logger) LoggerFactory.getLogger("io.twinspan")).setLevel(Level.OFF);
     long start = System.nanoTime();
     for (long seed = first; seed <= last; seed++) {
-      add(Simulation.run(seed, faults));
+      add(Simulation.run(seed, faults, redundancy));
     }
     print(System.nanoTime() - start);
     return bad.isEmpty() ? CommandLine.ExitCode.OK : CommandLine.ExitCode.SOFTWARE;
@@ -101,17 +109,18 @@ final class SimulateCommand implements Callable<Integer> {
         outcome.trace().forEach(out::println);
         out.printf(
             "seed %d: %s; replay: twinspan simulate --seeds %d%s%n",
-            outcome.seed(), outcome.violation(), outcome.seed(), faultsOption());
+            outcome.seed(), outcome.violation(), outcome.seed(), replayOptions());
         out.flush();
       }
     }
   }
 
   /** What has to be said so that the same faults are drawn. */
-  private String faultsOption() {
+  private String replayOptions() {
+    String form = redundancy == Redundancy.MIRROR ? "" : " --redundancy parity";
     return faults.size() == Fault.values().length
-        ? ""
-        : " --faults " + faults.stream().map(Fault::name).collect(Collectors.joining(","));
+        ? form
+        : form + " --faults " + faults.stream().map(Fault::name).collect(Collectors.joining(","));
   }
 
   private void print(long realNs) {

@@ -38,6 +38,16 @@ final class UpCommand implements Callable<Integer> {
       description = "Size of each drive of a new array, such as 8GiB. Default: 2GiB.")
   private @Nullable String driveSize;
 
+  @Option(
+      names = "--redundancy",
+      paramLabel = "FORM",
+      description = {
+        "How the pools of a new array keep data: mirror (two copies: any one drive may be lost) or"
+            + " parity (two parities: any two of at least 5 drives).",
+        "Default: mirror."
+      })
+  private @Nullable String redundancy;
+
   UpCommand() {}
 
   @Override
@@ -50,6 +60,9 @@ final class UpCommand implements Callable<Integer> {
     }
     if (driveSize != null) {
       changes.put(Settings.Key.SHELF_DRIVE_SIZE, driveSize);
+    }
+    if (redundancy != null) {
+      changes.put(Settings.Key.POOL_REDUNDANCY, redundancy);
     }
     refuseWrongUsage(changes);
     ArrayDirectory directory = array.directory();
@@ -79,9 +92,11 @@ final class UpCommand implements Callable<Integer> {
   /** A value that no array could have is a mistake on the command line: nothing is made then. */
   private void refuseWrongUsage(Map<Settings.Key, String> changes) {
     try {
+      Settings settings = Settings.defaults();
       for (var change : changes.entrySet()) {
-        Settings.defaults().with(change.getKey(), change.getValue());
+        settings = settings.with(change.getKey(), change.getValue());
       }
+      settings.refuseTooFewDrives();
     } catch (TwinspanException e) {
       throw new CommandLine.ParameterException(
           spec.commandLine(), String.valueOf(e.getMessage()), e);

@@ -9,10 +9,10 @@ import io.twinspan.controller.ProcessLock;
 import io.twinspan.controller.Settings;
 import io.twinspan.pool.Drive;
 import io.twinspan.pool.DriveOperation;
+import io.twinspan.pool.DrivePool;
 import io.twinspan.pool.DriveRequest;
-import io.twinspan.pool.MirrorPool;
-import io.twinspan.pool.MirrorPoolOptions;
 import io.twinspan.pool.PoolCompletion;
+import io.twinspan.pool.PoolOptions;
 import io.twinspan.pool.PoolStatus;
 import io.twinspan.shelf.ShelfOptions;
 import java.io.ByteArrayOutputStream;
@@ -74,8 +74,8 @@ class FsckCommandTest {
     for (int i = 0; i < shelf.driveCount(); i++) {
       drives.add(new ImageDrive(shelf.image(i, index + 1)));
     }
-    MemorySegment memory = Arena.ofAuto().allocate(MirrorPool.MEMORY_BYTES, Drive.BLOCK_BYTES);
-    MirrorPool pool = new MirrorPool(index, drives, memory, MirrorPoolOptions.DEFAULTS);
+    MemorySegment memory = Arena.ofAuto().allocate(DrivePool.MEMORY_BYTES, Drive.BLOCK_BYTES);
+    DrivePool pool = new DrivePool(index, drives, memory, PoolOptions.DEFAULTS);
     run(pool, drives, done -> pool.format(arrayId, done));
     run(pool, drives, done -> pool.open(arrayId, 1, true, done));
     run(pool, drives, done -> pool.createVolume("disk" + index, 1 << 20, done));
@@ -84,7 +84,7 @@ class FsckCommandTest {
   }
 
   private static void run(
-      MirrorPool pool, List<ImageDrive> drives, Consumer<PoolCompletion> operation) {
+      DrivePool pool, List<ImageDrive> drives, Consumer<PoolCompletion> operation) {
     List<PoolStatus> ended = new ArrayList<>();
     operation.accept(ended::add);
     while (ended.isEmpty()) {

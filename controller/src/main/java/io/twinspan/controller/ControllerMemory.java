@@ -2,7 +2,7 @@ package io.twinspan.controller;
 
 import io.twinspan.array.ArrayNode;
 import io.twinspan.nvme.DmaMemory;
-import io.twinspan.pool.MirrorPool;
+import io.twinspan.pool.DrivePool;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -29,7 +29,7 @@ final class ControllerMemory implements AutoCloseable {
   }
 
   MemorySegment metadata(int pool) {
-    return memory.segment().asSlice(metadataOffset(pool), MirrorPool.MEMORY_BYTES);
+    return memory.segment().asSlice(metadataOffset(pool), DrivePool.MEMORY_BYTES);
   }
 
   MemorySegment scratch() {
@@ -41,7 +41,7 @@ final class ControllerMemory implements AutoCloseable {
   }
 
   private long metadataOffset(int pool) {
-    return ArrayNode.POOLS * logBytes + pages(MirrorPool.MEMORY_BYTES) * pool;
+    return ArrayNode.POOLS * logBytes + pages(DrivePool.MEMORY_BYTES) * pool;
   }
 
   private long buffersOffset() {

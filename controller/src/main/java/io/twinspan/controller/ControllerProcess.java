@@ -19,8 +19,9 @@ import io.twinspan.linux.Processes;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.nvme.DmaMemory;
 import io.twinspan.pool.Drive;
-import io.twinspan.pool.MirrorPool;
-import io.twinspan.pool.MirrorPoolOptions;
+import io.twinspan.pool.DrivePool;
+import io.twinspan.pool.PoolOptions;
+import io.twinspan.pool.Redundancy;
 import io.twinspan.pool.VolumeInfo;
 import io.twinspan.rdma.ChannelPlan;
 import io.twinspan.rdma.ChannelSpec;
@@ -96,7 +97,7 @@ public final class ControllerProcess implements ArrayListener, HostPort {
     node =
         new ArrayNode(
             config(settings, identity, logBytes),
-            pools(),
+            pools(settings.redundancy()),
             peer,
             memory.scratch(),
             SystemClock.INSTANCE,
@@ -246,11 +247,12 @@ public final class ControllerProcess implements ArrayListener, HostPort {
         CONTROL_TIMEOUT.toNanos());
   }
 
-  private List<PoolConfig> pools() {
+  private List<PoolConfig> pools(Redundancy redundancy) {
+    PoolOptions options = PoolOptions.DEFAULTS.with(redundancy);
     List<PoolConfig> pools = new ArrayList<>();
     for (int i = 0; i < ArrayNode.POOLS; i++) {
       List<Drive> its = drives.drives(i + 1);
-      MirrorPool pool = new MirrorPool(i, its, memory.metadata(i), MirrorPoolOptions.DEFAULTS);
+      DrivePool pool = new DrivePool(i, its, memory.metadata(i), options);
       pools.add(new PoolConfig(i, POOLS.get(i), HOMES.get(i), pool, its, memory.log(i)));
     }
     return pools;

@@ -13,6 +13,7 @@ import io.twinspan.rdma.Link;
 import io.twinspan.target.nbd.NbdStatus;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -99,6 +100,13 @@ final class ControllerStatus {
   }
 
   private static void addHealth(ObjectNode pool, PoolHealth health) {
+    if (health != PoolHealth.UNKNOWN) {
+      PoolHealth.Traffic traffic = health.traffic();
+      pool.put("redundancy", health.redundancy().name().toLowerCase(Locale.ROOT));
+      pool.put("writtenBytes", traffic.writtenBlocks() * Drive.BLOCK_BYTES)
+          .put("movedBytes", traffic.movedBlocks() * Drive.BLOCK_BYTES)
+          .put("driveWrittenBytes", traffic.driveBlocks() * Drive.BLOCK_BYTES);
+    }
     ArrayNode drives = pool.putArray("drives");
     for (int i = 0; i < health.drives().size(); i++) {
       drives.addObject().put("name", "drive" + i).put("state", health.drives().get(i).name());

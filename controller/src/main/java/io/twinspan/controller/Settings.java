@@ -1,6 +1,7 @@
 package io.twinspan.controller;
 
 import io.twinspan.linux.TwinspanException;
+import io.twinspan.pool.Redundancy;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -28,6 +29,7 @@ public final class Settings {
     DURATION,
     /** A duration, or {@code never}. */
     DELAY,
+    REDUNDANCY,
     TEXT
   }
 
@@ -50,6 +52,16 @@ public final class Settings {
         4L << 40,
         "Size of each drive; the image files are sparse. Half of a drive belongs to each pool."
             + " Fixed when the array is made."),
+    /** How pools keep data. */
+    POOL_REDUNDANCY(
+        "pool.redundancy",
+        Kind.REDUNDANCY,
+        "mirror",
+        0,
+        0,
+        "How pools keep data: mirror, two copies, any one drive may be lost; or parity, two"
+            + " parities in every stripe, any two of at least 5 drives may be lost. Fixed when the"
+            + " array is made."),
     /** Size of a commit log. */
     POOL_LOG_SIZE(
         "pool.log-size",
@@ -155,6 +167,9 @@ public final class Settings {
       if (kind == Kind.DELAY && text.equals(NEVER)) {
         return Long.MAX_VALUE;
       }
+      if (kind == Kind.REDUNDANCY) {
+        return redundancy(where, text);
+      }
       long value = number(where, text);
       if (value < min || value > max) {
         throw new TwinspanException(
@@ -174,6 +189,15 @@ public final class Settings {
             where + ": " + key + " = " + text + " must be a multiple of " + show(PAGE_BYTES));
       }
       return value;
+    }
+
+    private Redundancy redundancy(String where, String text) {
+      for (Redundancy one : Redundancy.values()) {
+        if (one.name().equalsIgnoreCase(text)) {
+          return one;
+        }
+      }
+      throw new TwinspanException(where + ": " + key + " = " + text + " must be mirror or parity");
     }
 
     private long number(String where, String text) {
@@ -208,7 +232,7 @@ public final class Settings {
               case "min" -> 60_000;
               default -> 0;
             };
-        case TEXT -> 0;
+        case REDUNDANCY, TEXT -> 0;
       };
     }
 
@@ -217,7 +241,7 @@ public final class Settings {
         case BYTES -> Sizes.format(value);
         case DELAY, DURATION ->
             value == Long.MAX_VALUE ? NEVER : value % 1000 == 0 ? value / 1000 + "s" : value + "ms";
-        case COUNT, TEXT -> Long.toString(value);
+        case COUNT, REDUNDANCY, TEXT -> Long.toString(value);
       };
     }
   }
@@ -302,10 +326,15 @@ public final class Settings {
         new StringBuilder("# Settings of this Twinspan array. Restart it to make a change work.\n");
     for (Key key : Key.values()) {
       Object value = values.get(key);
-      String shown = value instanceof Long n ? key.show(n) : String.valueOf(value);
+      String shown =
+          value instanceof Long n
+              ? key.show(n)
+              : value instanceof Redundancy r
+                  ? r.name().toLowerCase(Locale.ROOT)
+                  : String.valueOf(value);
       boolean isDefault = key.parse("default", key.defaultText).equals(value);
       s.append("\n# ").append(key.about);
-      if (key.kind != Kind.TEXT) {
+      if (key.kind != Kind.TEXT && key.kind != Kind.REDUNDANCY) {
         s.append(" From ").append(key.show(key.min)).append(" to ").append(key.show(key.max));
         s.append('.');
       }
@@ -338,6 +367,30 @@ public final class Settings {
   public long delayNs(Key key) {
     long ms = number(key);
     return ms == Long.MAX_VALUE ? ms : TimeUnit.MILLISECONDS.toNanos(ms);
+  }
+
+  /** How pools keep data. */
+  public Redundancy redundancy() {
+    return (Redundancy) value(Key.POOL_REDUNDANCY);
+  }
+
+  /**
+   * Checks that there are drives enough for the redundancy.
+   *
+   * @throws TwinspanException when there are not
+   */
+  public void refuseTooFewDrives() {
+    int least = redundancy().leastDrives();
+    if (count(Key.SHELF_DRIVES) < least) {
+      throw new TwinspanException(
+          "%s = %s needs %s to be %d or more, not %d"
+              .formatted(
+                  Key.POOL_REDUNDANCY.key,
+                  redundancy().name().toLowerCase(Locale.ROOT),
+                  Key.SHELF_DRIVES.key,
+                  least,
+                  count(Key.SHELF_DRIVES)));
+    }
   }
 
   /** A text. */

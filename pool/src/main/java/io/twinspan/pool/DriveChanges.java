@@ -53,13 +53,7 @@ final class DriveChanges {
   }
 
   private boolean isDispensable(int drive) {
-    int drives = pool.drives.count();
-    for (int neighbour : new int[] {(drive + 1) % drives, (drive + drives - 1) % drives}) {
-      if (!pool.drives.isLive(neighbour) || pool.isRebuilding(neighbour)) {
-        return false; // it may hold the only copy of what they share
-      }
-    }
-    return pool.rootWriter.ownerHasQuorumWithout(drive);
+    return pool.path.isDispensable(drive) && pool.rootWriter.ownerHasQuorumWithout(drive);
   }
 
   /** Takes a drive in again that is out and that answers. */
@@ -83,7 +77,7 @@ final class DriveChanges {
     lastOrder = asked.order;
     phase = Phase.SETTLING;
     pool.drives.join(drive);
-    pool.copiesChanged();
+    pool.path.drivesChanged();
     pool.rootWriter.changed(); // gives it a superblock, by which it is no member
   }
 

@@ -28,6 +28,7 @@ final class DriveSet {
   private @Nullable DriveIo unreachable;
   private @Nullable Watcher watcher;
   private int outstanding;
+  private long writtenBlocks;
 
   DriveSet(List<Drive> drives) {
     this.drives = drives.toArray(Drive[]::new);
@@ -52,6 +53,11 @@ final class DriveSet {
   /** Most blocks of one data request, on any drive; at most {@link Pool#MAX_IO_BLOCKS}. */
   int maxTransferBlocks() {
     return maxTransferBlocks;
+  }
+
+  /** Blocks that were written since {@link #reset}. */
+  long writtenBlocks() {
+    return writtenBlocks;
   }
 
   /** Requests that have not ended yet. */
@@ -83,6 +89,7 @@ final class DriveSet {
   /** Starts anew: drives that answer are live. */
   void reset(Watcher newWatcher) {
     watcher = newWatcher;
+    writtenBlocks = 0;
     for (int i = 0; i < drives.length; i++) {
       failed[i] = !drives[i].isPresent();
     }
@@ -149,6 +156,7 @@ final class DriveSet {
       int tag) {
     int most = drives[drive].maxTransferBlocks();
     int made = 0;
+    writtenBlocks += operation == DriveOperation.WRITE ? count : 0;
     for (int done = 0; done < count; done += most) {
       DriveIo io = take(operation, drive, listener, tag);
       io.block = block + done;

@@ -16,6 +16,7 @@ final class Journal implements DriveIo.Listener {
   private final OpenPool pool;
   private final MetadataPage page;
   private final ArrayDeque<Operation> ready = new ArrayDeque<>();
+  private final ArrayDeque<Operation> moves = new ArrayDeque<>();
   private final ArrayDeque<Operation> alone = new ArrayDeque<>();
   private final List<Operation> inBatch = new ArrayList<>();
   private boolean switchWanted;
@@ -57,7 +58,7 @@ final class Journal implements DriveIo.Listener {
    * OpenPool#journaled}.
    */
   void add(Operation operation) {
-    ready.add(operation);
+    (operation.kind == Operation.Kind.MOVE ? moves : ready).add(operation);
   }
 
   /**
@@ -69,6 +70,7 @@ final class Journal implements DriveIo.Listener {
   }
 
   void clear() {
+    moves.clear();
     alone.clear();
     ready.clear();
     inBatch.clear();
@@ -94,7 +96,7 @@ final class Journal implements DriveIo.Listener {
       }
       ready.addFirst(alone.remove());
     }
-    if (running || ready.isEmpty() || !makeRoom()) {
+    if (running || (ready.isEmpty() && moves.isEmpty()) || !makeRoom()) {
       return 0;
     }
     start();
@@ -130,6 +132,7 @@ final class Journal implements DriveIo.Listener {
   private void start() {
     running = true;
     page.clear();
+    encodeMoves();
     while (!ready.isEmpty() && words(ready.peek()) <= page.room()) {
       Operation operation = ready.remove();
       encode(operation);
@@ -145,6 +148,20 @@ final class Journal implements DriveIo.Listener {
         pool.memory,
         PoolMemory.JOURNAL_OFFSET);
     write();
+  }
+
+  /**
+   * Moves come first in a batch, as they name what the map says now. They take half of it at most,
+   * or one of them.
+   */
+  private void encodeMoves() {
+    boolean first = true;
+    while (!moves.isEmpty() && (first || page.room() > page.words.length / 2)) {
+      Operation operation = moves.remove();
+      pool.path.journaling(operation, page);
+      inBatch.add(operation);
+      first = false;
+    }
   }
 
   private void write() {
@@ -220,7 +237,7 @@ final class Journal implements DriveIo.Listener {
               volume,
               operation.readOnly ? Volume.READ_ONLY : 0,
               operation.name);
-      case READ, SWEEP, FLUSH, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB ->
+      case READ, SWEEP, MOVE, FLUSH, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB ->
           throw new IllegalStateException("nothing to journal: " + operation.kind);
     }
   }

@@ -1,5 +1,7 @@
 package io.twinspan.pool;
 
+import java.util.Locale;
+
 /**
  * Where things lie on each drive of a pool, in blocks; the same on all drives, as large as the
  * smallest allows.
@@ -12,15 +14,22 @@ package io.twinspan.pool;
  *   +----------+-------------+-------------------+-------------------+-----------+------------- - -
  * </pre>
  *
- * <p>Physical block p of the pool lies in chunk c = p / chunkBlocks. Copy 0 of chunk c is on drive
- * c % n in row 2 (c / n), copy 1 on drive (c + 1) % n in the row after it.
+ * <p>Physical block p of the pool lies in chunk c = p / chunkBlocks. <b>Mirror:</b> copy 0 of chunk
+ * c is on drive c % n in row 2 (c / n), copy 1 on drive (c + 1) % n in the row after it.
+ *
+ * <p><b>Parity:</b> a row of chunks is a set of stripes. Set s has k = n - 2 chunks of data,
+ * columns 0 to k - 1, then column k with P and k + 1 with Q; column c is on drive (s + c) % n. A
+ * stripe is one block of each column, at the same place in its chunk: stripe t = s · chunkBlocks +
+ * i is block i of the chunks of set s. A block of data of a stripe is also called a cell; its
+ * number is that of the physical block.
  *
  * @param driveCount drives of the pool, n
  * @param chunkBlocks blocks of a chunk
- * @param rows chunks on each drive, an even number
+ * @param rows chunks on each drive; mirror: an even number
  * @param journalHalfBlocks blocks of each journal half
  * @param segmentBlocks blocks of each piece of a checkpoint
  * @param segments pieces of a checkpoint that an area has room for
+ * @param redundancy what the chunks hold
  */
 record Layout(
     int driveCount,
@@ -28,20 +37,36 @@ record Layout(
     int rows,
     int journalHalfBlocks,
     int segmentBlocks,
-    int segments) {
+    int segments,
+    Redundancy redundancy) {
 
   static final int SUPERBLOCKS = 2;
   static final int MAX_DRIVES = 16;
+
+  /** Parities of a stripe: so many drives may be lost. */
+  static final int PARITIES = 2;
+
+  /** What there is before anything is known. */
+  static final Layout NONE = new Layout(0, 0, 0, 0, 0, 0, Redundancy.MIRROR);
+
   private static final int FIRST_CHECKPOINT_BLOCK = 8;
 
   /** The largest layout that fits drives of the given size. */
-  static Layout fit(int driveCount, long driveBlocks, MirrorPoolOptions options) {
-    if (driveCount < 2 || driveCount > MAX_DRIVES) {
-      throw new IllegalArgumentException("a pool has 2 to 16 drives, not " + driveCount);
+  static Layout fit(int driveCount, long driveBlocks, PoolOptions options) {
+    Redundancy redundancy = options.redundancy();
+    if (driveCount < redundancy.leastDrives() || driveCount > MAX_DRIVES) {
+      throw new IllegalArgumentException(
+          "a pool with redundancy %s has %d to %d drives, not %d"
+              .formatted(
+                  redundancy.name().toLowerCase(Locale.ROOT),
+                  redundancy.leastDrives(),
+                  MAX_DRIVES,
+                  driveCount));
     }
+    int step = redundancy == Redundancy.MIRROR ? 2 : 1;
     long most = Math.min(driveBlocks, (1L << 31) / driveCount) / options.chunkBlocks();
-    for (int rows = (int) most & ~1; rows >= 2; rows -= 2) {
-      long physical = (long) rows / 2 * driveCount * options.chunkBlocks();
+    for (int rows = (int) most / step * step; rows >= step; rows -= step) {
+      long physical = dataChunks(driveCount, rows, redundancy) * options.chunkBlocks();
       Layout layout =
           new Layout(
               driveCount,
@@ -49,7 +74,8 @@ record Layout(
               rows,
               options.journalHalfBlocks(),
               options.segmentBlocks(),
-              segmentsFor(physical, options));
+              segmentsFor(physical, options),
+              redundancy);
       if (layout.blocks() <= driveBlocks && physical < Integer.MAX_VALUE) {
         return layout;
       }
@@ -58,8 +84,14 @@ record Layout(
         "a drive of " + driveBlocks + " blocks is too small for a pool");
   }
 
+  private static long dataChunks(int driveCount, int rows, Redundancy redundancy) {
+    return redundancy == Redundancy.MIRROR
+        ? (long) rows / 2 * driveCount
+        : (long) rows * (driveCount - PARITIES);
+  }
+
   /** A checkpoint in which every block is a run of its own still fits. */
-  private static int segmentsFor(long physicalBlocks, MirrorPoolOptions options) {
+  private static int segmentsFor(long physicalBlocks, PoolOptions options) {
     long words =
         physicalBlocks * (Records.WRITE_WORDS + 1)
             + (long) options.maxVolumes() * Records.CREATE_WORDS;
@@ -94,24 +126,80 @@ record Layout(
     return dataBlock() + (long) rows * chunkBlocks;
   }
 
-  int chunks() {
-    return rows / 2 * driveCount;
+  boolean hasParity() {
+    return redundancy == Redundancy.PARITY;
   }
 
-  /** Blocks of data the drives hold, each of them twice. */
+  int chunks() {
+    return (int) dataChunks(driveCount, rows, redundancy);
+  }
+
+  /** Blocks of data the drives hold, without redundancy. */
   int physicalBlocks() {
     return chunks() * chunkBlocks;
   }
 
-  /** The drive that holds a copy (0 or 1) of a physical block. */
+  /** The drive that holds a copy of a physical block: mirror 0 or 1, parity 0. */
   int drive(int physical, int copy) {
-    return (physical / chunkBlocks + copy) % driveCount;
+    int chunk = physical / chunkBlocks;
+    if (hasParity()) {
+      return columnDrive(chunk / dataColumns(), chunk % dataColumns());
+    }
+    return (chunk + copy) % driveCount;
   }
 
   /** Where on that drive. */
   long driveBlock(int physical, int copy) {
+    if (hasParity()) {
+      return stripeBlock(stripe(physical));
+    }
     int chunk = physical / chunkBlocks;
     long row = 2L * (chunk / driveCount) + copy;
     return dataBlock() + row * chunkBlocks + physical % chunkBlocks;
+  }
+
+  /** A map of all that data may lie on, with nothing in it. */
+  SpaceMap newSpace() {
+    return hasParity() ? new StripeMap(this) : new SpaceMap(physicalBlocks(), chunkBlocks);
+  }
+
+  // ---- stripes ----
+
+  /** Columns of data of a stripe. */
+  int dataColumns() {
+    return driveCount - PARITIES;
+  }
+
+  int stripes() {
+    return rows * chunkBlocks;
+  }
+
+  /** The stripe of a cell. */
+  int stripe(int cell) {
+    return cell / chunkBlocks / dataColumns() * chunkBlocks + cell % chunkBlocks;
+  }
+
+  /** The column of a cell. */
+  int column(int cell) {
+    return cell / chunkBlocks % dataColumns();
+  }
+
+  /** The cell in a column of data of a stripe. */
+  int cell(int stripe, int column) {
+    return (stripe / chunkBlocks * dataColumns() + column) * chunkBlocks + stripe % chunkBlocks;
+  }
+
+  /** The drive that holds a column of a stripe: data, then P, then Q. */
+  int stripeDrive(int stripe, int column) {
+    return columnDrive(stripe / chunkBlocks, column);
+  }
+
+  private int columnDrive(int set, int column) {
+    return (set + column) % driveCount;
+  }
+
+  /** Where a stripe lies on each drive. */
+  long stripeBlock(int stripe) {
+    return dataBlock() + stripe;
   }
 }

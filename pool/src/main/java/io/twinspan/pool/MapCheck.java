@@ -125,7 +125,7 @@ final class MapCheck {
     }
   }
 
-  /** Data whose copies are both on drives that take no part. */
+  /** Data on drives that take no part. */
   private void sayUnreachable() {
     Map<String, Long> unreachable = new HashMap<>();
     forEachRun(
@@ -133,17 +133,26 @@ final class MapCheck {
         root.layout.chunkBlocks(),
         Integer.MAX_VALUE,
         (volume, _, physical, count) -> {
-          boolean any =
-              check.isUsable(root.layout.drive(physical, 0))
-                  || check.isUsable(root.layout.drive(physical, 1));
-          if (!any) {
+          if (!isReachable(physical)) {
             unreachable.merge(volume.name, (long) count, Long::sum);
           }
         });
     unreachable.forEach((name, blocks) ->
         check.lost(
             PoolFinding.Kind.DATA_LOST,
-            "both copies of %d blocks of volume %s are on drives that take no part"
-                .formatted(blocks, name)));
+            root.layout.hasParity()
+                ? "%d blocks of volume %s are on drives that take no part, too many of them"
+                    .formatted(blocks, name)
+                : "both copies of %d blocks of volume %s are on drives that take no part"
+                    .formatted(blocks, name)));
+  }
+
+  private boolean isReachable(int physical) {
+    if (check.isUsable(root.layout.drive(physical, 0))) {
+      return true;
+    }
+    return root.layout.hasParity()
+        ? check.usableCount() >= root.layout.dataColumns()
+        : check.isUsable(root.layout.drive(physical, 1));
   }
 }

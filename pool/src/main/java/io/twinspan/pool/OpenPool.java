@@ -18,12 +18,13 @@ final class OpenPool implements DriveSet.Watcher {
 
   final DriveSet drives;
   final MemorySegment memory;
-  final MirrorPoolOptions options;
+  final PoolOptions options;
   final Checksums checksums;
   final Layout layout;
   final Superblock root;
   final VolumeTable volumes;
   final SpaceMap space;
+  final DataPath path;
   final Flusher flusher;
   final RootWriter rootWriter;
   final Journal journal;
@@ -33,7 +34,6 @@ final class OpenPool implements DriveSet.Watcher {
   final Reclaimer reclaimer;
   final Reservations reservations;
   private final Reader reader;
-  private final Writer writer;
 
   private final ArrayDeque<Operation> idle = new ArrayDeque<>();
   private final List<Operation> active = new ArrayList<>();
@@ -55,13 +55,14 @@ final class OpenPool implements DriveSet.Watcher {
   /** Whether there may be deleted volumes that still hold something. */
   private boolean mayHaveDying = true;
 
+  private long writtenBlocks;
   private long epoch;
   private @Nullable PoolStatus halted;
 
   OpenPool(
       DriveSet drives,
       MemorySegment memory,
-      MirrorPoolOptions options,
+      PoolOptions options,
       Checksums checksums,
       Recovered recovered) {
     this.drives = drives;
@@ -72,6 +73,7 @@ final class OpenPool implements DriveSet.Watcher {
     this.layout = root.layout;
     this.volumes = recovered.volumes();
     this.space = recovered.space();
+    this.path = space instanceof StripeMap map ? new ParityPath(this, map) : new MirrorPath(this);
     this.flusher = new Flusher(this, recovered.stableSequence());
     this.rootWriter = new RootWriter(this, recovered.slots());
     this.journal = new Journal(this, recovered.journal());
@@ -81,13 +83,12 @@ final class OpenPool implements DriveSet.Watcher {
     this.reclaimer = new Reclaimer(this);
     this.reservations = new Reservations(this);
     this.reader = new Reader(this);
-    this.writer = new Writer(this);
     for (int i = 0; i < options.operations(); i++) {
       idle.add(new Operation(this));
     }
     root.rebuildingDrives &= ~drives.failedBits();
     if (drives.failedBits() != 0) {
-      copiesChanged();
+      path.drivesChanged();
     }
     if (recovered.journal().half() != root.journalHalf) {
       checkpoint.start(); // a checkpoint was under way: both halves are needed until it is there
@@ -193,6 +194,7 @@ final class OpenPool implements DriveSet.Watcher {
     switch (operation.kind) {
       case FLUSH -> startFlush(operation);
       case CREATE -> startCreate(operation);
+      case MOVE -> path.write(operation);
       case FAIL_DRIVE -> driveChanges.fail(operation);
       case REPLACE_DRIVE -> driveChanges.replace(operation);
       case START_SCRUB -> sweeper.startScrub(operation);
@@ -213,13 +215,13 @@ final class OpenPool implements DriveSet.Watcher {
     }
     switch (operation.kind) {
       case READ -> reader.start(operation, volume);
-      case SWEEP -> sweeper.start(volume);
+      case SWEEP -> operation.started(volume);
       case CLONE -> cloning = operation; // begins when no granted write is left
       case DELETE -> {
         operation.last = reclaimer.isSmall(volume);
         journal.add(operation);
       }
-      case WRITE -> writer.start(operation);
+      case WRITE -> path.write(operation);
       default -> journal.add(operation);
     }
   }
@@ -283,6 +285,7 @@ final class OpenPool implements DriveSet.Watcher {
     closing = true;
     sweeper.pause();
     reclaimer.pause();
+    path.pause();
   }
 
   /** Whether deleted volumes may still hold something. */
@@ -307,6 +310,10 @@ final class OpenPool implements DriveSet.Watcher {
   /** The operation's change is on the drives and in the map. */
   void journaled(Operation operation) {
     mayHaveDying |= operation.kind == Operation.Kind.DELETE;
+    writtenBlocks += operation.kind == Operation.Kind.WRITE ? operation.blockCount : 0;
+    if (operation.kind == Operation.Kind.MOVE) {
+      path.journaled(operation);
+    }
     if (operation == cloning) {
       cloning = null;
       reservations.countShared();
@@ -377,6 +384,10 @@ final class OpenPool implements DriveSet.Watcher {
     return cloning == null ? reservations.reserve(volume, block, count) : Pool.Grant.WAIT;
   }
 
+  PoolHealth.Traffic traffic() {
+    return new PoolHealth.Traffic(writtenBlocks, path.movedBlocks(), drives.writtenBlocks());
+  }
+
   long capacityBlocks() {
     return layout.physicalBlocks() - (long) root.slackBlocks;
   }
@@ -415,9 +426,9 @@ final class OpenPool implements DriveSet.Watcher {
         status == Drive.OK ? "taken out" : why);
     root.rebuildingDrives &= ~(1 << drive);
     driveChanges.driveFailed(drive);
-    copiesChanged();
+    path.drivesChanged();
     rootWriter.changed();
-    if (!rootWriter.ownerHasQuorum()) {
+    if (!rootWriter.ownerHasQuorum() || path.isBroken()) {
       halt(PoolStatus.NO_QUORUM);
     }
   }
@@ -437,14 +448,21 @@ final class OpenPool implements DriveSet.Watcher {
     return false;
   }
 
-  /** Drives have come or gone. */
-  void copiesChanged() {
-    for (int chunk = 0; chunk < layout.chunks(); chunk++) {
-      int first = chunk * layout.chunkBlocks();
-      int copies = drives.isLive(layout.drive(first, 0)) ? 1 : 0;
-      copies += drives.isLive(layout.drive(first, 1)) ? 1 : 0;
-      space.copiesLeft(chunk, copies);
+  /** Order of the request that was submitted last. */
+  long lastOrder() {
+    return orders;
+  }
+
+  /** Whether a read that was submitted up to that one may be under way. */
+  boolean isReadingSince(long order) {
+    for (int i = 0; i < active.size(); i++) {
+      Operation operation = active.get(i);
+      boolean reads = operation.kind == Operation.Kind.READ && operation.blockers == 0;
+      if (reads && operation.order <= order) {
+        return true;
+      }
     }
+    return false;
   }
 
   @Override
@@ -501,7 +519,7 @@ final class OpenPool implements DriveSet.Watcher {
         add(controls.remove());
         work++;
       }
-      work += startClone() + reclaimer.work();
+      work += startClone() + reclaimer.work() + path.work();
       work += sweeper.work() + driveChanges.work();
       work += journal.work() + checkpoint.work() + flusher.work() + rootWriter.work();
     }

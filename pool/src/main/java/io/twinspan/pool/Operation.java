@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
  * A request under way in an {@link OpenPool}. Preallocated for data requests; control operations
  * make their own.
  */
-final class Operation implements DriveIo.Listener, Flusher.Waiter {
+final class Operation implements DriveIo.Listener, Flusher.Waiter, StripeRecovery.Client {
   /** What is to be done. */
   enum Kind {
     READ,
@@ -22,6 +22,8 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
     CLONE,
     /** Gives back a part of what a deleted volume holds. */
     RECLAIM,
+    /** Cells are moved by the {@link Cleaner}. */
+    MOVE,
     /** Takes a drive out; {@link Operation#volume} is its index. */
     FAIL_DRIVE,
     /** Takes a drive in again; {@link Operation#volume} is its index. */
@@ -34,11 +36,21 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
   interface Path {
     /** A drive request of this operation has ended. */
     void ioDone(Operation operation, DriveIo io, int status);
+
+    /** Nothing is in the way of this operation any more. Only SWEEPs are told. */
+    default void started(Operation operation, Volume volume) {}
+
+    /** A block that was made again from a stripe is there, or could not be. Only READs are told. */
+    default void recovered(Operation operation, int index, boolean right) {}
   }
 
   private final OpenPool pool;
   Kind kind = Kind.READ;
   @Nullable PoolRequest request;
+
+  /** MOVE: what is moved. */
+  @Nullable Move move;
+
   @Nullable PoolCompletion completion;
 
   /** Order of submission. */
@@ -123,9 +135,17 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
     return present;
   }
 
+  Move move() {
+    Move present = move;
+    if (present == null) {
+      throw new IllegalStateException("not a move: " + kind);
+    }
+    return present;
+  }
+
   boolean isControl() {
     return switch (kind) {
-      case READ, SWEEP, WRITE, ZERO, RECLAIM, FLUSH -> false;
+      case READ, SWEEP, WRITE, ZERO, RECLAIM, MOVE, FLUSH -> false;
       case CREATE, RESIZE, DELETE, CLONE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB ->
           true;
     };
@@ -134,8 +154,9 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
   private boolean touchesBlocks() {
     return switch (kind) {
       case READ, SWEEP, WRITE, ZERO, RESIZE, DELETE, RECLAIM -> true;
-      // A clone waits for the writes that were granted, so it must not be in their way.
-      case FLUSH, CREATE, CLONE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB -> false;
+      // A clone waits for the writes that were granted, so it must not be in their way. A move
+      // changes nothing that anybody can see.
+      case MOVE, FLUSH, CREATE, CLONE, FAIL_DRIVE, REPLACE_DRIVE, START_SCRUB, STOP_SCRUB -> false;
     };
   }
 
@@ -159,6 +180,23 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter {
     Path to = path;
     if (to != null) {
       to.ioDone(this, io, ioStatus);
+    }
+  }
+
+  /** Nothing is in its way any more. */
+  void started(Volume of) {
+    Path to = path;
+    if (to != null) {
+      to.started(this, of);
+    }
+  }
+
+  @Override
+  public void recovered(int tag, boolean right) {
+    pendingIos--;
+    Path to = path;
+    if (to != null) {
+      to.recovered(this, tag, right);
     }
   }
 

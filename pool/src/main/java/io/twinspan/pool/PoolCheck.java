@@ -52,7 +52,8 @@ public final class PoolCheck {
     if (root == null) {
       return report(null, null, 0, 0, 0, false);
     }
-    boolean opens = 2 * usableCount() > root.memberCount();
+    int least = root.layout.hasParity() ? root.layout.dataColumns() : 1;
+    boolean opens = 2 * usableCount() > root.memberCount() && usableCount() >= least;
     if (!opens) {
       lost(
           PoolFinding.Kind.NO_QUORUM,
@@ -67,8 +68,14 @@ public final class PoolCheck {
     opens &= journal.replayInto(volumes);
     MapCheck map = new MapCheck(this, root, volumes);
     opens &= map.check();
-    long checked = data ? new DataCheck(this, root, volumes, progress).check() : 0;
+    long checked = data ? checkData(root, volumes, progress) : 0;
     return report(root, volumes, map.usedBlocks(), journal.batchCount(), checked, opens);
+  }
+
+  private long checkData(Superblock root, VolumeTable volumes, Progress progress) {
+    return root.layout.newSpace() instanceof StripeMap space
+        ? new StripeDataCheck(this, root, volumes, space, progress).check()
+        : new DataCheck(this, root, volumes, progress).check();
   }
 
   private PoolReport report(
@@ -109,7 +116,8 @@ public final class PoolCheck {
     usable[drive] = true;
   }
 
-  private int usableCount() {
+  /** Drives that take part. */
+  int usableCount() {
     int count = 0;
     for (boolean one : usable) {
       count += one ? 1 : 0;

@@ -9,9 +9,16 @@ import java.util.List;
  * @param scrub what the last scrub is doing
  * @param scrubbed how far it is
  * @param rebuilt how far the rebuild of the drives that are in {@link DriveState#REBUILDING} is
+ * @param redundancy how data is kept
+ * @param traffic what was written since the pool was opened
  */
 public record PoolHealth(
-    List<DriveState> drives, ScrubState scrub, Progress scrubbed, Progress rebuilt) {
+    List<DriveState> drives,
+    ScrubState scrub,
+    Progress scrubbed,
+    Progress rebuilt,
+    Redundancy redundancy,
+    Traffic traffic) {
 
   /** What a drive is to its pool. */
   public enum DriveState {
@@ -50,7 +57,25 @@ public record PoolHealth(
     public static final Progress NONE = new Progress(0, 0, 0, 0);
   }
 
+  /**
+   * What was written since a pool was opened, in blocks.
+   *
+   * @param writtenBlocks data, as it was asked for
+   * @param movedBlocks data that was moved to make room: always 0 for a mirror
+   * @param driveBlocks all that went to drives: data, copies or parities, filling and metadata
+   */
+  public record Traffic(long writtenBlocks, long movedBlocks, long driveBlocks) {
+    /** Nothing. */
+    public static final Traffic NONE = new Traffic(0, 0, 0);
+  }
+
   /** What there is to say of a pool that is not open. */
   public static final PoolHealth UNKNOWN =
-      new PoolHealth(List.of(), ScrubState.NONE, Progress.NONE, Progress.NONE);
+      new PoolHealth(
+          List.of(),
+          ScrubState.NONE,
+          Progress.NONE,
+          Progress.NONE,
+          Redundancy.MIRROR,
+          Traffic.NONE);
 }

@@ -1,15 +1,14 @@
 package io.twinspan.pool;
 
-import java.lang.foreign.MemorySegment;
-
 /**
  * Carries out reads. Every block is compared with the checksum in the map. Blocks that are wrong,
- * or could not be read, are read from the other copy; what is right there is returned, and written
- * over the bad copy before the read ends, so that nothing else can have moved into its place.
+ * or could not be read, are got from the other copy or the rest of the stripe; what is right there
+ * is returned, and written over the bad place before the read ends, so that nothing else can have
+ * moved there.
  */
 final class Reader implements Operation.Path {
   private static final int FIRST_COPY = 0;
-  private static final int OTHER_COPY = 1;
+  private static final int AGAIN = 1;
   private static final int REPAIR = 2;
 
   private final OpenPool pool;
@@ -36,7 +35,7 @@ final class Reader implements Operation.Path {
         for (int i = 0; i < length; i++) {
           request.checksums[index + i] = volume.checksum(block + i);
         }
-        operation.addRun(index, physical, length, firstCopy(operation, physical));
+        operation.addRun(index, physical, length, pool.path.firstCopy(operation, physical));
         index += length;
       }
     }
@@ -56,16 +55,6 @@ final class Reader implements Operation.Path {
       length++;
     }
     return length;
-  }
-
-  /** Spreads reads over both copies; one that may not be there yet is used last. */
-  private int firstCopy(Operation operation, int physical) {
-    int copy = (int) operation.order & 1;
-    int drive = pool.layout.drive(physical, copy);
-    int other = pool.layout.drive(physical, 1 - copy);
-    boolean holds = pool.drives.isLive(drive) && !pool.isRebuilding(drive);
-    boolean otherMay = pool.drives.isLive(other) && !pool.isRebuilding(other);
-    return holds || (!otherMay && pool.drives.isLive(drive)) ? copy : 1 - copy;
   }
 
   private void readFirst(Operation operation, int run) {
@@ -94,7 +83,7 @@ final class Reader implements Operation.Path {
     if (status == Drive.OK) {
       switch (operation.phase) {
         case FIRST_COPY -> verify(operation, operation.runIndex[io.tag], io.blockCount, io.drive);
-        case OTHER_COPY -> {
+        case AGAIN -> {
           if (isRight(operation, io.tag, io.drive)) {
             operation.recoveredBlocks |= 1 << io.tag;
           }
@@ -130,12 +119,12 @@ final class Reader implements Operation.Path {
 
   private void next(Operation operation) {
     if (operation.phase == FIRST_COPY) {
-      operation.phase = OTHER_COPY;
-      transferEach(operation, operation.badBlocks, DriveOperation.READ);
+      operation.phase = AGAIN;
+      pool.path.readAgain(operation);
     }
-    if (operation.phase == OTHER_COPY && operation.pendingIos == 0) {
+    if (operation.phase == AGAIN && operation.pendingIos == 0) {
       operation.phase = REPAIR;
-      transferEach(operation, operation.recoveredBlocks, DriveOperation.WRITE);
+      repair(operation);
     }
     if (operation.phase == REPAIR && operation.pendingIos == 0) {
       int lost = operation.badBlocks & ~operation.recoveredBlocks;
@@ -148,29 +137,43 @@ final class Reader implements Operation.Path {
     }
   }
 
-  /** Reads blocks from the other copy, or writes them over the first. */
-  private void transferEach(Operation operation, int blocks, DriveOperation what) {
-    for (int rest = blocks; rest != 0; rest &= rest - 1) {
+  /** Writes blocks that were got in another way to where they should have been found. */
+  private void repair(Operation operation) {
+    for (int rest = operation.recoveredBlocks; rest != 0; rest &= rest - 1) {
       int index = Integer.numberOfTrailingZeros(rest);
-      int run = runOf(operation, index);
-      int physical = operation.runPhysical[run] + index - operation.runIndex[run];
-      int first = operation.runCopy[run];
-      boolean reads = what == DriveOperation.READ;
-      int copy = reads ? 1 - first : first;
+      int physical = physical(operation, index);
+      int copy = operation.runCopy[runOf(operation, index)];
       int drive = pool.layout.drive(physical, copy);
       if (pool.drives.isLive(drive)) {
         long block = pool.layout.driveBlock(physical, copy);
-        MemorySegment data = operation.request().data;
-        long offset = operation.request().dataOffset + (long) index * Drive.BLOCK_BYTES;
+        long offset = offset(operation, index);
         operation.pendingIos +=
-            reads
-                ? pool.drives.read(drive, block, 1, data, offset, operation, index)
-                : pool.drives.write(drive, block, 1, data, offset, operation, index);
+            pool.drives.write(drive, block, 1, operation.request().data, offset, operation, index);
       }
     }
   }
 
-  private static int runOf(Operation operation, int index) {
+  @Override
+  public void recovered(Operation operation, int index, boolean right) {
+    operation.recoveredBlocks |= right ? 1 << index : 0;
+    if (operation.pendingIos == 0 && !pool.endIfFenced(operation)) {
+      next(operation);
+    }
+  }
+
+  /** Where a block of a read lies. */
+  static int physical(Operation operation, int index) {
+    int run = runOf(operation, index);
+    return operation.runPhysical[run] + index - operation.runIndex[run];
+  }
+
+  /** Where a block of a read goes to in the request's memory. */
+  static long offset(Operation operation, int index) {
+    return operation.request().dataOffset + (long) index * Drive.BLOCK_BYTES;
+  }
+
+  /** The run that a block of a read is in. */
+  static int runOf(Operation operation, int index) {
     int run = 0;
     while (index >= operation.runIndex[run] + operation.runLength[run]) {
       run++;

@@ -19,12 +19,14 @@ import java.util.Arrays;
  *   CLONE   volume, source, flags, name (16)
  *   SHARE   volume, other volume, first leaf, leaves
  *   HIDE    volume
+ *   MOVE    block, from physical block, to physical block, CRC32C, volumes
  * </pre>
  *
  * <p>CLONE is no absolute record: it takes the source as it is. So it is only written while no
  * checkpoint is under way. SHARE is found in checkpoints only: the leaves of a map are those of
  * another volume, which is there already. A volume that is hidden has been deleted; ZEROs empty it,
- * then a DELETE ends it.
+ * then a DELETE ends it. MOVE is the cleaner's: it counts for those of the volumes whose block is
+ * where it was moved from.
  */
 final class Records {
   static final int WRITE = 1;
@@ -35,6 +37,10 @@ final class Records {
   static final int CLONE = 6;
   static final int SHARE = 7;
   static final int HIDE = 8;
+  static final int MOVE = 9;
+
+  /** Words of a MOVE record before its volumes. */
+  static final int MOVE_WORDS = 5;
 
   /** Words of a WRITE record before its checksums. */
   static final int WRITE_WORDS = 4;
@@ -118,6 +124,16 @@ final class Records {
     page.words[at + 4] = leaves;
   }
 
+  /** Volumes are ids; {@code count} of them. */
+  static void move(
+      MetadataPage page, long block, int from, int to, int checksum, int[] volumes, int count) {
+    int at = begin(page, MOVE, MOVE_WORDS + count, (int) block);
+    page.words[at + 2] = from;
+    page.words[at + 3] = to;
+    page.words[at + 4] = checksum;
+    System.arraycopy(volumes, 0, page.words, at + MOVE_WORDS, count);
+  }
+
   /**
    * Carries out the records.
    *
@@ -152,6 +168,10 @@ final class Records {
       } else {
         applyClone(words, at, name, volumes);
       }
+      return;
+    }
+    if (type == MOVE) {
+      applyMove(words, at, length, volumes, physicalBlocks, freed);
       return;
     }
     Volume volume = volumes.find(words[at + 1]);
@@ -219,6 +239,39 @@ final class Records {
     int inside = (int) Math.min(count, volume.sizeBlocks() - block);
     if (inside > 0) {
       volume.map(block, physical, words, at + WRITE_WORDS, inside, freed);
+    }
+  }
+
+  private static void applyMove(
+      int[] words,
+      int at,
+      int length,
+      VolumeTable volumes,
+      int physicalBlocks,
+      Volume.Freed freed) {
+    int block = words[at + 1];
+    int from = words[at + 2];
+    int to = words[at + 3];
+    require(
+        length > MOVE_WORDS
+            && block >= 0
+            && from >= 0
+            && from < physicalBlocks
+            && to >= 0
+            && to < physicalBlocks,
+        words[at]);
+    boolean moved = false;
+    for (int i = at + MOVE_WORDS; i < at + length; i++) {
+      Volume volume = volumes.find(words[i]);
+      if (volume != null && volume.move(block, from, to)) {
+        freed.freed(from);
+        if (moved) {
+          freed.shared(to);
+        } else {
+          freed.mapped(block, to, 1);
+        }
+        moved = true;
+      }
     }
   }
 

@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
  * the journal, then, if power may have been lost, the data that the last batches speak of.
  *
  * <p>Batches that some drives lack are copied to them. A batch is dropped, with all that follow,
- * when power may have been lost and some data that it is the last to map is on neither drive: then
- * it can't have been flushed.
+ * when power may have been lost and some data that it is the last to map is nowhere: then it can't
+ * have been flushed. With parities, stripes that may be torn are made whole then.
  */
 final class Recovery implements DriveIo.Listener {
   /**
@@ -31,6 +31,7 @@ final class Recovery implements DriveIo.Listener {
     CHECKPOINT,
     JOURNAL,
     TAIL,
+    STRIPES,
     DONE
   }
 
@@ -47,6 +48,8 @@ final class Recovery implements DriveIo.Listener {
   private int pendingIos;
   private Phase phase = Phase.SUPERBLOCKS;
   private @Nullable State state;
+  private @Nullable TailStripes stripes;
+  private Outcome outcome = new Outcome(PoolStatus.NO_QUORUM, null);
 
   /** What is known once a superblock was found. */
   private record State(
@@ -120,8 +123,15 @@ final class Recovery implements DriveIo.Listener {
     }
     if (phase == Phase.TAIL && known != null && known.tail.isReady()) {
       if (known.tail.step()) {
-        phase = Phase.DONE;
         finish(known);
+      }
+      return 1;
+    }
+    TailStripes mended = stripes;
+    if (phase == Phase.STRIPES && mended != null && mended.isReady()) {
+      if (mended.step()) {
+        phase = Phase.DONE;
+        result.recovered(outcome);
       }
       return 1;
     }
@@ -156,7 +166,9 @@ final class Recovery implements DriveIo.Listener {
       usable[i] = own != null && best.isMember(i) && own.pool == best.pool;
       members += usable[i] ? 1 : 0;
     }
-    if (2 * members <= best.memberCount()) {
+    boolean broken =
+        best.layout.hasParity() && members < best.layout.driveCount() - Layout.PARITIES;
+    if (2 * members <= best.memberCount() || broken) {
       fail(PoolStatus.NO_QUORUM);
       return;
     }
@@ -180,7 +192,7 @@ final class Recovery implements DriveIo.Listener {
   private @Nullable Superblock newestOf(int drive) {
     Superblock newest = null;
     for (int slot = 0; slot < Layout.SUPERBLOCKS; slot++) {
-      Superblock candidate = new Superblock(new Layout(0, 0, 0, 0, 0, 0));
+      Superblock candidate = new Superblock(Layout.NONE);
       long offset = PoolMemory.superblockOffset(drive) + (long) slot * Drive.BLOCK_BYTES;
       boolean valid =
           candidate.load(memory, offset, checksums)
@@ -199,7 +211,7 @@ final class Recovery implements DriveIo.Listener {
 
   private void finish(State known) {
     Layout layout = known.root.layout;
-    SpaceMap space = new SpaceMap(layout.physicalBlocks(), layout.chunkBlocks());
+    SpaceMap space = layout.newSpace();
     VolumeTable volumes = known.tail.volumes();
     boolean clones = false;
     for (Volume volume : volumes.all()) {
@@ -212,8 +224,16 @@ final class Recovery implements DriveIo.Listener {
     JournalPosition position = known.tail.position();
     known.root.recoverySequence = position.nextSequence();
     long stable = known.tail.stableSequence();
-    result.recovered(
+    outcome =
         new Outcome(
-            PoolStatus.OK, new Recovered(known.root, slots, volumes, space, position, stable)));
+            PoolStatus.OK, new Recovered(known.root, slots, volumes, space, position, stable));
+    if (space instanceof StripeMap map) {
+      int[] torn = known.tail.stripes();
+      phase = Phase.STRIPES;
+      stripes = new TailStripes(drives, memory, checksums, known.root, volumes, map, torn);
+    } else {
+      phase = Phase.DONE;
+      result.recovered(outcome);
+    }
   }
 }

@@ -70,7 +70,7 @@ final class Reservations {
       return later();
     }
     boolean mayBeFull = added > 0 && live + promisedBlocks + added > capacity;
-    if (!mayBeFull && pool.space.freeBlocks() - reservedBlocks >= count) {
+    if (!mayBeFull && pool.path.hasRoom(reservedBlocks, count)) {
       reservedBlocks += count;
       promisedBlocks += count;
       promisedCopies += copies;
@@ -80,7 +80,7 @@ final class Reservations {
       pool.flusher.request();
       return Pool.Grant.WAIT;
     }
-    return promisedBlocks > 0 ? Pool.Grant.WAIT : later();
+    return promisedBlocks > 0 || pool.path.makesRoom() ? Pool.Grant.WAIT : later();
   }
 
   private boolean mapHasRoom(int copies) {

@@ -7,7 +7,7 @@ import java.util.Arrays;
  * record superseded may still be needed by a recovery that finds that record lost: it becomes free
  * only when the record is known to be flushed.
  */
-final class SpaceMap implements Volume.Freed {
+class SpaceMap implements Volume.Freed {
   private static final int WHOLE = 2;
   private static final int LOST = 2;
 
@@ -72,9 +72,15 @@ final class SpaceMap implements Volume.Freed {
   }
 
   @Override
-  public void mapped(int count) {
+  public void mapped(long block, int physical, int count) {
     liveBlocks += count;
   }
+
+  /** A block was marked as in use. */
+  void taken(int block) {}
+
+  /** A block is not in use any more. */
+  void given(int block) {}
 
   /** Says how many copies a chunk has left: 2 to be used, 1 to be used last, 0 to be left alone. */
   void copiesLeft(int chunk, int copies) {
@@ -112,6 +118,7 @@ final class SpaceMap implements Volume.Freed {
       if (!isUsed(block)) {
         used[block >> 6] |= 1L << block;
         freeBlocks--;
+        taken(block);
       }
     }
     return before - freeBlocks;
@@ -120,14 +127,17 @@ final class SpaceMap implements Volume.Freed {
   /**
    * Counts a leaf's references, given as block + 1, or 0 for none; a plain loop, for the sake of a
    * quick recovery.
+   *
+   * @param firstBlock the leaf's first block in its volume
    */
-  void useEach(int[] blocksPlusOne) {
-    for (int plusOne : blocksPlusOne) {
-      int block = plusOne - 1;
+  void useEach(int[] blocksPlusOne, long firstBlock) {
+    for (int i = 0; i < blocksPlusOne.length; i++) {
+      int block = blocksPlusOne[i] - 1;
       if (block >= 0 && (used[block >> 6] & 1L << block) == 0) {
         used[block >> 6] |= 1L << block;
         freeBlocks--;
-        liveBlocks++;
+        taken(block);
+        mapped(firstBlock + i, block, 1);
       } else if (block >= 0) {
         shared(block);
       }
@@ -140,6 +150,7 @@ final class SpaceMap implements Volume.Freed {
       if (isUsed(block) && chunkStates[block / chunkBlocks] != LOST) {
         used[block >> 6] &= ~(1L << block);
         freeBlocks++;
+        given(block);
       }
     }
   }

@@ -23,20 +23,21 @@ import java.util.Arrays;
  *        11  chunk blocks                                          43  drives that are rebuilt (bits)
  *        12  rows                                                  44  scrub's progress (8)
  *        13  journal half of the start sequence                    52  rebuild's progress (8)
- *        14  pool index
- *        15  zero                                                  60  end
+ *        14  pool index                                            60  redundancy: 0 mirror, 1 parity
+ *        15  zero                                                  61  end
  * </pre>
  *
  * Progress: volume number, block, blocks done (2), copies repaired (2), blocks lost (2). Version 1
- * ended at word 40, version 2 at word 42; they are still read, what they lack is zero.
+ * ended at word 40, version 2 at word 42, version 3 at word 60; they are still read, what they lack
+ * is zero.
  */
 final class Superblock {
   private static final int MAGIC = 0x42535754;
-  private static final int VERSION = 3;
-  private static final int WORDS = 60;
+  private static final int VERSION = 4;
+  private static final int WORDS = 61;
 
   /** Words of the versions before this one, from version 1 on. */
-  private static final int[] OLD_WORDS = {40, 42};
+  private static final int[] OLD_WORDS = {40, 42, 60};
 
   /** There was no scrub. */
   static final int SCRUB_NONE = 0;
@@ -147,6 +148,7 @@ final class Superblock {
     words[43] = rebuildingDrives;
     scrub.store(words, 44);
     rebuild.store(words, 52);
+    words[60] = layout.redundancy().ordinal();
     MemorySegment.copy(words, 0, memory, LITTLE_INT, offset, words.length);
     words[1] = checksums.of(memory, offset + 8, Drive.BLOCK_BYTES - 8);
     MemorySegment.copy(words, 1, memory, LITTLE_INT, offset + 4, 1);
@@ -172,7 +174,12 @@ final class Superblock {
     pool = Words.getLong(words, 6);
     driveIndex = words[8];
     failedDrives = words[10];
-    layout = new Layout(words[9], words[11], words[12], words[35], words[36], words[37]);
+    if (words[60] < 0 || words[60] >= Redundancy.values().length) {
+      return false;
+    }
+    Redundancy redundancy = Redundancy.values()[words[60]];
+    layout =
+        new Layout(words[9], words[11], words[12], words[35], words[36], words[37], redundancy);
     journalHalf = words[13];
     poolIndex = words[14];
     generation = Words.getLong(words, 16);
@@ -203,11 +210,11 @@ final class Superblock {
   }
 
   private boolean isPlausible() {
-    return layout.driveCount() >= 2
+    return layout.driveCount() >= layout.redundancy().leastDrives()
         && layout.driveCount() <= Layout.MAX_DRIVES
         && Integer.bitCount(layout.chunkBlocks()) == 1
         && layout.chunkBlocks() > 0
-        && layout.rows() >= 2
+        && layout.rows() >= 1
         && layout.journalHalfBlocks() > 0
         && layout.segmentBlocks() > 0
         && layout.segmentBlocks() <= 64

@@ -67,7 +67,7 @@ final class SuperblockCheck {
     Superblock found = null;
     int damaged = 0;
     for (int slot = 0; slot < Layout.SUPERBLOCKS; slot++) {
-      Superblock candidate = new Superblock(new Layout(0, 0, 0, 0, 0, 0));
+      Superblock candidate = new Superblock(Layout.NONE);
       long offset = (long) slot * Drive.BLOCK_BYTES;
       if (!candidate.load(memory, offset, check.checksums())) {
         damaged |= isBlank(offset) ? 0 : 1 << slot;

@@ -7,6 +7,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Applies the journal to the map, as far as its data can be relied on.
@@ -15,15 +17,16 @@ import java.util.Set;
  * block that such a batch maps, and that no later batch up to the end supersedes, must be there in
  * at least one copy; else the journal ends before the batch. (Superseded blocks don't count: their
  * place may have been used again, which only happens when the batch that superseded them was
- * flushed.) Copies that turn out missing are made again from the other one.
+ * flushed.) Copies that turn out missing are made again from the other one. With parities, what can
+ * be made again from its stripe is there; {@link TailStripes} puts that right afterwards.
  */
-final class TailCheck implements DriveIo.Listener {
+final class TailCheck implements DriveIo.Listener, StripeRecovery.Client, StripeKnowledge {
   private static final int SLOTS = 8;
   private static final int SLOT_BYTES = 2 * Pool.MAX_IO_BLOCKS * Drive.BLOCK_BYTES;
 
   /**
    * A run of blocks that a batch of the tail maps, and what became of its two copies (blocks as
-   * bits).
+   * bits). With parities the second one stands for what could be made again.
    */
   private static final class Run {
     final int volume;
@@ -48,6 +51,7 @@ final class TailCheck implements DriveIo.Listener {
   private final Checksums checksums;
   private final Superblock root;
   private final VolumeTable volumes;
+  private final @Nullable StripeRecovery recovery;
   private final List<Run> runs = new ArrayList<>();
   private final Run[] inSlot = new Run[SLOTS];
   private List<JournalReader.Batch> batches = new ArrayList<>();
@@ -69,6 +73,32 @@ final class TailCheck implements DriveIo.Listener {
     this.checksums = checksums;
     this.root = root;
     this.volumes = volumes;
+    this.recovery =
+        root.layout.hasParity()
+            ? new StripeRecovery(drives, memory, root.layout, checksums, this)
+            : null;
+  }
+
+  /** Nothing is known yet of what the cells should hold. */
+  @Override
+  public long checksumOf(int cell) {
+    return StripeSolver.UNKNOWN;
+  }
+
+  @Override
+  public boolean isDoubtful(int drive) {
+    return (root.rebuildingDrives & 1 << drive) != 0;
+  }
+
+  /** Stripes that the tail may have left torn, sorted. */
+  int[] stripes() {
+    Set<Integer> stripes = new TreeSet<>();
+    for (Run run : runs) {
+      for (int i = 0; i < run.checksums.length; i++) {
+        stripes.add(root.layout.stripe(run.physical + i));
+      }
+    }
+    return stripes.stream().mapToInt(Integer::intValue).toArray();
   }
 
   VolumeTable volumes() {
@@ -110,6 +140,9 @@ final class TailCheck implements DriveIo.Listener {
         int[] crcs = new int[count];
         System.arraycopy(words, at + Records.WRITE_WORDS, crcs, 0, count);
         runs.add(new Run(words[at + 1], words[at + 2], words[at + 3], crcs));
+      } else if (Records.type(words[at]) == Records.MOVE) {
+        int[] crc = {words[at + 4]};
+        runs.add(new Run(words[at + Records.MOVE_WORDS], words[at + 1], words[at + 3], crc));
       }
     }
   }
@@ -122,6 +155,9 @@ final class TailCheck implements DriveIo.Listener {
   boolean step() {
     if (!repairing) {
       verifySlots();
+      if (pendingIos > 0) {
+        return false; // cells are being made again
+      }
       if (nextRun < runs.size()) {
         readSlots();
         return false;
@@ -130,14 +166,14 @@ final class TailCheck implements DriveIo.Listener {
       repairing = true;
       nextRun = 0;
     }
-    return !repairSome();
+    return recovery != null || !repairSome();
   }
 
   private void readSlots() {
     for (inSlots = 0; inSlots < SLOTS && nextRun < runs.size(); inSlots++) {
       Run run = runs.get(nextRun++);
       inSlot[inSlots] = run;
-      for (int copy = 0; copy < 2; copy++) {
+      for (int copy = 0; copy < copies(); copy++) {
         int drive = root.layout.drive(run.physical, copy);
         if (drives.isLive(drive)) {
           run.good[copy] = -1;
@@ -165,7 +201,7 @@ final class TailCheck implements DriveIo.Listener {
   private void verifySlots() {
     for (int slot = 0; slot < inSlots; slot++) {
       Run run = inSlot[slot];
-      for (int copy = 0; copy < 2; copy++) {
+      for (int copy = 0; copy < copies(); copy++) {
         for (int i = 0; i < run.checksums.length && run.good[copy] != 0; i++) {
           long offset = offset(slot, copy) + (long) i * Drive.BLOCK_BYTES;
           if (checksums.of(memory, offset, Drive.BLOCK_BYTES) != run.checksums[i]) {
@@ -173,8 +209,34 @@ final class TailCheck implements DriveIo.Listener {
           }
         }
       }
+      if (recovery != null) {
+        makeAgain(run, slot, recovery);
+      }
     }
     inSlots = 0;
+  }
+
+  private int copies() {
+    return recovery == null ? 2 : 1;
+  }
+
+  private void makeAgain(Run run, int slot, StripeRecovery stripes) {
+    int all = (int) ((1L << run.checksums.length) - 1);
+    int bad = all & ~run.good[0];
+    pendingIos += Integer.bitCount(bad);
+    for (int rest = bad; rest != 0; rest &= rest - 1) {
+      int index = Integer.numberOfTrailingZeros(rest);
+      long offset = offset(slot, 0) + (long) index * Drive.BLOCK_BYTES;
+      int tag = slot * Pool.MAX_IO_BLOCKS + index;
+      stripes.request(run.physical + index, run.checksums[index], memory, offset, this, tag);
+    }
+  }
+
+  @Override
+  public void recovered(int tag, boolean right) {
+    pendingIos--;
+    Run run = inSlot[tag / Pool.MAX_IO_BLOCKS];
+    run.good[1] |= right ? 1 << tag % Pool.MAX_IO_BLOCKS : 0;
   }
 
   /** The last batch such that everything it and those before it map last is there. */
@@ -237,6 +299,12 @@ final class TailCheck implements DriveIo.Listener {
         case Records.ZERO -> forget(last, volume, block, (long) block + words[at + 3]);
         case Records.RESIZE -> forget(last, volume, Words.getLong(words, at + 2), Long.MAX_VALUE);
         case Records.DELETE, Records.HIDE -> forget(last, volume, 0, Long.MAX_VALUE);
+        case Records.MOVE -> {
+          boolean there = !missing.contains(key(words[at + 3], words[at + 4]));
+          for (int i = Records.MOVE_WORDS; i < Records.length(words[at]); i++) {
+            last.put(key(words[at + i], volume), new Last(batch.sequence(), there));
+          }
+        }
         case Records.CLONE -> inherit(last, words[at + 2], volume);
         default -> {}
       }

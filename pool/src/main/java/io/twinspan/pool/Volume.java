@@ -26,8 +26,8 @@ final class Volume {
     /** One more leaf maps the block. */
     default void shared(int physical) {}
 
-    /** So many blocks that nobody mapped are mapped now. */
-    default void mapped(int count) {}
+    /** So many blocks that nobody mapped are mapped now, to blocks from {@code physical} on. */
+    default void mapped(long block, int physical, int count) {}
   }
 
   /** What a volume is, besides a map; as stored in a CREATE record. */
@@ -216,7 +216,7 @@ final class Volume {
    * {@code offset}.
    */
   void map(long block, int physical, int[] words, int offset, int count, Freed freed) {
-    freed.mapped(count);
+    freed.mapped(block, physical, count);
     int done = 0;
     while (done < count) {
       Leaf leaf = leafForWriting(block + done, freed);
@@ -236,6 +236,22 @@ final class Volume {
       System.arraycopy(words, offset + done, leaf.checksums, index, step);
       done += step;
     }
+  }
+
+  /**
+   * Says that a block's data lies elsewhere now: in place, for all volumes that share the leaf, as
+   * nothing else changes by it.
+   *
+   * @return whether the block was at {@code from}
+   */
+  boolean move(long block, int from, int to) {
+    Leaf leaf = leaf(block);
+    int index = (int) block & LEAF_MASK;
+    boolean was = leaf != EMPTY && leaf.physical[index] == from + 1;
+    if (was) {
+      leaf.physical[index] = to + 1;
+    }
+    return was;
   }
 
   /** Unmaps a range; costs as many steps as it has leaves and mapped blocks. */
@@ -280,10 +296,11 @@ final class Volume {
 
   /** Marks every physical block that is referenced. */
   void markUsed(SpaceMap space) {
-    for (Leaf leaf : leaves) {
+    for (int i = 0; i < leaves.length; i++) {
+      Leaf leaf = leaves[i];
       if (leaf != EMPTY && !leaf.counted) {
         leaf.counted = true;
-        space.useEach(leaf.physical);
+        space.useEach(leaf.physical, (long) i << LEAF_SHIFT);
       }
     }
   }

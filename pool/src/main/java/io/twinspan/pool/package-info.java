@@ -2,7 +2,7 @@
  * Thin volumes with checksums on drives that fail: the layer between an array and its drives.
  *
  * <p>What lives here: {@link io.twinspan.pool.Pool} and {@link io.twinspan.pool.Drive}, the two
- * walls of this layer, and {@link io.twinspan.pool.MirrorPool}, a pool that keeps two copies of
+ * walls of this layer, and {@link io.twinspan.pool.DrivePool}, a pool that keeps two copies of
  * every block, with its layout, journal, checkpoints and recovery. What does not: who owns a pool
  * and when (the array decides and fences), caching and acknowledging before the drives have the
  * data (the array's commit log), and how a drive is reached (the controller adapts NVMe queues).

@@ -197,7 +197,8 @@ class CloneTest {
     int there = 0;
     for (int rounds = 0; rounds < 160; rounds++) {
       PoolRig crashed = new PoolRig(3, 400, rounds);
-      crashed.options = new MirrorPoolOptions(16, 12 + rounds % 9, 2, 1, 8, 64, 1 << 20, 32);
+      crashed.options =
+          new PoolOptions(16, 12 + rounds % 9, 2, 1, 8, 64, 1 << 20, 32, Redundancy.MIRROR);
       crashed.maxDelayTicks = rounds % 4;
       crashed.attach();
       crashed.formatted();
@@ -245,7 +246,7 @@ class CloneTest {
   void cloneThatWasAskedForDuringACheckpointIsExactAfterACrash() {
     for (int more = 0; more < 40; more++) {
       PoolRig busy = new PoolRig(3, 1500, more);
-      busy.options = new MirrorPoolOptions(16, 40, 2, 1, 8, 64, 1 << 20, 64);
+      busy.options = new PoolOptions(16, 40, 2, 1, 8, 64, 1 << 20, 64, Redundancy.MIRROR);
       busy.attach();
       busy.formatted();
       int id = busy.create("v", 2000);
@@ -304,8 +305,16 @@ class CloneTest {
     PoolRig rig = new PoolRig(3, 700, seed);
     rig.maxDelayTicks = random.nextInt(4);
     rig.options =
-        new MirrorPoolOptions(
-            16, 12 + random.nextInt(20), 2, 1 + random.nextInt(3), 8, 64, 1 << 20, 32);
+        new PoolOptions(
+            16,
+            12 + random.nextInt(20),
+            2,
+            1 + random.nextInt(3),
+            8,
+            64,
+            1 << 20,
+            32,
+            Redundancy.MIRROR);
     rig.attach();
     rig.formatted();
     Map<String, Model> models = new HashMap<>();

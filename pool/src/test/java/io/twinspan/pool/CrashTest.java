@@ -48,14 +48,14 @@ class CrashTest {
     final Map<PoolRig.Request, Map<BlockModel, Integer>> flushCovers = new HashMap<>();
     long nextTag = 1;
 
-    Scenario(long seed) {
+    Scenario(long seed, Redundancy redundancy) {
       random = new Random(seed);
-      rig = new PoolRig(2 + random.nextInt(3), 320 + random.nextInt(200), seed);
+      rig = redundancy == Redundancy.MIRROR ? mirrored(seed) : withParity(seed);
       rig.maxDelayTicks = random.nextInt(4) * random.nextInt(8);
       rig.queueDepth = 2 + random.nextInt(40);
       rig.maxTransferBlocks = 1 + random.nextInt(40);
       rig.options =
-          new MirrorPoolOptions(
+          new PoolOptions(
               1 << (3 + random.nextInt(3)),
               8 + random.nextInt(20),
               1 + random.nextInt(2),
@@ -63,7 +63,8 @@ class CrashTest {
               8,
               32 + 32 * random.nextInt(2),
               random.nextBoolean() ? 1 << 16 : 1 << 22,
-              32);
+              32,
+              redundancy);
       rig.attach();
       rig.formatted();
       for (int i = 0; i < VOLUMES; i++) {
@@ -72,6 +73,16 @@ class CrashTest {
       if (random.nextInt(3) == 0) {
         fill();
       }
+    }
+
+    private PoolRig mirrored(long seed) {
+      return new PoolRig(2 + random.nextInt(3), 320 + random.nextInt(200), seed);
+    }
+
+    /** Hardly larger than what is written to it at times, so that it has to be cleaned. */
+    private PoolRig withParity(long seed) {
+      int drives = 5 + random.nextInt(3);
+      return new PoolRig(drives, 130 + 460 / (drives - 2) + random.nextInt(150), seed);
     }
 
     /** Full pools use the same place again soon. */
@@ -292,6 +303,9 @@ class CrashTest {
     void crash() {
       if (rig.media.size() > 2 && rig.pulled.isEmpty() && isWhole() && random.nextInt(4) == 0) {
         rig.pulled.set(random.nextInt(rig.media.size()));
+        if (rig.options.redundancy() == Redundancy.PARITY && random.nextBoolean()) {
+          rig.pulled.set(random.nextInt(rig.media.size()));
+        }
       }
       boolean power = cut();
       while (random.nextInt(3) == 0) {
@@ -308,6 +322,15 @@ class CrashTest {
       for (Map.Entry<Integer, BlockModel[]> entry : models.entrySet()) {
         checkVolume(entry.getKey(), entry.getValue(), power);
       }
+      checkRedundancy();
+    }
+
+    /** Every drive that takes part and is not being rebuilt holds what it should. */
+    private void checkRedundancy() {
+      assertThat(PoolCheckTest.check(rig).findings())
+          .filteredOn(
+              f -> f.kind() == PoolFinding.Kind.DATA_COPY || f.kind() == PoolFinding.Kind.DATA_LOST)
+          .isEmpty();
     }
 
     private void checkVolume(int volume, BlockModel[] blocks, boolean power) {
@@ -330,10 +353,20 @@ class CrashTest {
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
   void whatWasPromisedIsThereAfterEveryCrash(int group) {
+    crashes(group, Redundancy.MIRROR);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
+  void whatWasPromisedIsThereAfterEveryCrashWithParities(int group) {
+    crashes(group, Redundancy.PARITY);
+  }
+
+  private static void crashes(int group, Redundancy redundancy) {
     for (int i = 0; i < SEEDS_PER_CASE; i++) {
       long seed = 10_000L * group + i;
       try {
-        Scenario scenario = new Scenario(seed);
+        Scenario scenario = new Scenario(seed, redundancy);
         for (int crash = 0; crash < 5; crash++) {
           scenario.workload(scenario.random.nextInt(1 + scenario.random.nextInt(250)));
           if (scenario.random.nextInt(3) == 0) {

@@ -29,17 +29,17 @@ class LayoutTest {
 
   @Test
   void metadataIsASmallPartOfALargeDrive() {
-    Layout layout = Layout.fit(4, 1L << 20, MirrorPoolOptions.DEFAULTS);
+    Layout layout = Layout.fit(4, 1L << 20, PoolOptions.DEFAULTS);
     assertThat(layout.dataBlock()).isLessThan((1L << 20) / 25);
     assertThat(layout.blocks()).isGreaterThan((1L << 20) - 4L * layout.chunkBlocks());
   }
 
   @Test
   void drivesThatAreTooSmallOrTooFewAreRefused() {
-    assertThatThrownBy(() -> Layout.fit(2, 100, MirrorPoolOptions.DEFAULTS))
+    assertThatThrownBy(() -> Layout.fit(2, 100, PoolOptions.DEFAULTS))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("too small");
-    assertThatThrownBy(() -> Layout.fit(1, 1 << 20, MirrorPoolOptions.DEFAULTS))
+    assertThatThrownBy(() -> Layout.fit(1, 1 << 20, PoolOptions.DEFAULTS))
         .isInstanceOf(IllegalArgumentException.class);
   }
 

@@ -101,7 +101,7 @@ class MetadataPageTest {
   void garbageIsNoSuperblock() {
     byte[] garbage = new byte[4096];
     new Random(1).nextBytes(garbage);
-    Superblock found = new Superblock(new Layout(0, 0, 0, 0, 0, 0));
+    Superblock found = new Superblock(Layout.NONE);
     assertThat(found.load(MemorySegment.ofArray(garbage), 0, checksums)).isFalse();
     assertThat(found.load(MemorySegment.ofArray(new byte[4096]), 0, checksums)).isFalse();
   }

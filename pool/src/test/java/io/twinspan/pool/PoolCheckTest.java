@@ -60,7 +60,7 @@ class PoolCheckTest {
   private Superblock root(int drive) {
     Superblock best = null;
     for (int slot = 0; slot < Layout.SUPERBLOCKS; slot++) {
-      Superblock found = new Superblock(new Layout(0, 0, 0, 0, 0, 0));
+      Superblock found = new Superblock(Layout.NONE);
       MemorySegment content = MemorySegment.ofArray(rig.media.get(drive).content(slot));
       if (found.load(content, 0, new Checksums()) && (best == null || found.isNewerThan(best))) {
         best = found;
@@ -98,7 +98,7 @@ class PoolCheckTest {
   void findsNothingWrongAfterAnyCrashAndSeesWhatAnOpenFinds() {
     for (int seed = 0; seed < 150; seed++) {
       PoolRig crashed = new PoolRig(2 + seed % 3, 400, seed);
-      crashed.options = new MirrorPoolOptions(16, 16, 2, 2, 8, 64, 1 << 18, 64);
+      crashed.options = new PoolOptions(16, 16, 2, 2, 8, 64, 1 << 18, 64, Redundancy.MIRROR);
       crashed.maxDelayTicks = seed % 6;
       crashed.attach();
       crashed.formatted();

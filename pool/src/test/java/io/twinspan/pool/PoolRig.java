@@ -12,22 +12,23 @@ import java.util.List;
 import java.util.zip.CRC32C;
 
 /**
- * Simulated drives with a {@link MirrorPool} on them, and calls that run both until the answer is
+ * Simulated drives with a {@link DrivePool} on them, and calls that run both until the answer is
  * there.
  */
 final class PoolRig {
   static final long ARRAY = 0x5eed;
-  static final MirrorPoolOptions SMALL = new MirrorPoolOptions(16, 32, 4, 4, 8, 64, 1 << 20, 64);
+  static final PoolOptions SMALL =
+      new PoolOptions(16, 32, 4, 4, 8, 64, 1 << 20, 64, Redundancy.MIRROR);
   private static final int LIMIT = 200_000;
   private static final MemorySegment MEMORY =
-      Arena.global().allocate(MirrorPool.MEMORY_BYTES, Drive.BLOCK_BYTES);
+      Arena.global().allocate(DrivePool.MEMORY_BYTES, Drive.BLOCK_BYTES);
   private static final MemorySegment EXPECTED = Arena.global().allocate(Drive.BLOCK_BYTES, 8);
   private static final ArrayDeque<MemorySegment> BUFFERS = new ArrayDeque<>();
 
   final List<SimulatedMedium> media = new ArrayList<>();
   final List<SimulatedDrive> drives = new ArrayList<>();
-  MirrorPoolOptions options = SMALL;
-  MirrorPool pool;
+  PoolOptions options = SMALL;
+  DrivePool pool;
 
   /** Drives that are pulled for good, by index. */
   final BitSet pulled = new BitSet();
@@ -72,7 +73,7 @@ final class PoolRig {
               .maxTransferBlocks(maxTransferBlocks));
     }
     pulled.stream().forEach(i -> drives.get(i).remove());
-    pool = new MirrorPool(0, drives, MEMORY, options);
+    pool = new DrivePool(0, drives, MEMORY, options);
   }
 
   /**

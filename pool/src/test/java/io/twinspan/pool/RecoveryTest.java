@@ -27,7 +27,7 @@ class RecoveryTest {
   }
 
   private static Superblock superblock(PoolRig rig, int drive, int slot) {
-    Superblock found = new Superblock(new Layout(0, 0, 0, 0, 0, 0));
+    Superblock found = new Superblock(Layout.NONE);
     MemorySegment content = MemorySegment.ofArray(rig.media.get(drive).content(slot));
     assertThat(found.load(content, 0, new Checksums())).isTrue();
     return found;
@@ -41,7 +41,7 @@ class RecoveryTest {
   void reuseOfSupersededBlocksDoesNotShortenTheJournal() {
     for (int seed = 0; seed < 60; seed++) {
       PoolRig rig = new PoolRig(2, 320, seed);
-      rig.options = new MirrorPoolOptions(16, 40, 4, 4, 8, 32, 1 << 20, 64);
+      rig.options = new PoolOptions(16, 40, 4, 4, 8, 32, 1 << 20, 64, Redundancy.MIRROR);
       rig.attach();
       rig.formatted();
       int filler = rig.create("filler", 1000);

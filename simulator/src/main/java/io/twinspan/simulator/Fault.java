@@ -33,7 +33,10 @@ public enum Fault {
   SCRUB,
   /** No fault either: a snapshot or a clone of a volume is made, and deleted later. */
   SNAPSHOT,
-  /** A drive is gone for good: of three one at most, of four two that share no block. */
+  /**
+   * A drive is gone for good: of three one at most, of four two that share no block; with parities
+   * any two.
+   */
   DRIVE_GONE,
   /** The drives of a pool are thin and find no room for a while. */
   FULL_MEDIUM,

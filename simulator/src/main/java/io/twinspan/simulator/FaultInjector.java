@@ -43,6 +43,9 @@ final class FaultInjector {
 
   private final PoolState[][] before = new PoolState[2][ArrayNode.POOLS];
 
+  /** Whether pools have parities: then any two drives may go. */
+  boolean parity;
+
   /** Per pool: drives that are gone. */
   private final int[] gone = new int[ArrayNode.POOLS];
 
@@ -288,7 +291,8 @@ final class FaultInjector {
 
   /**
    * The one that rots goes first; then, of four, the one that shares no block with it, as soon as
-   * the loss of the first must be on record: without that two of four are no quorum.
+   * the loss of the first must be on record: without that two of four are no quorum. With parities
+   * any other one goes, at once.
    */
   private void removeDrive() {
     int pool = random.nextInt(ArrayNode.POOLS);
@@ -297,7 +301,10 @@ final class FaultInjector {
         count == 4
             && gone[pool] == 1
             && hosts.flushBeganNs(pool) > goneAtNs[pool] + 50 * SimulatedArray.TICK_NS;
-    if (gone[pool] == 0 || second) {
+    if (parity && gone[pool] < 2) {
+      array.removeDrive(pool, (rottenDrive + gone[pool] * (1 + random.nextInt(count - 1))) % count);
+      gone[pool]++;
+    } else if (!parity && (gone[pool] == 0 || second)) {
       array.removeDrive(pool, (rottenDrive + 2 * gone[pool]) % count);
       goneAtNs[pool] = array.clock.nanoTime();
       gone[pool]++;

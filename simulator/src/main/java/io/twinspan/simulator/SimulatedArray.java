@@ -11,9 +11,10 @@ import io.twinspan.array.PoolConfig;
 import io.twinspan.array.PoolState;
 import io.twinspan.concurrent.ManualClock;
 import io.twinspan.pool.Drive;
-import io.twinspan.pool.MirrorPool;
-import io.twinspan.pool.MirrorPoolOptions;
+import io.twinspan.pool.DrivePool;
+import io.twinspan.pool.PoolOptions;
 import io.twinspan.pool.PoolStatus;
+import io.twinspan.pool.Redundancy;
 import io.twinspan.pool.SimulatedDrive;
 import io.twinspan.pool.SimulatedMedium;
 import io.twinspan.pool.VolumeInfo;
@@ -35,10 +36,11 @@ final class SimulatedArray {
   static final int DRIVES = 3;
   static final long TICK_NS = TimeUnit.MICROSECONDS.toNanos(20);
   static final long LEASE_NS = TimeUnit.MILLISECONDS.toNanos(10);
-  static final MirrorPoolOptions POOL_OPTIONS =
-      new MirrorPoolOptions(16, 64, 4, 8, 8, 64, 1 << 20, 64);
+  static final PoolOptions POOL_OPTIONS =
+      new PoolOptions(16, 64, 4, 8, 8, 64, 1 << 20, 64, Redundancy.MIRROR);
 
   private final SimulatedMemory memory = new SimulatedMemory();
+  private final PoolOptions options;
   final Random random;
   final ManualClock clock = new ManualClock();
   final SimulatedLink link;
@@ -65,6 +67,11 @@ final class SimulatedArray {
   }
 
   SimulatedArray(long seed, long driveBlocks, int driveCount) {
+    this(seed, driveBlocks, driveCount, Redundancy.MIRROR);
+  }
+
+  SimulatedArray(long seed, long driveBlocks, int driveCount, Redundancy redundancy) {
+    options = POOL_OPTIONS.with(redundancy);
     random = new Random(seed);
     link = new SimulatedLink(seed * 7 + 1, LOG_BYTES, memory);
     for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
@@ -273,7 +280,7 @@ final class SimulatedArray {
       this.end = end;
       for (int pool = 0; pool < ArrayNode.POOLS; pool++) {
         logs.add(memory.take(LOG_BYTES));
-        poolMemory.add(memory.take(MirrorPool.MEMORY_BYTES));
+        poolMemory.add(memory.take(DrivePool.MEMORY_BYTES));
       }
     }
 
@@ -331,7 +338,7 @@ final class SimulatedArray {
                 pool,
                 "pool" + pool,
                 pool == 0 ? "a" : "b",
-                new MirrorPool(pool, ports, poolMemory.get(pool), POOL_OPTIONS),
+                new DrivePool(pool, ports, poolMemory.get(pool), options),
                 new ArrayList<>(ports),
                 logs.get(pool)));
       }

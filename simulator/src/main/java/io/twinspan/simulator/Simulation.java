@@ -1,6 +1,7 @@
 package io.twinspan.simulator;
 
 import io.twinspan.array.PoolState;
+import io.twinspan.pool.Redundancy;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Random;
@@ -24,6 +25,10 @@ public final class Simulation {
   private static final int LARGE_VOLUME_BLOCKS = 600;
   private static final long DRIVE_BLOCKS = 1024;
   private static final long SMALL_DRIVE_BLOCKS = 512;
+
+  /** So small that a large volume has to be cleaned all the time, or does not fit. */
+  private static final long SMALL_PARITY_DRIVE_BLOCKS = 400;
+
   private static final long MEND_LIMIT_TICKS =
       TimeUnit.SECONDS.toNanos(60) / SimulatedArray.TICK_NS;
   private static final int MAX_REST_TICKS =
@@ -40,14 +45,16 @@ public final class Simulation {
   private final ArrayDeque<String> trace = new ArrayDeque<>();
   private final int volumeBlocks;
 
-  private Simulation(long seed, Set<Fault> faults) {
+  private Simulation(long seed, Set<Fault> faults, Redundancy redundancy) {
     this.seed = seed;
     random = new Random(seed);
     choice = List.copyOf(new TreeSet<>(faults));
     boolean full = faults.contains(Fault.FULL_POOL) && random.nextInt(6) == 0;
-    int drives = random.nextInt(3) == 0 ? 4 : 3;
+    boolean parity = redundancy == Redundancy.PARITY;
+    int drives = (random.nextInt(3) == 0 ? 4 : 3) + (parity ? 2 : 0);
+    long small = parity ? SMALL_PARITY_DRIVE_BLOCKS : SMALL_DRIVE_BLOCKS;
     volumeBlocks = full ? LARGE_VOLUME_BLOCKS : VOLUME_BLOCKS;
-    array = new SimulatedArray(seed, full ? SMALL_DRIVE_BLOCKS : DRIVE_BLOCKS, drives);
+    array = new SimulatedArray(seed, full ? small : DRIVE_BLOCKS, drives, redundancy);
     array.maxDriveDelayTicks = random.nextInt(6);
     array.link.maxDelayTicks = 1 + random.nextInt(6);
     array.link.maxDetectionTicks = random.nextInt(4) == 0 ? 1000 : 40;
@@ -56,14 +63,22 @@ public final class Simulation {
     hosts.depth = 1 + random.nextInt(10);
     hosts.maxSectors = full ? 256 : 64;
     injector = new FaultInjector(array, hosts, schedule, random, this::note);
+    injector.parity = parity;
     if (full) {
       injector.count(Fault.FULL_POOL);
     }
   }
 
-  /** Runs one course; the same seed and faults give the same outcome. Takes some 50 ms. */
+  /** Runs one course with mirrored pools, as {@link #run(long, Set, Redundancy)}. */
   public static Outcome run(long seed, Set<Fault> faults) {
-    Simulation simulation = new Simulation(seed, faults);
+    return run(seed, faults, Redundancy.MIRROR);
+  }
+
+  /**
+   * Runs one course; the same seed, faults and redundancy give the same outcome. Takes some 50 ms.
+   */
+  public static Outcome run(long seed, Set<Fault> faults, Redundancy redundancy) {
+    Simulation simulation = new Simulation(seed, faults, redundancy);
     String violation = "";
     try {
       simulation.course();

@@ -2,6 +2,7 @@ package io.twinspan.simulator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.twinspan.pool.Redundancy;
 import java.util.EnumSet;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeAll;
@@ -23,10 +24,14 @@ class SimulationTest {
   }
 
   private static void assertGood(long first, long last, Set<Fault> faults) {
+    assertGood(first, last, faults, Redundancy.MIRROR);
+  }
+
+  private static void assertGood(long first, long last, Set<Fault> faults, Redundancy redundancy) {
     for (long seed = first; seed <= last; seed++) {
-      Outcome outcome = Simulation.run(seed, faults);
+      Outcome outcome = Simulation.run(seed, faults, redundancy);
       assertThat(outcome.violation())
-          .as("seed %d, %s%n%s", seed, faults, String.join("\n", outcome.trace()))
+          .as("seed %d, %s, %s%n%s", seed, redundancy, faults, String.join("\n", outcome.trace()))
           .isEmpty();
     }
   }
@@ -34,6 +39,11 @@ class SimulationTest {
   @Test
   void nothingAcknowledgedIsEverLostOrStale() {
     assertGood(0, 149, ALL);
+  }
+
+  @Test
+  void nothingAcknowledgedIsEverLostOrStaleWithParities() {
+    assertGood(0, 99, ALL, Redundancy.PARITY);
   }
 
   @ParameterizedTest
@@ -46,6 +56,7 @@ class SimulationTest {
   @Tag("long")
   void nothingAcknowledgedIsEverLostOrStaleInManyCourses() {
     assertGood(10_000, 14_999, ALL);
+    assertGood(10_000, 12_999, ALL, Redundancy.PARITY);
   }
 
   @Test

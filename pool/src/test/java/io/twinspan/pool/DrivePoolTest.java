@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class MirrorPoolTest {
+class DrivePoolTest {
   private final PoolRig rig = new PoolRig(3, 512, 1);
 
   @Test

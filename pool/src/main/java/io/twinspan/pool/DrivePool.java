@@ -26,14 +26,14 @@ import org.jspecify.annotations.Nullable;
  * <p>Limits: 2 to 16 drives; volumes and pool up to 8 TiB. Memory: 8 KiB per 4 MiB of volume that
  * holds anything (2 GiB per TiB written densely), 1 bit per block of the pool.
  */
-public final class MirrorPool implements Pool {
+public final class DrivePool implements Pool {
   /** Size of the memory that the constructor takes, in bytes. */
   public static final int MEMORY_BYTES = PoolMemory.BYTES;
 
   private final int poolIndex;
   private final DriveSet drives;
   private final MemorySegment memory;
-  private final MirrorPoolOptions options;
+  private final PoolOptions options;
   private final Checksums checksums = new Checksums();
   private final List<OpenPool> abandoned = new ArrayList<>();
   private final ArrayDeque<Rejected> rejected = new ArrayDeque<>();
@@ -79,11 +79,8 @@ public final class MirrorPool implements Pool {
    *     own while it exists
    * @param options sizes
    */
-  public MirrorPool(
-      int poolIndex,
-      List<? extends Drive> drives,
-      MemorySegment memory,
-      MirrorPoolOptions options) {
+  public DrivePool(
+      int poolIndex, List<? extends Drive> drives, MemorySegment memory, PoolOptions options) {
     if (poolIndex < 0 || poolIndex > 255) {
       throw new IllegalArgumentException("pool index " + poolIndex);
     }
@@ -121,13 +118,16 @@ public final class MirrorPool implements Pool {
     root.pool = arrayId * 0x9e3779b97f4a7c15L + poolIndex;
     root.generation = 1;
     root.maxVolumes = options.maxVolumes();
-    root.slackBlocks = slackBlocks(root.layout.physicalBlocks());
+    root.slackBlocks = slackBlocks(root.layout);
     begin(completion, () -> formatter = new Formatter(drives, memory, checksums, root));
   }
 
-  private int slackBlocks(int physicalBlocks) {
-    int slack = Math.max(physicalBlocks / 50, (16 << 20) / Drive.BLOCK_BYTES);
+  private int slackBlocks(Layout layout) {
+    int physicalBlocks = layout.physicalBlocks();
+    int share = layout.hasParity() ? 8 : 50;
+    int slack = Math.max(physicalBlocks / share, (16 << 20) / Drive.BLOCK_BYTES);
     int wanted = options.slackBlocks() > 0 ? options.slackBlocks() : slack;
+    wanted = layout.hasParity() ? Math.max(wanted, Cleaner.leastSlackBlocks(layout)) : wanted;
     if (wanted >= physicalBlocks) {
       throw new IllegalArgumentException(
           "drives hold " + physicalBlocks + " blocks of data, less than the slack of " + wanted);
