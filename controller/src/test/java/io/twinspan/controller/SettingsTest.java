@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.twinspan.linux.TwinspanException;
+import io.twinspan.pool.Redundancy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -65,6 +66,7 @@ class SettingsTest {
         "link.heartbeat-timeout = 99ms | from 100ms to 60s",
         "nbd.port-a = 65536 | from 0 to 65535",
         "nbd.host = | 1 to 255 characters",
+        "pool.redundancy = raid5 | must be mirror or parity",
         "shelf.drivez = 4 | no setting \"shelf.drivez\"",
         "Shelf.drives = 4 | no setting \"Shelf.drives\"",
         "shelf.drives | expected \"key = value\"",
@@ -109,6 +111,8 @@ class SettingsTest {
       Settings defaults = Settings.defaults();
       if (key == Settings.Key.NBD_HOST) {
         assertThat(read.text(key)).isEqualTo(defaults.text(key));
+      } else if (key == Settings.Key.POOL_REDUNDANCY) {
+        assertThat(read.redundancy()).isEqualTo(defaults.redundancy());
       } else {
         assertThat(read.number(key)).as(key.key()).isEqualTo(defaults.number(key));
       }
@@ -149,5 +153,16 @@ class SettingsTest {
     assertThatThrownBy(() -> Settings.parse("x.conf", "pool.log-size = 1048577"))
         .isInstanceOf(TwinspanException.class)
         .hasMessage("x.conf, line 1: pool.log-size = 1048577 must be a multiple of 4KiB");
+  }
+
+  @Test
+  void parityNeedsFiveDrives() {
+    Settings parity = Settings.defaults().with(Settings.Key.POOL_REDUNDANCY, "Parity");
+    assertThat(parity.redundancy()).isEqualTo(Redundancy.PARITY);
+    assertThatThrownBy(parity::refuseTooFewDrives)
+        .isInstanceOf(TwinspanException.class)
+        .hasMessageContaining("shelf.drives");
+    parity.with(Settings.Key.SHELF_DRIVES, "5").refuseTooFewDrives();
+    Settings.defaults().with(Settings.Key.SHELF_DRIVES, "2").refuseTooFewDrives();
   }
 }
