@@ -69,7 +69,7 @@ public class DriveBenchmark {
   public void setUp() throws IOException {
     folder = Files.createTempDirectory("twinspan-benchmark");
     ShelfOptions options =
-        new ShelfOptions(folder, folder, 1, DRIVE_BYTES, List.of("a"), "BENCH", medium);
+        new ShelfOptions(folder, folder, 1, DRIVE_BYTES, List.of("a"), "BENCH").withMedium(medium);
     shelf = new Shelf(options).start();
     NvmeController controller =
         NvmeTarget.openController(

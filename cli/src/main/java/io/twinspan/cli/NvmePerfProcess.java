@@ -58,8 +58,8 @@ final class NvmePerfProcess {
     Path directory = Path.of(args[1]);
     MediumKind medium = MediumKind.valueOf(args[2].toUpperCase(Locale.ROOT));
     ShelfOptions options =
-        new ShelfOptions(
-            directory, directory, 1, Long.parseLong(args[3]), List.of("a"), "PERF", medium);
+        new ShelfOptions(directory, directory, 1, Long.parseLong(args[3]), List.of("a"), "PERF")
+            .withMedium(medium);
     try (var _ = new Shelf(options).start()) {
       System.out.println(READY);
       awaitEndOfInput();

@@ -115,14 +115,9 @@ final class ShelfCommand implements Callable<Integer> {
     try {
       options =
           new ShelfOptions(
-              directory,
-              directory,
-              drives,
-              Sizes.parse(driveSize),
-              ports,
-              serial(directory),
-              direct && media == MediumKind.FILE ? MediumKind.DIRECT_FILE : media,
-              doorbells);
+                  directory, directory, drives, Sizes.parse(driveSize), ports, serial(directory))
+              .withMedium(direct && media == MediumKind.FILE ? MediumKind.DIRECT_FILE : media)
+              .withDoorbells(doorbells);
     } catch (TwinspanException | IllegalArgumentException e) {
       throw new CommandLine.ParameterException(
           spec.commandLine(), String.valueOf(e.getMessage()), e);

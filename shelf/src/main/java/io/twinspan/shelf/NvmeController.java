@@ -267,12 +267,13 @@ final class NvmeController {
     queue.completionQueue().detach();
   }
 
-  /** Forgets both queues of a pair without a word to whoever used it. */
+  /**
+   * Forgets both queues of a pair without a word to whoever used it; data may still be on its way.
+   */
   void drop(int id) {
     SubmissionQueue queue = sqs[id];
     if (queue != null) {
       subsystem.deferrals().cancelAll(this, queue);
-      subsystem.transfers().settle();
       sqs[id] = null;
       queue.completionQueue().detach();
     }

@@ -47,27 +47,7 @@ public record ShelfOptions(
   /** Namespaces of a drive. */
   static final int NAMESPACES = 2;
 
-  /** Options of a shelf with doorbells in pages; the components are those of the record. */
-  public ShelfOptions(
-      Path imageDirectory,
-      Path socketDirectory,
-      int driveCount,
-      long driveBytes,
-      List<String> ports,
-      String serialBase,
-      MediumKind medium) {
-    this(
-        imageDirectory,
-        socketDirectory,
-        driveCount,
-        driveBytes,
-        ports,
-        serialBase,
-        medium,
-        DoorbellKind.PAGES);
-  }
-
-  /** The same with its drives in files. */
+  /** Options of a shelf with its drives in files and doorbells in pages; else as the record's. */
   public ShelfOptions(
       Path imageDirectory,
       Path socketDirectory,
@@ -82,7 +62,8 @@ public record ShelfOptions(
         driveBytes,
         ports,
         serialBase,
-        MediumKind.FILE);
+        MediumKind.FILE,
+        DoorbellKind.PAGES);
   }
 
   /** Checks the values. */
@@ -112,6 +93,25 @@ public record ShelfOptions(
           "serial base \"%s\", it has 1 to %d letters and digits"
               .formatted(serialBase, MAX_SERIAL_BASE));
     }
+  }
+
+  /** The same with another medium. */
+  public ShelfOptions withMedium(MediumKind other) {
+    return new ShelfOptions(
+        imageDirectory,
+        socketDirectory,
+        driveCount,
+        driveBytes,
+        ports,
+        serialBase,
+        other,
+        doorbells);
+  }
+
+  /** The same with other doorbells. */
+  public ShelfOptions withDoorbells(DoorbellKind other) {
+    return new ShelfOptions(
+        imageDirectory, socketDirectory, driveCount, driveBytes, ports, serialBase, medium, other);
   }
 
   /** The image of one namespace of one drive. */

@@ -45,8 +45,8 @@ final class BrokerMeasure {
   }
 
   private static ShelfOptions options(Path directory, MediumKind medium) {
-    return new ShelfOptions(
-        directory, directory, 1, DRIVE_BYTES, ShelfOptions.DUAL_PORTED, "TEST", medium);
+    return new ShelfOptions(directory, directory, 1, DRIVE_BYTES, ShelfOptions.DUAL_PORTED, "TEST")
+        .withMedium(medium);
   }
 
   private static void serve(Path directory, MediumKind medium) throws IOException {

@@ -42,15 +42,9 @@ class ShadowedDriveTest {
   @BeforeEach
   void start() {
     ShelfOptions options =
-        new ShelfOptions(
-            directory,
-            directory,
-            1,
-            2L * BLOCKS * 4096,
-            List.of("a"),
-            "TEST",
-            MediumKind.MEMORY,
-            DoorbellKind.SHADOWED);
+        new ShelfOptions(directory, directory, 1, 2L * BLOCKS * 4096, List.of("a"), "TEST")
+            .withMedium(MediumKind.MEMORY)
+            .withDoorbells(DoorbellKind.SHADOWED);
     shelf = new Shelf(options).start();
     PciDevice device = VfioUserDevice.connect(options.socket(0, "a"), TIMEOUT);
     controller = NvmeController.open(counting(device), NvmeOptions.DEFAULTS);

@@ -1,8 +1,12 @@
 package io.twinspan.shelf;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.twinspan.concurrent.SystemClock;
+import io.twinspan.linux.Errno;
+import io.twinspan.linux.ErrnoException;
+import io.twinspan.linux.TwinspanException;
 import io.twinspan.nvme.CompletionHandler;
 import io.twinspan.nvme.ControllerFeatures;
 import io.twinspan.nvme.ControllerState;
@@ -11,6 +15,7 @@ import io.twinspan.nvme.Feature;
 import io.twinspan.nvme.IdentifyNamespace;
 import io.twinspan.nvme.NvmeController;
 import io.twinspan.nvme.NvmeOptions;
+import io.twinspan.nvme.NvmeTarget;
 import io.twinspan.nvme.QueuePair;
 import io.twinspan.nvme.Reservation;
 import io.twinspan.nvme.SmartLog;
@@ -26,6 +31,7 @@ import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntSupplier;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -301,12 +307,49 @@ class DriverTest {
   }
 
   @Test
+  void aDriveThatIsInUseIsNotReset() {
+    Port port = open("a", 8);
+    String target = NvmeTarget.VFIO_USER + options.socket(0, "a");
+    assertThatThrownBy(() -> NvmeTarget.openController(target, NvmeOptions.DEFAULTS).reset())
+        .isInstanceOf(TwinspanException.class);
+    assertThat(port.controller.isReady()).isTrue();
+    assertThat(port.run(() -> port.queue.read(1, 0, 1, port.data(), 0, 0))).isZero();
+  }
+
+  @Test
+  void manyRequestsPastThePageCacheAreAnswered() {
+    shelf.close();
+    options = options.withMedium(MediumKind.DIRECT_FILE);
+    try {
+      shelf = new Shelf(options).start();
+    } catch (ErrnoException e) {
+      Assumptions.assumeFalse(e.errno() == Errno.EINVAL, "no direct I/O here");
+      throw e;
+    }
+    Port port = open("a", 32);
+    for (int round = 0; round < 20; round++) {
+      byte fill = (byte) (round + 1);
+      port.statuses.clear();
+      port.data().asSlice(0, 16 * 4096).fill(fill);
+      for (int i = 0; i < 16; i++) {
+        assertThat(port.queue.write(1, i, 1, port.data(), 4096L * i, i)).isZero();
+      }
+      port.await(16);
+      for (int i = 0; i < 16; i++) {
+        assertThat(port.queue.read(1, i, 1, port.data(), 65536 + 4096L * i, i)).isZero();
+      }
+      port.await(32);
+      assertThat(port.statuses).containsOnly(0);
+      assertThat(port.data().asSlice(65536, 65536).mismatch(port.data().asSlice(0, 65536)))
+          .isEqualTo(-1);
+    }
+  }
+
+  @Test
   void everyMediumServes() {
     shelf.close();
     for (MediumKind kind : List.of(MediumKind.MEMORY, MediumKind.NULL)) {
-      options =
-          new ShelfOptions(
-              directory, directory, 1, DRIVE_BYTES, ShelfOptions.DUAL_PORTED, "TEST", kind);
+      options = options.withMedium(kind);
       shelf = new Shelf(options).start();
       Port port = open("a", 8);
       port.data().asSlice(0, 4096).fill((byte) 1);
