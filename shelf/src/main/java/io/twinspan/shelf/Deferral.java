@@ -34,7 +34,7 @@ final class Deferral {
     result = 0;
     moving = false;
     cancelled = false;
-    heldBackNs = forController.heldBackNs();
+    heldBackNs = forController.execution().heldBackNs();
   }
 
   /** Its data is on its way from now on, from or to this block; it can't be aborted. */
@@ -74,7 +74,7 @@ final class Deferral {
   boolean finish(int status) {
     NvmeController owner = controller;
     if (!cancelled && owner != null && heldBackNs != 0) {
-      owner.holdBack(this, status, heldBackNs);
+      owner.execution().holdBack(this, status, heldBackNs);
       return false;
     }
     end(status);

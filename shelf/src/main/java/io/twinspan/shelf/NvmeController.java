@@ -51,9 +51,6 @@ final class NvmeController {
   /** How many commands of one queue are run before the others have their turn. */
   private static final int BURST = 32;
 
-  /** And how much data they may move, but for the last one: the other port must not wait long. */
-  private static final long BURST_BYTES = 1 << 20;
-
   /** The upper half of a 64-bit register. */
   private static final long HIGH = 0xffff_ffff_0000_0000L;
 
@@ -89,12 +86,9 @@ final class NvmeController {
   private final QueueDomains domains;
   private final Features features;
   private final AsyncEvents asyncEvents;
-  private final AdminCommands adminCommands;
-  private final IoCommands ioCommands;
+  private final Execution execution;
   private final @Nullable SubmissionQueue[] sqs = new @Nullable SubmissionQueue[QUEUE_PAIRS];
   private final @Nullable CompletionQueue[] cqs = new @Nullable CompletionQueue[QUEUE_PAIRS];
-  private final SubmissionEntry command =
-      new SubmissionEntry().wrap(Arena.ofAuto().allocate(SubmissionEntry.BYTES, 8), 0);
 
   private DoorbellSet doorbells;
   private Interrupts interrupts = vector -> {};
@@ -105,9 +99,7 @@ final class NvmeController {
   private long asq;
   private long acq;
   private int turn;
-  private boolean stalled;
   private boolean poweredOff;
-  private long heldBackNs;
 
   NvmeController(Subsystem subsystem, int controllerId, DoorbellKind doorbellKind) {
     this.subsystem = subsystem;
@@ -118,8 +110,7 @@ final class NvmeController {
     domains = new QueueDomains(this, subsystem, dma);
     features = new Features(controllerId);
     asyncEvents = new AsyncEvents();
-    adminCommands = new AdminCommands(this, subsystem);
-    ioCommands = new IoCommands(this, subsystem);
+    execution = new Execution(this, subsystem);
     doorbells = new DoorbellSet(doorbellKind, Arena.ofAuto().allocate(doorbellBytes(), 4096));
   }
 
@@ -180,6 +171,11 @@ final class NvmeController {
 
   HostIdentity host() {
     return features.host();
+  }
+
+  /** What carries the commands out. */
+  Execution execution() {
+    return execution;
   }
 
   AsyncEvents asyncEvents() {
@@ -366,7 +362,7 @@ final class NvmeController {
     if (state != State.READY) {
       return 0;
     }
-    stalled = false;
+    execution.beginRound();
     domains.endHungUp();
     int work = run(0, BURST);
     turn = turn >= IO_QUEUES ? 1 : turn + 1;
@@ -382,7 +378,7 @@ final class NvmeController {
 
   /** Whether a queue waits for its client to take completions, which comes without a wake-up. */
   boolean stalled() {
-    return stalled;
+    return execution.stalled();
   }
 
   /** Says where the client's submission queues are rung whether the drive is about to sleep. */
@@ -403,8 +399,7 @@ final class NvmeController {
   /** Completes a command that waited, and tells the client at once. */
   void completeDeferred(SubmissionQueue sq, int cid, int status, int nsid, long lba) {
     if (status != Status.SUCCESS) {
-      sq.countError();
-      noteError(sq, cid, status, nsid, lba);
+      execution.noteError(sq, cid, status, nsid, lba);
     }
     complete(sq, cid, status, 0);
     signal();
@@ -472,7 +467,8 @@ final class NvmeController {
     state = State.DISABLED;
   }
 
-  private void fail() {
+  /** Stops with a fatal error: the client has broken something, or lost it. */
+  void fail() {
     forgetQueues();
     state = State.FAILED;
   }
@@ -485,7 +481,7 @@ final class NvmeController {
     Arrays.fill(cqs, null);
     domains.takeBack();
     doorbells.forgetBuffers();
-    stalled = false;
+    execution.beginRound();
   }
 
   private void beginShutdown() {
@@ -530,100 +526,7 @@ final class NvmeController {
       }
       return 0;
     }
-    int done = 0;
-    int end = Math.min(pending, limit);
-    long bytesEnd = sq.bytes() + BURST_BYTES;
-    while (done < end && sq.bytes() < bytesEnd && state == State.READY) {
-      if (!subsystem.deferrals().hasRoom() || (id != 0 && !subsystem.transfers().hasRoom())) {
-        break; // what ends makes room, and wakes the agent
-      }
-      if (!sq.completionQueue().reserve()) {
-        stalled = true;
-        break;
-      }
-      sq.fetch(command);
-      execute(sq);
-      done++;
-    }
-    return done;
-  }
-
-  private void execute(SubmissionQueue sq) {
-    boolean known = subsystem.namespace(command.nsid()) != null;
-    int refused = sq.id() == 0 ? Status.SUCCESS : sq.domain().check(command, known);
-    if (refused != Status.SUCCESS) {
-      finish(sq, refused);
-      return;
-    }
-    Fault fault = sq.id() == 0 ? null : subsystem.faults().take(command);
-    if (fault != null) {
-      suffer(fault, sq);
-    } else {
-      finish(
-          sq, sq.id() == 0 ? adminCommands.execute(command, sq) : ioCommands.execute(command, sq));
-    }
-  }
-
-  private void suffer(Fault fault, SubmissionQueue sq) {
-    switch (fault.effect()) {
-      case STATUS -> finish(sq, fault.status());
-      case DELAY -> finishLate(sq, fault.delay().toNanos());
-      case DROP -> finishLate(sq, LateCompletions.NEVER);
-      case ROT -> {
-        ioCommands.rot(command);
-        finish(sq, ioCommands.execute(command, sq));
-      }
-      case POWER_CUT -> {
-        ioCommands.tear(command, sq);
-        subsystem.cutPower();
-      }
-      case REMOVE -> {
-        subsystem.faults().remove();
-        fail();
-      }
-    }
-  }
-
-  /** Carries a command out, and keeps its completion back. */
-  private void finishLate(SubmissionQueue sq, long delayNs) {
-    heldBackNs = delayNs;
-    int status = ioCommands.execute(command, sq);
-    heldBackNs = 0;
-    Deferral deferral = status == DEFERRED ? null : subsystem.deferrals().take();
-    if (deferral == null) {
-      finish(sq, status); // or it waits for a flush, and is kept back then
-      return;
-    }
-    deferral.begin(this, sq, command.cid(), command.nsid());
-    holdBack(deferral, status, delayNs);
-  }
-
-  /** How long the completion of the command that is carried out just now is kept back. */
-  long heldBackNs() {
-    return heldBackNs;
-  }
-
-  /** Keeps a completion back. */
-  void holdBack(Deferral deferral, int status, long delayNs) {
-    subsystem.late().add(deferral, status, delayNs);
-  }
-
-  private void finish(SubmissionQueue sq, int status) {
-    if (status == DEFERRED) {
-      return;
-    }
-    if (status != Status.SUCCESS) {
-      sq.countError();
-      noteError(sq, command.cid(), status, command.nsid(), sq.id() == 0 ? 0 : command.lba());
-    }
-    complete(sq, command.cid(), status, sq.id() == 0 ? adminCommands.result() : 0);
-  }
-
-  private void noteError(SubmissionQueue sq, int cid, int status, int nsid, long lba) {
-    if (Media.isMediaError(status)) {
-      subsystem.health().mediaErrors++;
-    }
-    subsystem.errorLog().add(sq.id(), cid, status, nsid, lba);
+    return execution.run(sq, Math.min(pending, limit));
   }
 
   /** Raises the vectors of queues with new completions, unless the client is awake and says so. */
