@@ -100,7 +100,7 @@ final class ControllerStatus {
   }
 
   private static void addHealth(ObjectNode pool, PoolHealth health) {
-    if (health != PoolHealth.UNKNOWN) {
+    if (!health.equals(PoolHealth.UNKNOWN)) {
       PoolHealth.Traffic traffic = health.traffic();
       pool.put("redundancy", health.redundancy().name().toLowerCase(Locale.ROOT));
       pool.put("writtenBytes", traffic.writtenBlocks() * Drive.BLOCK_BYTES)

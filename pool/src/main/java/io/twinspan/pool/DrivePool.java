@@ -7,10 +7,10 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A {@link Pool} that keeps two copies of every block: copy-on-write data, a journal of map
- * changes, checkpoints, superblocks.
+ * A {@link Pool} that keeps two copies of every block, or two parities of every stripe ({@link
+ * DataPath}): copy-on-write data, a journal of map changes, checkpoints, superblocks.
  *
- * <p>How a write goes: fresh blocks are allocated; the data goes to both drives; when it is there,
+ * <p>How a write goes: fresh blocks are allocated; the data goes to the drives; when it is there,
  * the change of the map goes, with those of other writes that are ready, as one batch to the
  * journal on all drives; then the map in memory changes and the write is acknowledged. {@link
  * Layout}, {@link Journal}, {@link Checkpoint} and {@link Recovery} say what lies where and why a
@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  * answers come from there.
  *
  * <p>Limits: 2 to 16 drives; volumes and pool up to 8 TiB. Memory: 8 KiB per 4 MiB of volume that
- * holds anything (2 GiB per TiB written densely), 1 bit per block of the pool.
+ * holds anything (2 GiB per TiB written densely), 1 bit per block of the pool, with parities 4
+ * bytes more per block that was ever written.
  */
 public final class DrivePool implements Pool {
   /** Size of the memory that the constructor takes, in bytes. */

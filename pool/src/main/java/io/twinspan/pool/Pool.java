@@ -3,9 +3,9 @@ package io.twinspan.pool;
 import java.util.List;
 
 /**
- * A pool: thin volumes on one namespace of each of several drives, every block on two drives, its
- * CRC32C kept in the map and verified on every read. The unit of ownership: one controller at a
- * time opens it.
+ * A pool: thin volumes on one namespace of each of several drives, every block kept so that it
+ * outlives drives ({@link Redundancy}), its CRC32C in the map and verified on every read. The unit
+ * of ownership: one controller at a time opens it.
  *
  * <p>A state machine without threads, clock or I/O of its own: the drives and the clock are
  * injected, everything is called on one agent thread, and completions come on that thread from

@@ -49,7 +49,7 @@ public record PoolHealth(
    *
    * @param doneBlocks blocks that it has gone over
    * @param totalBlocks blocks that there are now
-   * @param repairedCopies copies that it wrote again
+   * @param repairedCopies copies, or blocks of stripes, that it wrote again
    * @param lostBlocks blocks of which it found no right copy
    */
   public record Progress(long doneBlocks, long totalBlocks, long repairedCopies, long lostBlocks) {

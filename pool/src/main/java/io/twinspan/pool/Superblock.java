@@ -39,6 +39,9 @@ final class Superblock {
   /** Words of the versions before this one, from version 1 on. */
   private static final int[] OLD_WORDS = {40, 42, 60};
 
+  private static final int MIRROR = 0;
+  private static final int PARITY = 1;
+
   /** There was no scrub. */
   static final int SCRUB_NONE = 0;
 
@@ -148,7 +151,7 @@ final class Superblock {
     words[43] = rebuildingDrives;
     scrub.store(words, 44);
     rebuild.store(words, 52);
-    words[60] = layout.redundancy().ordinal();
+    words[60] = layout.hasParity() ? PARITY : MIRROR;
     MemorySegment.copy(words, 0, memory, LITTLE_INT, offset, words.length);
     words[1] = checksums.of(memory, offset + 8, Drive.BLOCK_BYTES - 8);
     MemorySegment.copy(words, 1, memory, LITTLE_INT, offset + 4, 1);
@@ -174,10 +177,10 @@ final class Superblock {
     pool = Words.getLong(words, 6);
     driveIndex = words[8];
     failedDrives = words[10];
-    if (words[60] < 0 || words[60] >= Redundancy.values().length) {
+    if (words[60] != MIRROR && words[60] != PARITY) {
       return false;
     }
-    Redundancy redundancy = Redundancy.values()[words[60]];
+    Redundancy redundancy = words[60] == PARITY ? Redundancy.PARITY : Redundancy.MIRROR;
     layout =
         new Layout(words[9], words[11], words[12], words[35], words[36], words[37], redundancy);
     journalHalf = words[13];

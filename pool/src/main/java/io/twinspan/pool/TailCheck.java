@@ -236,7 +236,7 @@ final class TailCheck implements DriveIo.Listener, StripeRecovery.Client, Stripe
   public void recovered(int tag, boolean right) {
     pendingIos--;
     Run run = inSlot[tag / Pool.MAX_IO_BLOCKS];
-    run.good[1] |= right ? 1 << tag % Pool.MAX_IO_BLOCKS : 0;
+    run.good[1] |= right ? 1 << (tag % Pool.MAX_IO_BLOCKS) : 0;
   }
 
   /** The last batch such that everything it and those before it map last is there. */
