@@ -124,14 +124,32 @@ class RegisterDoorbellsTest extends TwoPortDrive {
   }
 
   @Test
+  void aQueueThatIsMadeAnewBeginsWithNothing() {
+    c.enable().createQueues(1, ENTRIES);
+    assertThat(c.write(1, 0, 1, 0)).isZero();
+    assertThat(delete(c, AdminOpcode.DELETE_IO_SQ, 1)).isZero();
+    assertThat(delete(c, AdminOpcode.DELETE_IO_CQ, 1)).isZero();
+    c.createQueues(1, ENTRIES);
+    var _ = c.poll();
+    SubmissionQueue queue = c.controller.submissionQueue(1);
+    assertThat(queue).isNotNull();
+    assertThat(queue.commands()).isZero();
+  }
+
+  @Test
   void aResetForgetsTheBuffers() {
     begin();
-    assertThat(c.write(1, 0, 1, 0)).isZero();
+    for (int i = 0; i < 3; i++) {
+      assertThat(c.write(1, i, 1, 0)).isZero(); // and 3 stays in the shadow
+    }
     c.controller.writeRegister(ControllerRegisters.CC, ControllerRegisters.CC_ENTRY_SIZES);
     c.shadowDoorbells(-1);
     c.enable().createQueues(1, ENTRIES);
     assertThat(c.write(1, 0, 1, 0)).isZero();
     assertThat(c.doorbells.get(Host.INT, 8)).isEqualTo(1);
+    SubmissionQueue queue = c.controller.submissionQueue(1);
+    assertThat(queue).isNotNull();
+    assertThat(queue.commands()).isOne();
   }
 
   @Test
