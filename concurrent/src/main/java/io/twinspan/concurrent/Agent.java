@@ -3,7 +3,8 @@ package io.twinspan.concurrent;
 /**
  * A piece of the system that owns its data and one thread, and works in rounds.
  *
- * <p>All methods but {@link #roleName()} are called on the agent's thread only.
+ * <p>All methods but {@link #roleName()} are called by one thread at a time: the agent's own, and
+ * for rounds and deadlines also one that assists it ({@link AgentRunner#assist()}).
  */
 public interface Agent {
   /** What {@link #nextDeadlineNs()} returns when nothing is due. */

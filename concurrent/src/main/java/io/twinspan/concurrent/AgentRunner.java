@@ -3,12 +3,17 @@ package io.twinspan.concurrent;
 import io.twinspan.concurrent.AgentErrorHandler.Decision;
 import io.twinspan.linux.Poller;
 import io.twinspan.linux.TwinspanException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Runs one agent on one daemon thread, which sleeps when there is nothing to do.
+ * Runs one agent on one daemon thread, which sleeps when there is nothing to do; while it sleeps, a
+ * thread that has work for the agent may do it at once ({@link #assist()}).
  *
  * <p>A round without work is repeated as {@link Idle} says. Then all wake sources are armed, one
  * more round looks for work that came before they were, and if there was none the thread sleeps
@@ -16,12 +21,29 @@ import java.util.List;
  * nothing but time ended, one round is enough before the next one, so an idle agent costs next to
  * nothing.
  *
- * <p>{@link #add} and {@link #remove} are for the agent's thread once it runs; any thread may call
- * the other methods.
+ * <p>{@link #add} and {@link #remove} are for the thread that does the rounds, once they begin; any
+ * thread may call the other methods.
  */
 public final class AgentRunner implements AutoCloseable {
   /** How long {@link #close()} waits for the thread, unless told otherwise. */
   public static final Duration DEFAULT_CLOSE_TIMEOUT = Duration.ofSeconds(10);
+
+  /** Rounds that find work which one {@link #assist()} does at most. */
+  private static final int MAX_ASSISTED_ROUNDS = 32;
+
+  /** A hand-over takes microseconds, unless the thread that works was taken off its processor. */
+  private static final int HAND_OVER_YIELDS = 10;
+
+  private static final long HAND_OVER_PARK_NS = 20_000;
+  private static final VarHandle WORKER;
+
+  static {
+    try {
+      WORKER = MethodHandles.lookup().findVarHandle(AgentRunner.class, "worker", Thread.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
 
   private enum State {
     NEW,
@@ -42,8 +64,17 @@ public final class AgentRunner implements AutoCloseable {
   /** Goes forward only; to RUNNING under this object's lock, to CLOSING from anywhere. */
   private volatile State state = State.NEW;
 
-  /** Whether sources came or went since they were armed; the agent's thread only. */
+  /**
+   * The thread whose the agent is now: its own, one that assists, or none while it sleeps. It
+   * passes by CAS from null, and whatever is the agent's passes with it.
+   */
+  private volatile @Nullable Thread worker;
+
+  /** Whether sources came or went since they were armed; the worker's. */
   private boolean sourcesChanged;
+
+  /** When the sleep ends by itself; the worker's. */
+  private long sleepUntilNs;
 
   /**
    * A runner with the usual clock, error handler and close timeout.
@@ -85,6 +116,7 @@ public final class AgentRunner implements AutoCloseable {
     this.errorHandler = errorHandler;
     this.closeTimeout = closeTimeout;
     thread = Thread.ofPlatform().name(agent.roleName()).daemon(true).unstarted(this::run);
+    worker = thread;
     watch(wakeSignal);
     sources.forEach(this::watch);
   }
@@ -114,16 +146,55 @@ public final class AgentRunner implements AutoCloseable {
     wakeSignal.raise();
   }
 
-  /** Adds a source that ends a sleep; on the agent's thread, or before it starts. */
+  /**
+   * Gets the agent to look at what the caller has published for it: if it sleeps by rounds on this
+   * thread, until there is no work or a few dozen are done, else as {@link #wake()} does.
+   *
+   * <p>That spares two wake-ups, of the agent's thread and of the one that waits for the answer. It
+   * is for threads that may wait for as long as rounds take, hold no lock that a round needs, and
+   * are not themselves in a round.
+   */
+  public void assist() {
+    if (!WORKER.compareAndSet(this, (Thread) null, Thread.currentThread())) {
+      wakeSignal.raise();
+      return;
+    }
+    boolean more = true;
+    try {
+      sourcesChanged = false;
+      disarm();
+      int rounds = 0;
+      while (state == State.RUNNING && rounds < MAX_ASSISTED_ROUNDS && round() > 0) {
+        rounds++;
+      }
+      arm();
+      more = isWorkLeft();
+    } finally {
+      worker = null;
+      if (more) {
+        wakeSignal.raise();
+      }
+    }
+  }
+
+  /** Whether the agent's thread must not go on sleeping. */
+  private boolean isWorkLeft() {
+    return state != State.RUNNING
+        || round() > 0
+        || sourcesChanged
+        || agent.nextDeadlineNs() < sleepUntilNs;
+  }
+
+  /** Adds a source that ends a sleep; for the thread that does the rounds, or before they begin. */
   public void add(WakeSource source) {
-    requireOwnThread();
+    requireWorker();
     watch(source);
     sourcesChanged = true;
   }
 
-  /** Removes a source; call it on the agent's thread, before the source is closed. */
+  /** Removes a source before it is closed; for the thread that does the rounds. */
   public void remove(WakeSource source) {
-    requireOwnThread();
+    requireWorker();
     if (sources.remove(source)) {
       poller.remove(source.fd());
       source.disarm();
@@ -144,7 +215,7 @@ public final class AgentRunner implements AutoCloseable {
       release();
       return;
     }
-    if (Thread.currentThread() == thread) {
+    if (Thread.currentThread() == worker) {
       return;
     }
     wakeSignal.raise();
@@ -214,18 +285,40 @@ public final class AgentRunner implements AutoCloseable {
       if (round() > 0 || sourcesChanged || state != State.RUNNING) {
         return true;
       }
-      return poller.await(sleepNs()) > 0;
+      long nowNs = clock.nanoTime();
+      long sleepNs = sleepNs(nowNs);
+      sleepUntilNs = nowNs + sleepNs;
+      worker = null;
+      try {
+        return poller.await(sleepNs) > 0;
+      } finally {
+        takeOver();
+      }
     } finally {
       disarm();
     }
   }
 
-  private long sleepNs() {
+  private long sleepNs(long nowNs) {
     long deadlineNs = agent.nextDeadlineNs();
     if (deadlineNs == Agent.NO_DEADLINE) {
       return idle.maxSleepNs();
     }
-    return Math.clamp(deadlineNs - clock.nanoTime(), 0, idle.maxSleepNs());
+    return Math.clamp(deadlineNs - nowNs, 0, idle.maxSleepNs());
+  }
+
+  /** Makes this thread the worker, after one that assists. */
+  @SuppressWarnings("ThreadPriorityCheck") // a yield is a hint here, and nothing depends on it
+  private void takeOver() {
+    int yields = 0;
+    while (!WORKER.compareAndSet(this, (Thread) null, thread)) {
+      if (yields < HAND_OVER_YIELDS) {
+        yields++;
+        Thread.yield();
+      } else {
+        LockSupport.parkNanos(HAND_OVER_PARK_NS);
+      }
+    }
   }
 
   private int round() {
@@ -272,10 +365,10 @@ public final class AgentRunner implements AutoCloseable {
     wakeSignal.close();
   }
 
-  private void requireOwnThread() {
-    if (state != State.NEW && Thread.currentThread() != thread) {
+  private void requireWorker() {
+    if (state != State.NEW && Thread.currentThread() != worker) {
       throw new IllegalStateException(
-          "the sources of agent %s belong to its thread, not to %s"
+          "the sources of agent %s belong to the thread that does its rounds, not to %s"
               .formatted(agent.roleName(), Thread.currentThread().getName()));
     }
   }

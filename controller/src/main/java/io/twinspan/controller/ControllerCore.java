@@ -4,6 +4,7 @@ import io.twinspan.array.ArrayNode;
 import io.twinspan.array.HostRequest;
 import io.twinspan.array.HostStatus;
 import io.twinspan.concurrent.Agent;
+import io.twinspan.concurrent.MpscQueue;
 import io.twinspan.concurrent.WakeSource;
 import io.twinspan.concurrent.WakeableQueue;
 import io.twinspan.linux.TwinspanException;
@@ -30,7 +31,7 @@ final class ControllerCore implements Agent {
   private final DriveBay drives;
   private final Link link;
   private final ArrayNode node;
-  private final WakeableQueue<HostRequest> hosts = new WakeableQueue<>(HOST_QUEUE);
+  private final MpscQueue<HostRequest> hosts = new MpscQueue<>(HOST_QUEUE);
   private final WakeableQueue<Runnable> tasks = new WakeableQueue<>(TASK_QUEUE);
   private @Nullable HostRequest held;
 
@@ -40,9 +41,17 @@ final class ControllerCore implements Agent {
     this.node = node;
   }
 
-  /** Hands a host's request over; any thread. False when the queue is full. */
+  /**
+   * Hands a host's request over; any thread, which then wakes or assists the core. False when the
+   * queue is full.
+   */
   boolean submit(HostRequest request) {
     return hosts.offer(request);
+  }
+
+  /** Whether hosts' requests wait to be looked at; any thread. */
+  boolean hasRequests() {
+    return hosts.size() > 0;
   }
 
   /** Runs a task on the core's thread and waits for what it completes the future with. */
@@ -128,11 +137,10 @@ final class ControllerCore implements Agent {
     }
   }
 
-  /** What wakes the core. */
+  /** What wakes the core, apart from hosts' requests. */
   List<WakeSource> wakeSources() {
     List<WakeSource> sources = new ArrayList<>(drives.wakeSources());
     sources.addAll(link.wakeSources());
-    sources.add(hosts);
     sources.add(tasks);
     return sources;
   }

@@ -284,6 +284,13 @@ public final class ControllerProcess implements ArrayListener, HostPort {
   }
 
   @Override
+  public void submitted() {
+    if (core.hasRequests()) {
+      runner.assist();
+    }
+  }
+
+  @Override
   public List<VolumeInfo> volumes() {
     return node.volumes();
   }

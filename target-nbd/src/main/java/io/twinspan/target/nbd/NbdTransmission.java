@@ -106,6 +106,7 @@ final class NbdTransmission {
   private Progress stall = Progress.READ_MORE;
   private boolean leaving;
   private boolean touched;
+  private boolean unannounced;
   private long heldBytes;
 
   /** The READ or WRITE being cut into pieces: its next byte and its end. */
@@ -191,6 +192,7 @@ final class NbdTransmission {
     do {
       stall = Progress.READ_MORE;
     } while (step(in));
+    announce();
     return state == State.LEAVING || state == State.CLOSED ? Progress.WAIT : stall;
   }
 
@@ -266,6 +268,7 @@ final class NbdTransmission {
   /** Lets the transport go on after {@link #completed}. */
   void settle() {
     touched = false;
+    announce();
     output.settle();
   }
 
@@ -456,14 +459,28 @@ final class NbdTransmission {
 
   private void submit(NbdPiece piece) {
     commandOf(piece).outstanding++;
-    if (!refused.isEmpty() || !port.submit(piece)) {
+    if (!refused.isEmpty() || !handOver(piece)) {
       refused.add(piece);
+    }
+  }
+
+  private boolean handOver(NbdPiece piece) {
+    boolean taken = port.submit(piece);
+    unannounced |= taken;
+    return taken;
+  }
+
+  /** Has the array begin with what it was handed. */
+  private void announce() {
+    if (unannounced) {
+      unannounced = false;
+      port.submitted();
     }
   }
 
   private boolean submitRefused() {
     for (NbdPiece piece = refused.peek(); piece != null; piece = refused.peek()) {
-      if (!port.submit(piece)) {
+      if (!handOver(piece)) {
         return false;
       }
       refused.remove();

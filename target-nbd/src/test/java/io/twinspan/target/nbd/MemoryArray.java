@@ -24,9 +24,9 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An array in memory. Requests wait in a queue of limited length until {@link #answerOne} carries
- * out any of them, in an order drawn from a seed; {@link #start} does that on a thread. Buffers are
- * counted, and giving one back twice, or using one after that, fails.
+ * An array in memory. Requests wait in a queue of limited length until they were announced and
+ * {@link #answerOne} carries out any of them, in an order drawn from a seed; {@link #start} does
+ * that on a thread. Buffers are counted, and giving one back twice, or using one after that, fails.
  */
 final class MemoryArray implements HostPort, IoBuffers, AutoCloseable {
   private final Arena arena = Arena.ofShared();
@@ -35,6 +35,7 @@ final class MemoryArray implements HostPort, IoBuffers, AutoCloseable {
   private final Map<Integer, MemorySegment> contents = new ConcurrentHashMap<>();
   private final ArrayDeque<MemorySegment> free = new ArrayDeque<>();
   private final Set<MemorySegment> taken = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final List<HostRequest> fresh = new ArrayList<>();
   private final List<HostRequest> queue = new ArrayList<>();
   private final List<VolumeInfo> volumes = new ArrayList<>();
   private final List<String> journal = new ArrayList<>();
@@ -93,7 +94,7 @@ final class MemoryArray implements HostPort, IoBuffers, AutoCloseable {
 
   int queued() {
     synchronized (queue) {
-      return queue.size();
+      return fresh.size() + queue.size();
     }
   }
 
@@ -105,12 +106,20 @@ final class MemoryArray implements HostPort, IoBuffers, AutoCloseable {
   @Override
   public boolean submit(HostRequest request) {
     synchronized (queue) {
-      if (queue.size() >= queueLimit) {
+      if (fresh.size() + queue.size() >= queueLimit) {
         return false;
       }
-      queue.add(request);
-      queue.notifyAll();
+      fresh.add(request);
       return true;
+    }
+  }
+
+  @Override
+  public void submitted() {
+    synchronized (queue) {
+      queue.addAll(fresh);
+      fresh.clear();
+      queue.notifyAll();
     }
   }
 
