@@ -212,7 +212,9 @@ final class Chaos implements AutoCloseable {
 
   private boolean isInStep() {
     startMissing();
-    return isAtHome("a", "A") & isAtHome("b", "B");
+    boolean a = isAtHome("a", "A");
+    boolean b = isAtHome("b", "B"); // asked in any case: it hands back what is not
+    return a && b;
   }
 
   /** Hands back what a handover that was cut short has left with the other controller. */
