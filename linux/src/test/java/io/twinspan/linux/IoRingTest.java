@@ -67,11 +67,11 @@ class IoRingTest {
 
   @Test
   void carriesOutAllThatWereSubmittedTogether() {
-    MemorySegment memory = arena.allocate(ENTRIES * BLOCK, BLOCK);
+    MemorySegment memory = arena.allocate((long) ENTRIES * BLOCK, BLOCK);
     MemorySegment vectors = arena.allocate(ENTRIES * IoRing.VECTOR_BYTES, 8);
     for (int i = 0; i < ENTRIES; i++) {
-      vector(vectors, i, memory, i * BLOCK, BLOCK);
-      MemorySegment own = vectors.asSlice(i * IoRing.VECTOR_BYTES, IoRing.VECTOR_BYTES);
+      vector(vectors, i, memory, (long) i * BLOCK, BLOCK);
+      MemorySegment own = vectors.asSlice((long) i * IoRing.VECTOR_BYTES, IoRing.VECTOR_BYTES);
       ring.write(file, own, 1, (long) i * BLOCK, 1L << i);
     }
     assertThat(file.size()).as("nothing goes before it is submitted").isZero();

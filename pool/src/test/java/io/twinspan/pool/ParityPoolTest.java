@@ -200,12 +200,12 @@ class ParityPoolTest {
     long[] tags = new long[blocks];
     Random random = new Random(seed);
     for (int block = 0; block < blocks; block++) {
-      tags[block] = 1 + block;
+      tags[block] = 1L + block;
       assertThat(full.writeTags(volume, block, 1, 1 + block)).isEqualTo(PoolStatus.OK);
     }
     for (int i = 0; i < 3 * blocks; i++) {
       int block = random.nextInt(blocks);
-      tags[block] = 100_000 + i;
+      tags[block] = 100_000L + i;
       assertThat(full.writeTags(volume, block, 1, tags[block])).isEqualTo(PoolStatus.OK);
     }
     PoolHealth.Traffic traffic = full.pool.health().traffic();
@@ -240,7 +240,7 @@ class ParityPoolTest {
     int volume = shared.create("v", blocks);
     long[] tags = new long[blocks];
     for (int block = 0; block < blocks; block++) {
-      tags[block] = 1 + block;
+      tags[block] = 1L + block;
       assertThat(shared.writeTags(volume, block, 1, 1 + block)).isEqualTo(PoolStatus.OK);
     }
     assertThat(shared.run(c -> shared.pool.cloneVolume(volume, "c", false, c)))
@@ -253,7 +253,7 @@ class ParityPoolTest {
     for (int i = 0; i < 20 * blocks; i++) { // a third of it, over and over
       int block = random.nextInt(blocks / 3);
       boolean source = random.nextBoolean();
-      (source ? tags : ofClone)[block] = 100_000 + i;
+      (source ? tags : ofClone)[block] = 100_000L + i;
       assertThat(shared.writeTags(source ? volume : clone, block, 1, 100_000 + i))
           .isEqualTo(PoolStatus.OK);
     }
@@ -267,7 +267,7 @@ class ParityPoolTest {
     checkTags(shared, volume, tags);
     checkTags(shared, clone, ofClone);
     for (int block = 0; block < blocks; block++) {
-      tags[block] = 1 + block;
+      tags[block] = 1L + block;
     }
     checkTags(shared, id(shared, "s"), tags);
   }
