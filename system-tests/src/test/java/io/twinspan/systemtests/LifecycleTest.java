@@ -111,6 +111,30 @@ class LifecycleTest {
     assertThat(ARRAY.cli("link", "show").ok().out()).contains("management", "RTS", "ring inline");
   }
 
+  @Test
+  void poolsAreHandedOverAndBack() {
+    ARRAY.awaitInStep();
+    ARRAY.createVolume("moved", "A", "64MiB");
+    write(ARRAY, "a", "moved", 3);
+
+    JsonNode there = ARRAY.cli("controller", "handover", "a", "--json").json();
+
+    assertThat(there.path("to").asString()).isEqualTo("b");
+    assertThat(there.path("pools")).hasSize(1);
+    assertThat(there.path("pools").path(0).path("pool").asString()).isEqualTo("A");
+    assertThat(there.path("pools").path(0).path("waitedMs").isNumber()).isTrue();
+    for (String controller : TestArray.CONTROLLERS) {
+      assertHolds(ARRAY, controller, "moved", 3);
+    }
+    ARRAY
+        .cli("controller", "handover", "a", "--pool", "A")
+        .refused(1, "controller a does not have pool A");
+    assertThat(ARRAY.cli("controller", "handover", "b", "--pool", "A").ok().out())
+        .contains("pool A is with controller a now");
+    ARRAY.awaitInStep();
+    assertHolds(ARRAY, "b", "moved", 3);
+  }
+
   private static void assertDrives(JsonNode drives) {
     assertThat(drives).hasSize(3);
     for (JsonNode drive : drives) {
