@@ -39,6 +39,13 @@ final class LogHeader {
   static final int HEAD_BYTES = 64;
   static final int SLOT_BYTES = HEAD_BYTES + ForwardClient.REQUESTS * Integer.BYTES;
   static final int SLOTS = 2;
+
+  /**
+   * Slots beyond those that count, one for each: a header is made there. The owner's own slots get
+   * it when the peer has it, so that a replay of either log begins no later than one of the other.
+   */
+  static final int STAGED = SLOTS;
+
   private static final int MAGIC = 0x484C5754;
   private static final int VERSION = 2;
   private static final ValueLayout.OfInt INT =
@@ -78,6 +85,12 @@ final class LogHeader {
     segment.set(LONG, at + 40, ringBytes);
     segment.set(INT, at + 48, tagsCrc(at));
     segment.set(INT, at + 60, checksums.of(at, 60));
+  }
+
+  /** Makes a staged header the one of its slot. */
+  void take(int slot) {
+    long from = (long) (STAGED + slot) * SLOT_BYTES;
+    MemorySegment.copy(segment, from, segment, (long) slot * SLOT_BYTES, SLOT_BYTES);
   }
 
   private int tagsCrc(long at) {

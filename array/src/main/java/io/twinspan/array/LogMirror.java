@@ -127,7 +127,7 @@ final class LogMirror {
     headerPosition = log.tailPosition();
     headerSequence = log.tail();
     header.encode(
-        headerSlot,
+        LogHeader.STAGED + headerSlot,
         pool,
         arrayId,
         log.epoch(),
@@ -140,7 +140,7 @@ final class LogMirror {
         link.place(
             PeerLink.Lane.MIRROR,
             memory,
-            offset,
+            (long) LogHeader.STAGED * LogHeader.SLOT_BYTES + offset,
             remoteOffset + offset,
             LogHeader.SLOT_BYTES,
             (long) pool << POOL_SHIFT | HEADER_BIT);
@@ -169,6 +169,7 @@ final class LogMirror {
     }
     if (isHeader) {
       established = true;
+      header.take(headerSlot);
       headerSlot ^= 1;
       headerWanted = false;
       placedHeaderPosition = headerPosition;
