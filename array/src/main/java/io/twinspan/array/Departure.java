@@ -15,7 +15,7 @@ final class Departure {
     DRAINING,
     /** The pool is being closed. */
     CLOSING,
-    /** At a stop: the drives are being released. */
+    /** At a stop that the peer knows of: the drives are being released. */
     RELEASING,
     /** The peer was told to take the pool, drives and all, and has not answered. */
     OFFERED
@@ -217,9 +217,12 @@ final class Departure {
       // The peer takes the reservations, which costs it no more than if they were free.
       step = Step.OFFERED;
       controller.tell(new ControlMessage.Handover(parts.config.index(), ownership.epoch()));
-    } else {
+    } else if (ownership.peerHasClosed()) {
       step = Step.RELEASING;
       parts.fencing.start(Fencing.Procedure.RELEASE);
+    } else {
+      // The peer may have been fenced in the middle of a write: the reservation keeps that out.
+      ownership.transition(PoolState.STOPPED);
     }
   }
 

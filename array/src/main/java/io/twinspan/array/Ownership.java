@@ -199,6 +199,12 @@ final class Ownership {
     released = true;
   }
 
+  /** Whether the peer says that it has nothing to write to the drives any more. */
+  boolean peerHasClosed() {
+    return controller.peerKnown()
+        && (peer.state() == PoolState.STANDBY || peer.state() == PoolState.STOPPED);
+  }
+
   boolean peerHasLost() {
     return controller.peerKnown() && peer.state() == PoolState.LOST;
   }

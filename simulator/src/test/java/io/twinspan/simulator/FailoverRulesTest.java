@@ -527,6 +527,29 @@ class FailoverRulesTest {
   }
 
   @Test
+  void pausedOwnerIsKeptFromTheDrivesAlsoWhenItsPeerHasTakenOverAndStopped() {
+    a.stallDrives(0, true);
+    for (int i = 0; i < 40; i++) {
+      assertThat(array.done(array.write(a, volume, i * BLOCK, BLOCK, 50 + i)).status)
+          .isEqualTo(HostStatus.OK);
+    }
+    b.beginStop();
+    array.run(500);
+    a.paused = true;
+    array.link.linkAllowed = false;
+    array.link.cutFor(b.end);
+    array.runUntil(() -> b.stopped, "b has taken over and stopped");
+    b.endStop();
+    a.stallDrives(0, false);
+    a.paused = false; // what it had under way reaches the drives now
+    array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "a owns the pool again");
+    for (int i = 0; i < 40; i++) {
+      SimulatedArray.Ask read = array.done(array.read(a, volume, i * BLOCK, BLOCK));
+      assertThat(read.at(0)).isEqualTo((byte) (50 + i));
+    }
+  }
+
+  @Test
   void ownerWhoseStandbyStopsFreezesOnce() {
     List<PoolState> states = new ArrayList<>();
     array.observer =
