@@ -530,7 +530,7 @@ class FailoverRulesTest {
   void pausedOwnerIsKeptFromTheDrivesAlsoWhenItsPeerHasTakenOverAndStopped() {
     a.stallDrives(0, true);
     for (int i = 0; i < 40; i++) {
-      assertThat(array.done(array.write(a, volume, i * BLOCK, BLOCK, 50 + i)).status)
+      assertThat(array.done(array.write(a, volume, (long) i * BLOCK, BLOCK, 50 + i)).status)
           .isEqualTo(HostStatus.OK);
     }
     b.beginStop();
@@ -544,7 +544,7 @@ class FailoverRulesTest {
     a.paused = false; // what it had under way reaches the drives now
     array.runUntil(() -> a.state(0) == PoolState.OWNER_ALONE, "a owns the pool again");
     for (int i = 0; i < 40; i++) {
-      SimulatedArray.Ask read = array.done(array.read(a, volume, i * BLOCK, BLOCK));
+      SimulatedArray.Ask read = array.done(array.read(a, volume, (long) i * BLOCK, BLOCK));
       assertThat(read.at(0)).isEqualTo((byte) (50 + i));
     }
   }
