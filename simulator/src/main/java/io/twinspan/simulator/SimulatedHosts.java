@@ -270,6 +270,14 @@ final class SimulatedHosts {
         volume.history().memoryIsLost();
       }
     }
+    for (Request request : open) {
+      VolumeHistory history = request.target.history();
+      if (request.volume >>> 24 == pool && request.operation == HostOperation.READ) {
+        history.forgive(request.sector, request.versions);
+      } else if (request.volume >>> 24 == pool && request.operation == HostOperation.FLUSH) {
+        history.forgive(0, request.flushFloor);
+      }
+    }
   }
 
   /** Reads everything through one controller. */

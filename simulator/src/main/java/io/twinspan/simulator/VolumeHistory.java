@@ -137,6 +137,7 @@ public final class VolumeHistory {
 
   /** A flush was acknowledged. */
   public synchronized void endFlush(int[] begun) {
+    raise(floor, 0, begun);
     raise(flushed, 0, begun);
   }
 
@@ -146,6 +147,18 @@ public final class VolumeHistory {
    */
   public synchronized void memoryIsLost() {
     System.arraycopy(flushed, 0, floor, 0, floor.length);
+  }
+
+  /**
+   * Forgives a read or a flush what was lost while it was under way: call it after {@link
+   * #memoryIsLost}.
+   *
+   * @param known what {@link #beginRead} or {@link #beginFlush} gave
+   */
+  public synchronized void forgive(int sector, int[] known) {
+    for (int i = 0; i < known.length; i++) {
+      known[i] = Math.min(known[i], floor[sector + i]);
+    }
   }
 
   private int version(int sector, int least, MemorySegment data) {

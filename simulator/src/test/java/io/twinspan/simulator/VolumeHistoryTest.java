@@ -129,6 +129,49 @@ class VolumeHistoryTest {
     assertThatThrownBy(() -> check(begin(), data)).hasMessageContaining("version zero");
   }
 
+  @Test
+  void readThatIsUnderWayWhenMemoryIsLostMayBringWhatIsLeft() {
+    MemorySegment first = write(true);
+    history.endFlush(history.beginFlush());
+    MemorySegment second = write(true);
+    int[] early = {begin()};
+    int[] late = {begin()};
+    history.memoryIsLost();
+    history.forgive(SECTOR, early);
+    history.forgive(SECTOR, late);
+
+    history.check(SECTOR, early, first);
+    history.check(SECTOR, early, second);
+    data.fill((byte) 0);
+    assertThatThrownBy(() -> history.check(SECTOR, late, data))
+        .hasMessageContaining("version zero after 1");
+  }
+
+  @Test
+  void flushThatIsUnderWayWhenMemoryIsLostSavesOnlyWhatIsLeft() {
+    MemorySegment first = write(true);
+    history.endFlush(history.beginFlush());
+    write(true);
+    int[] begun = history.beginFlush();
+    history.memoryIsLost();
+    history.forgive(0, begun);
+    history.endFlush(begun);
+
+    check(begin(), first);
+  }
+
+  @Test
+  void flushThatEndedWellIsHeldToWhatItSaved() {
+    MemorySegment first = write(true);
+    int[] begun = history.beginFlush();
+    history.memoryIsLost();
+    history.endFlush(begun);
+
+    check(begin(), first);
+    data.fill((byte) 0);
+    assertThatThrownBy(() -> check(begin(), data)).hasMessageContaining("version zero after 1");
+  }
+
   /** Writes the sector once; returns its bytes. */
   private MemorySegment write(boolean acknowledged) {
     int[] versions = new int[1];
