@@ -172,9 +172,9 @@ final class BlockReads {
       gone += drives.get(i).isPresent() ? 0 : 1;
     }
     if (gone > goneDrives) {
-      goneDrives = gone;
       goingUntilNs = nowNs + GOING_NS;
     }
+    goneDrives = gone;
     return gone > 0 && nowNs < goingUntilNs;
   }
 }

@@ -4,7 +4,8 @@ package io.twinspan.concurrent;
  * A piece of the system that owns its data and one thread, and works in rounds.
  *
  * <p>All methods but {@link #roleName()} are called by one thread at a time: the agent's own, and
- * for rounds and deadlines also one that assists it ({@link AgentRunner#assist()}).
+ * for rounds and deadlines also one that assists it ({@link AgentRunner#assist()}). Where something
+ * may be called by "the agent's thread" alone, that is the thread which does a round just now.
  */
 public interface Agent {
   /** What {@link #nextDeadlineNs()} returns when nothing is due. */

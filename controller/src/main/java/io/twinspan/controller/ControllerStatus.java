@@ -13,7 +13,6 @@ import io.twinspan.rdma.Link;
 import io.twinspan.target.nbd.NbdStatus;
 import java.time.Duration;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -102,7 +101,7 @@ final class ControllerStatus {
   private static void addHealth(ObjectNode pool, PoolHealth health) {
     if (!health.equals(PoolHealth.UNKNOWN)) {
       PoolHealth.Traffic traffic = health.traffic();
-      pool.put("redundancy", health.redundancy().name().toLowerCase(Locale.ROOT));
+      pool.put("redundancy", health.redundancy().word());
       pool.put("writtenBytes", traffic.writtenBlocks() * Drive.BLOCK_BYTES)
           .put("movedBytes", traffic.movedBlocks() * Drive.BLOCK_BYTES)
           .put("driveWrittenBytes", traffic.driveBlocks() * Drive.BLOCK_BYTES);

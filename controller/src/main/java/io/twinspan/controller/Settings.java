@@ -329,9 +329,7 @@ public final class Settings {
       String shown =
           value instanceof Long n
               ? key.show(n)
-              : value instanceof Redundancy r
-                  ? r.name().toLowerCase(Locale.ROOT)
-                  : String.valueOf(value);
+              : value instanceof Redundancy r ? r.word() : String.valueOf(value);
       boolean isDefault = key.parse("default", key.defaultText).equals(value);
       s.append("\n# ").append(key.about);
       if (key.kind != Kind.TEXT && key.kind != Kind.REDUNDANCY) {
@@ -386,7 +384,7 @@ public final class Settings {
           "%s = %s needs %s to be %d or more, not %d"
               .formatted(
                   Key.POOL_REDUNDANCY.key,
-                  redundancy().name().toLowerCase(Locale.ROOT),
+                  redundancy().word(),
                   Key.SHELF_DRIVES.key,
                   least,
                   count(Key.SHELF_DRIVES)));

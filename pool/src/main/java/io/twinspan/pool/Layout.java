@@ -1,7 +1,5 @@
 package io.twinspan.pool;
 
-import java.util.Locale;
-
 /**
  * Where things lie on each drive of a pool, in blocks; the same on all drives, as large as the
  * smallest allows.
@@ -57,11 +55,7 @@ record Layout(
     if (driveCount < redundancy.leastDrives() || driveCount > MAX_DRIVES) {
       throw new IllegalArgumentException(
           "a pool with redundancy %s has %d to %d drives, not %d"
-              .formatted(
-                  redundancy.name().toLowerCase(Locale.ROOT),
-                  redundancy.leastDrives(),
-                  MAX_DRIVES,
-                  driveCount));
+              .formatted(redundancy.word(), redundancy.leastDrives(), MAX_DRIVES, driveCount));
     }
     int step = redundancy == Redundancy.MIRROR ? 2 : 1;
     long most = Math.min(driveBlocks, (1L << 31) / driveCount) / options.chunkBlocks();

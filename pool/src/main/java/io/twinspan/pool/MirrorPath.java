@@ -63,7 +63,7 @@ final class MirrorPath implements DataPath, Operation.Path {
     } else {
       // Both drives of a run failed under it. Others are left: each try costs a drive, so this
       // ends.
-      release(operation);
+      operation.releaseRuns(pool.space);
       write(operation);
     }
   }
@@ -78,15 +78,8 @@ final class MirrorPath implements DataPath, Operation.Path {
   }
 
   private void giveBack(Operation operation) {
-    release(operation);
+    operation.releaseRuns(pool.space);
     pool.finish(operation, PoolStatus.NO_SPACE);
-  }
-
-  private void release(Operation operation) {
-    for (int run = 0; run < operation.runCount; run++) {
-      pool.space.release(operation.runPhysical[run], operation.runLength[run]);
-    }
-    operation.runCount = 0;
   }
 
   // ---- reads ----

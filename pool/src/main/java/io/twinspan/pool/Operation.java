@@ -127,6 +127,14 @@ final class Operation implements DriveIo.Listener, Flusher.Waiter, StripeRecover
     runCopy[runCount++] = copy;
   }
 
+  /** Gives back the space of all its runs, which nothing was mapped to. */
+  void releaseRuns(SpaceMap space) {
+    for (int run = 0; run < runCount; run++) {
+      space.release(runPhysical[run], runLength[run]);
+    }
+    runCount = 0;
+  }
+
   PoolRequest request() {
     PoolRequest present = request;
     if (present == null) {

@@ -1,5 +1,7 @@
 package io.twinspan.pool;
 
+import java.util.Locale;
+
 /** How a pool keeps data so that it outlives drives. Chosen when the pool is formatted. */
 public enum Redundancy {
   /** Two copies of every block, on two drives: any one drive may be lost. */
@@ -18,6 +20,11 @@ public enum Redundancy {
 
   Redundancy(int leastDrives) {
     this.leastDrives = leastDrives;
+  }
+
+  /** The name in settings and reports: "mirror" or "parity". */
+  public String word() {
+    return name().toLowerCase(Locale.ROOT);
   }
 
   /** Least number of drives that a pool of this kind is made of. */

@@ -5,12 +5,12 @@ import java.util.Arrays;
 import java.util.List;
 
 /** The part of {@link PoolCheck} that reads every stripe with data, parities included. */
-final class StripeDataCheck implements StripeKnowledge {
+final class StripeDataCheck {
   private final PoolCheck check;
-  private final Superblock root;
   private final Layout layout;
   private final StripeMap space;
   private final CellOwners owners;
+  private final StripeKnowledge knowledge;
   private final PoolCheck.Progress progress;
   private final ImageDrive[] drives;
   private final DriveSet set;
@@ -24,10 +24,10 @@ final class StripeDataCheck implements StripeKnowledge {
       StripeMap space,
       PoolCheck.Progress progress) {
     this.check = check;
-    this.root = root;
     this.layout = root.layout;
     this.space = space;
     this.owners = new CellOwners(volumes, space);
+    this.knowledge = new StripeKnowledge.Recorded(root, owners);
     this.progress = progress;
     for (Volume volume : volumes.all()) {
       volume.markUsed(space);
@@ -41,17 +41,7 @@ final class StripeDataCheck implements StripeKnowledge {
       }
     }
     MemorySegment memory = check.allocate(PoolMemory.BYTES / Drive.BLOCK_BYTES);
-    this.stripes = new StripeCheck(set, memory, layout, check.checksums(), this, () -> {});
-  }
-
-  @Override
-  public long checksumOf(int cell) {
-    return owners.checksumOf(cell);
-  }
-
-  @Override
-  public boolean isDoubtful(int drive) {
-    return (root.rebuildingDrives & 1 << drive) != 0;
+    this.stripes = new StripeCheck(set, memory, layout, check.checksums(), knowledge, () -> {});
   }
 
   /** Checks it and returns the number of blocks. */
@@ -103,7 +93,7 @@ final class StripeDataCheck implements StripeKnowledge {
   private void judge(int stripe, int wrong, int lost) {
     for (int column = 0; column < layout.driveCount(); column++) {
       int drive = layout.stripeDrive(stripe, column);
-      boolean known = !check.isUsable(drive) || isDoubtful(drive);
+      boolean known = !check.isUsable(drive) || knowledge.isDoubtful(drive);
       if ((lost & 1 << column) != 0 && check.isUsable(drive)) {
         check.lost(
             PoolFinding.Kind.DATA_LOST,

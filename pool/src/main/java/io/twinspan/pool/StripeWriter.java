@@ -165,7 +165,7 @@ final class StripeWriter {
           pool.journal.add(operation);
         } else {
           // Drives failed under it. Others are left: each try costs a drive, so this ends.
-          release(operation);
+          operation.releaseRuns(path.space);
           add(operation);
         }
       }
@@ -287,14 +287,7 @@ final class StripeWriter {
   }
 
   private void giveBack(Operation operation) {
-    release(operation);
+    operation.releaseRuns(path.space);
     pool.finish(operation, PoolStatus.NO_SPACE);
-  }
-
-  private void release(Operation operation) {
-    for (int run = 0; run < operation.runCount; run++) {
-      path.space.release(operation.runPhysical[run], operation.runLength[run]);
-    }
-    operation.runCount = 0;
   }
 }

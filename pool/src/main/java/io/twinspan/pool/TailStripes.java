@@ -7,10 +7,9 @@ import java.lang.foreign.MemorySegment;
  * have parities that are not. Part of a {@link Recovery}, which goes over them again when it is
  * interrupted.
  */
-final class TailStripes implements StripeKnowledge {
-  private final Superblock root;
+final class TailStripes {
+  private final Layout layout;
   private final StripeMap space;
-  private final CellOwners owners;
   private final StripeCheck check;
   private final int[] stripes;
   private int next;
@@ -30,21 +29,11 @@ final class TailStripes implements StripeKnowledge {
       VolumeTable volumes,
       StripeMap space,
       int[] stripes) {
-    this.root = root;
+    this.layout = root.layout;
     this.space = space;
-    this.owners = new CellOwners(volumes, space);
-    this.check = new StripeCheck(drives, memory, root.layout, checksums, this, () -> {});
+    var knowledge = new StripeKnowledge.Recorded(root, new CellOwners(volumes, space));
+    this.check = new StripeCheck(drives, memory, layout, checksums, knowledge, () -> {});
     this.stripes = stripes.clone();
-  }
-
-  @Override
-  public long checksumOf(int cell) {
-    return owners.checksumOf(cell);
-  }
-
-  @Override
-  public boolean isDoubtful(int drive) {
-    return (root.rebuildingDrives & 1 << drive) != 0;
   }
 
   boolean isReady() {
@@ -83,7 +72,7 @@ final class TailStripes implements StripeKnowledge {
   private boolean follows(int index) {
     return index < stripes.length
         && stripes[index] == stripes[index - 1] + 1
-        && stripes[index] % root.layout.chunkBlocks() != 0
+        && stripes[index] % layout.chunkBlocks() != 0
         && space.usedOf(stripes[index]) > 0;
   }
 }
