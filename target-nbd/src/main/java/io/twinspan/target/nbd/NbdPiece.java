@@ -15,7 +15,7 @@ final class NbdPiece extends HostRequest {
   final NbdTransmission transmission;
   private final NbdLoop loop;
 
-  /** The command that this is a part of; null while pooled. */
+  /** See {@link #commandInUse}; null while pooled. */
   @Nullable NbdCommand command;
 
   /** The next piece of the same READ, in order of offset. */
@@ -42,6 +42,15 @@ final class NbdPiece extends HostRequest {
   public void completed(HostStatus status) {
     this.status = status;
     loop.completed(this);
+  }
+
+  /** The command that this is a part of; not while pooled. */
+  NbdCommand commandInUse() {
+    NbdCommand present = command;
+    if (present == null) {
+      throw new IllegalStateException("a piece without a command");
+    }
+    return present;
   }
 
   /** The buffer's view; only with data. */

@@ -6,7 +6,6 @@ import io.twinspan.array.HostPort;
 import io.twinspan.array.HostRequest;
 import io.twinspan.array.HostStatus;
 import io.twinspan.pool.VolumeInfo;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
@@ -39,8 +38,8 @@ import org.jspecify.annotations.Nullable;
  * can only close the connection, which is what the specification asks for. So each command gets
  * done however few buffers there are.
  *
- * <p>Confined to its event loop. Each buffer is given back exactly once: after the array's answer,
- * or after its bytes were sent, or when the connection ends.
+ * <p>Confined to its event loop. A piece is given back after the array's answer, or after its bytes
+ * were sent, or when the connection ends.
  */
 final class NbdTransmission {
   /** What the transmission needs from its transport. */
@@ -88,26 +87,19 @@ final class NbdTransmission {
     RETRY
   }
 
-  private final HostPort port;
   private final VolumeInfo export;
   private final NbdLimits limits;
-  private final NbdLoop loop;
   private final ExportCounters counters;
   private final Output output;
+  private final NbdPieces pieces;
 
   private final ArrayList<NbdCommand> commands = new ArrayList<>();
   private final ArrayDeque<NbdCommand> freeCommands = new ArrayDeque<>();
-  private final ArrayDeque<NbdPiece> freePieces = new ArrayDeque<>();
-
-  /** Pieces that the array had no room for, oldest first. */
-  private final ArrayDeque<NbdPiece> refused = new ArrayDeque<>();
 
   private State state = State.HEADER;
   private Progress stall = Progress.READ_MORE;
   private boolean leaving;
   private boolean touched;
-  private boolean unannounced;
-  private long heldBytes;
 
   /** The READ or WRITE being cut into pieces: its next byte and its end. */
   private @Nullable NbdCommand current;
@@ -136,12 +128,11 @@ final class NbdTransmission {
       NbdLoop loop,
       ExportCounters counters,
       Output output) {
-    this.port = port;
     this.export = export;
     this.limits = limits;
-    this.loop = loop;
     this.counters = counters;
     this.output = output;
+    this.pieces = new NbdPieces(this, port, export, limits, loop);
   }
 
   VolumeInfo export() {
@@ -159,7 +150,7 @@ final class NbdTransmission {
 
   /** Bytes of buffers that the connection has now. */
   long heldBytes() {
-    return heldBytes;
+    return pieces.heldBytes();
   }
 
   /** Whether the client owes bytes of a command that it has begun to send. */
@@ -192,7 +183,7 @@ final class NbdTransmission {
     do {
       stall = Progress.READ_MORE;
     } while (step(in));
-    announce();
+    pieces.announce();
     return state == State.LEAVING || state == State.CLOSED ? Progress.WAIT : stall;
   }
 
@@ -211,19 +202,16 @@ final class NbdTransmission {
       return;
     }
     state = State.CLOSED;
+    // A refused piece of a READ hangs on its command too, but is not done: it is released once.
+    pieces.close();
     if (filling != null) {
-      release(filling);
+      pieces.release(filling);
       filling = null;
-    }
-    // A refused piece of a READ hangs on its command too, but is not done: each is released by one
-    // of the two loops.
-    for (NbdPiece piece = refused.poll(); piece != null; piece = refused.poll()) {
-      release(piece);
     }
     for (NbdCommand command : commands) {
       for (NbdPiece piece = command.poll(); piece != null; piece = command.poll()) {
         if (piece.done) {
-          release(piece);
+          pieces.release(piece);
         }
       }
     }
@@ -239,16 +227,16 @@ final class NbdTransmission {
    */
   boolean completed(NbdPiece piece) {
     if (state == State.CLOSED) {
-      release(piece);
+      pieces.release(piece);
       return false;
     }
-    NbdCommand command = commandOf(piece);
+    NbdCommand command = piece.commandInUse();
     HostStatus status = piece.status;
     command.outstanding--;
     piece.done = true;
     if (status == HostStatus.SHUTDOWN) {
       if (command.type != NbdProtocol.CMD_READ) {
-        release(piece);
+        pieces.release(piece);
       }
       disconnect("this controller does not serve the volume any more");
       return false;
@@ -257,7 +245,7 @@ final class NbdTransmission {
       command.fail(NbdProtocol.error(status));
     }
     if (command.type != NbdProtocol.CMD_READ) {
-      release(piece);
+      pieces.release(piece);
     }
     finishIfDone(command);
     boolean first = !touched;
@@ -268,20 +256,20 @@ final class NbdTransmission {
   /** Lets the transport go on after {@link #completed}. */
   void settle() {
     touched = false;
-    announce();
+    pieces.announce();
     output.settle();
   }
 
   /** The bytes of a READ's piece have left, or never will. */
   void sent(NbdPiece piece) {
-    release(piece);
+    pieces.release(piece);
     if (stall == Progress.WAIT) {
       output.resume();
     }
   }
 
   private boolean step(ByteBuf in) {
-    if (!submitRefused()) {
+    if (!pieces.submitRefused()) {
       stall = Progress.RETRY;
       return false;
     }
@@ -370,7 +358,7 @@ final class NbdTransmission {
   private boolean payload(ByteBuf in) {
     NbdPiece piece = filling;
     if (piece == null) {
-      piece = acquire(HostOperation.WRITE);
+      piece = acquire(current(), HostOperation.WRITE);
       if (piece == null) {
         return false;
       }
@@ -385,7 +373,7 @@ final class NbdTransmission {
     if (filledBytes < piece.length) {
       return false;
     }
-    NbdCommand command = commandOf(piece);
+    NbdCommand command = piece.commandInUse();
     filling = null;
     cursor += piece.length;
     boolean last = cursor == end;
@@ -397,19 +385,16 @@ final class NbdTransmission {
       current = null;
       state = State.HEADER;
     }
-    submit(piece);
+    pieces.submit(piece);
     return true;
   }
 
   private boolean read() {
-    NbdCommand command = current;
-    if (command == null) {
-      throw new IllegalStateException("no command in state READ");
-    }
+    NbdCommand command = current();
     if (command.error != 0) {
       cursor = end; // the rest would be read in vain
     } else {
-      NbdPiece piece = acquire(HostOperation.READ);
+      NbdPiece piece = acquire(command, HostOperation.READ);
       if (piece == null) {
         stream(command);
         return false;
@@ -417,7 +402,7 @@ final class NbdTransmission {
       cursor += piece.length;
       command.append(piece);
       counters.readBytes.add(piece.length);
-      submit(piece);
+      pieces.submit(piece);
     }
     if (cursor == end) {
       command.issued = true;
@@ -452,40 +437,9 @@ final class NbdTransmission {
   }
 
   private void single(NbdCommand command, HostOperation operation, long offset, long length) {
-    NbdPiece piece = newPiece(command, operation, offset, length);
+    NbdPiece piece = pieces.acquireEmpty(command, operation, offset, length);
     piece.forceUnitAccess = command.forceUnitAccess && operation == HostOperation.ZERO;
-    submit(piece);
-  }
-
-  private void submit(NbdPiece piece) {
-    commandOf(piece).outstanding++;
-    if (!refused.isEmpty() || !handOver(piece)) {
-      refused.add(piece);
-    }
-  }
-
-  private boolean handOver(NbdPiece piece) {
-    boolean taken = port.submit(piece);
-    unannounced |= taken;
-    return taken;
-  }
-
-  /** Has the array begin with what it was handed. */
-  private void announce() {
-    if (unannounced) {
-      unannounced = false;
-      port.submitted();
-    }
-  }
-
-  private boolean submitRefused() {
-    for (NbdPiece piece = refused.peek(); piece != null; piece = refused.peek()) {
-      if (!handOver(piece)) {
-        return false;
-      }
-      refused.remove();
-    }
-    return true;
+    pieces.submit(piece);
   }
 
   private void finishIfDone(NbdCommand command) {
@@ -513,7 +467,7 @@ final class NbdTransmission {
       if (command.error == 0) {
         output.data(piece);
       } else {
-        release(piece);
+        pieces.release(piece);
       }
     }
     free(command);
@@ -554,67 +508,27 @@ final class NbdTransmission {
     }
   }
 
-  /**
-   * Takes the next piece of the current command with a buffer; null (and stalled) when there is
-   * none.
-   */
-  private @Nullable NbdPiece acquire(HostOperation operation) {
+  /** Takes the next piece of a command with a buffer; null (and stalled) when there is none. */
+  private @Nullable NbdPiece acquire(NbdCommand command, HostOperation operation) {
     int length = (int) (Math.min(NbdChecks.pieceEnd(cursor), end) - cursor);
-    if (heldBytes > 0 && heldBytes + length > limits.maxDataBytes()) {
+    if (!pieces.mayHold(length)) {
       stall = Progress.WAIT;
       return null;
     }
-    MemorySegment buffer = port.buffers().acquire(length);
-    if (buffer == null) {
+    NbdPiece piece = pieces.acquire(command, operation, cursor, length);
+    if (piece == null) {
       stall = Progress.RETRY;
-      return null;
     }
+    return piece;
+  }
+
+  /** The READ or WRITE that is being cut into pieces. */
+  private NbdCommand current() {
     NbdCommand command = current;
     if (command == null) {
-      throw new IllegalStateException("no command to acquire for");
+      throw new IllegalStateException("no command in state " + state);
     }
-    NbdPiece piece = newPiece(command, operation, cursor, length);
-    DataView view = loop.view(buffer);
-    view.piece = piece;
-    view.setIndexes(0, length);
-    piece.view = view;
-    piece.data = buffer;
-    heldBytes += length;
-    return piece;
-  }
-
-  private NbdPiece newPiece(NbdCommand command, HostOperation operation, long offset, long length) {
-    NbdPiece pooled = freePieces.poll();
-    NbdPiece piece = pooled == null ? new NbdPiece(this, loop) : pooled;
-    piece.command = command;
-    piece.operation = operation;
-    piece.volume = export.id();
-    piece.offset = offset;
-    piece.length = length;
-    piece.forceUnitAccess = false;
-    piece.done = false;
-    command.pieces++;
-    return piece;
-  }
-
-  /** Gives a piece back to its pool, and its buffer to the array. */
-  private void release(NbdPiece piece) {
-    if (piece.command == null) {
-      throw new IllegalStateException("a piece was released twice");
-    }
-    piece.command = null;
-    DataView view = piece.view;
-    if (view != null) {
-      MemorySegment buffer = piece.data;
-      view.piece = null;
-      piece.view = null;
-      piece.data = MemorySegment.NULL;
-      heldBytes -= piece.length;
-      port.buffers().release(buffer);
-    }
-    if (state != State.CLOSED) {
-      freePieces.add(piece);
-    }
+    return command;
   }
 
   private NbdCommand newCommand() {
@@ -628,13 +542,5 @@ final class NbdTransmission {
     if (state == State.LEAVING) {
       finishIfLeft();
     }
-  }
-
-  private static NbdCommand commandOf(NbdPiece piece) {
-    NbdCommand command = piece.command;
-    if (command == null) {
-      throw new IllegalStateException("a piece that is not in use was answered");
-    }
-    return command;
   }
 }
