@@ -48,6 +48,20 @@ public final class Broker implements AutoCloseable {
     open(socket, options.socketMode());
     agent = drive.device().maxDomains() > 0 ? null : new BrokerAgent("nvme-broker");
     acceptor = Thread.ofPlatform().name("nvme-broker-accept").daemon(true).start(this::accept);
+    rehearse(socket);
+  }
+
+  /**
+   * Lends this process a queue pair and takes it back. Code that runs for the first time beside a
+   * load takes tenths of a second, which the first death that counts shall not.
+   */
+  private void rehearse(Path socket) {
+    try (BrokeredDrive lent = BrokeredDrive.connect(socket, drive.options());
+        QueuePair<String> _ = lent.createQueuePair(1, (request, status) -> {})) {
+      LOG.debug("{}: rehearsed", drive.name());
+    } catch (TwinspanException e) {
+      LOG.debug("{}: no rehearsal: {}", drive.name(), e.getMessage());
+    }
   }
 
   /**

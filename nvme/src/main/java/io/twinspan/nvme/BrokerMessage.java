@@ -19,7 +19,7 @@ import java.nio.charset.StandardCharsets;
  *   1  HELLO     magic 4, version 4                       magic 4, version 4, transfer bytes 4, queues 4,
  *                                                         depth 4, administrator 4, memory bytes 8,
  *                                                         NSID 4, writable 4, first block 8, blocks 8,
- *                                                         direct 4, 0 4
+ *                                                         direct 4, death word 4; its page if that is 1
  *   2  ADMIN     SQE 64, data                             status 4, CQE dword 0 4, DNR 4, 0 4, data
  *   3  MAP       offset 8, length 8; a memfd              DMA address 8
  *   4  UNMAP     DMA address 8
@@ -33,11 +33,11 @@ import java.nio.charset.StandardCharsets;
  * doorbell page is laid out as {@link DoorbellPage} says, with the bell in place of its eventfds:
  * eight bytes sent to it wake who looks at the queue, eight bytes that come from it are an
  * interrupt. That is the drive if HELLO says "direct", else the broker, which also aborts by
- * itself.
+ * itself. The page of the {@link DeathWord} comes where the kernel has such words.
  */
 final class BrokerMessage {
   static final int MAGIC = 0x51505754; // "TWPQ"
-  static final int VERSION = 2;
+  static final int VERSION = 3;
 
   static final int HELLO = 1;
   static final int ADMIN = 2;

@@ -2,6 +2,7 @@ package io.twinspan.nvme;
 
 import io.twinspan.linux.Credentials;
 import io.twinspan.linux.Fd;
+import io.twinspan.linux.Futex;
 import io.twinspan.linux.Memfd;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixSocket;
@@ -36,6 +37,8 @@ final class BrokerSession implements Runnable {
   private final BitSet queues = new BitSet();
   private long memoryBytes;
   private boolean greeted;
+  private @Nullable DeathWatch deathWatch;
+  private volatile String ended = "";
 
   BrokerSession(
       NvmeController drive,
@@ -78,10 +81,25 @@ final class BrokerSession implements Runnable {
         "{}: {} is disconnected: {}; what it had was given back in {} us",
         drive.name(),
         who,
-        fault.isEmpty() ? end : fault,
+        reason(fault, end),
         (System.nanoTime() - startNs) / 1_000);
-    connection.close(); // tells the process that the drive does not touch its memory any more
     onEnd.run();
+    connection.close(); // tells the process that the drive does not touch its memory any more
+    DeathWatch watch = deathWatch;
+    if (watch != null) {
+      watch.close();
+    }
+  }
+
+  private String reason(String fault, String end) {
+    String known = ended;
+    return !fault.isEmpty() ? fault : known.isEmpty() ? end : known;
+  }
+
+  /** The death word says something, on its watch's thread. */
+  private void end(String reason) {
+    ended = reason;
+    end();
   }
 
   /** Ends the session from any thread; {@link #run} gives everything back. */
@@ -156,8 +174,14 @@ final class BrokerSession implements Runnable {
         .u32(36, range.writable() ? 1 : 0)
         .u64(40, range.firstBlock())
         .u64(48, range.blocks())
-        .u32(56, drive.device().maxDomains() > 0 ? 1 : 0);
-    return List.of();
+        .u32(56, drive.device().maxDomains() > 0 ? 1 : 0)
+        .u32(60, Futex.isSupported() ? 1 : 0);
+    if (!Futex.isSupported()) {
+      return List.of();
+    }
+    DeathWatch watch = new DeathWatch(this::end);
+    deathWatch = watch;
+    return List.of(watch.shared());
   }
 
   /** The drive's own completion comes back, or that of the policy. */

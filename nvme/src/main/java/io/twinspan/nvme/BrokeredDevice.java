@@ -40,6 +40,7 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
   /** Bells by queue pair, as long as they have not hung up; under the poller's lock. */
   private final @Nullable Fd[] bells = new @Nullable Fd[MAX_QUEUES + 1];
 
+  private @Nullable Lifeline lifeline;
   private int bellCount;
   private boolean brokerGone;
   private boolean broken;
@@ -80,6 +81,13 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
       broken = true;
       String message = name + ": " + e.getMessage();
       throw isPresent() ? new DeviceHungException(message) : new DeviceGoneException(message);
+    }
+  }
+
+  /** Has the broker told of this process's death by the page that came with the last answer. */
+  synchronized void leaveDeathWord() {
+    try (Fd page = connection.takeFds(1).getFirst()) {
+      lifeline = new Lifeline(page);
     }
   }
 
@@ -222,6 +230,11 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
       poller.close();
     }
     connection.close();
+    Lifeline left = lifeline;
+    if (left != null) {
+      lifeline = null;
+      left.close();
+    }
   }
 
   private Doorbell doorbell(int id) {

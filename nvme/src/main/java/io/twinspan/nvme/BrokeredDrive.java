@@ -65,6 +65,9 @@ public final class BrokeredDrive extends QueueOwner {
           "%s speaks version %d, we speak %d"
               .formatted(device.name(), hello.u32(4), BrokerMessage.VERSION));
     }
+    if (hello.u32(60) != 0) {
+      device.leaveDeathWord();
+    }
     limitTransfers(Math.clamp(hello.u32(8), Prp.PAGE_BYTES, Prp.MAX_TRANSFER_BYTES));
     NamespaceRange range =
         new NamespaceRange(hello.u32(32), hello.u64(40), hello.u64(48), hello.u32(36) != 0);

@@ -20,8 +20,9 @@ import java.util.concurrent.locks.LockSupport;
  * Measures what the broker costs, with the shelf in a process of its own; not a test.
  *
  * <pre>
- *   speed ROUNDS         commands a second, own queue pair and one from the broker in turns
- *   deaths KILLS [plain] how long after SIGKILL the memory of a busy process is unmapped
+ *   speed ROUNDS              commands a second, own queue pair and one from the broker in turns
+ *   deaths KILLS LOAD [plain] how long after SIGKILL the memory of a busy process is unmapped, beside
+ *                             so many processes that only burn time
  * </pre>
  */
 final class BrokerMeasure {
@@ -39,7 +40,10 @@ final class BrokerMeasure {
       case "shelf" -> serve(Path.of(arguments[1]), MediumKind.valueOf(arguments[2]));
       case "client" -> stayBusy(Path.of(arguments[1]), Long.parseLong(arguments[2]));
       case "speed" -> measureSpeed(Integer.parseInt(arguments[1]));
-      case "deaths" -> measureDeaths(Integer.parseInt(arguments[1]), arguments.length > 2);
+      case "burn" -> burn();
+      case "deaths" ->
+          measureDeaths(
+              Integer.parseInt(arguments[1]), Integer.parseInt(arguments[2]), arguments.length > 3);
       default -> throw new IllegalArgumentException(arguments[0]);
     }
   }
@@ -67,6 +71,7 @@ final class BrokerMeasure {
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "--enable-native-access=ALL-UNNAMED",
             "-XX:+UseSerialGC",
+            arguments[0].equals("client") ? "-XX:TieredStopAtLevel=1" : "-XX:+TieredCompilation",
             "-cp",
             System.getProperty("java.class.path"),
             BrokerMeasure.class.getName()));
@@ -167,12 +172,16 @@ final class BrokerMeasure {
     }
   }
 
-  private static void measureDeaths(int kills, boolean plain) throws Exception {
+  private static void measureDeaths(int kills, int load, boolean plain) throws Exception {
     Path directory = Files.createTempDirectory("broker-measure");
     Process shelf = java(-1, "shelf", directory.toString(), "MEMORY");
     Path socket = directory.resolve("broker");
     List<Long> untilEof = new ArrayList<>();
     List<Long> untilGivenBack = new ArrayList<>();
+    List<Process> burners = new ArrayList<>();
+    for (int i = 0; i < load; i++) {
+      burners.add(java(-1, "burn"));
+    }
     try (NvmeController drive = open(directory, plain);
         Broker broker =
             Broker.start(drive, socket, BrokerOptions.DEFAULTS.withLimits(1, 128, 64 << 20))) {
@@ -189,10 +198,12 @@ final class BrokerMeasure {
         }
       }
     } finally {
+      burners.forEach(Process::destroyForcibly);
       shelf.destroyForcibly();
       clean(directory);
     }
-    System.out.printf("%d kills, %s%n", untilGivenBack.size(), plain ? "mediated" : "direct");
+    System.out.printf(
+        "%d kills, %s, beside %d%n", untilGivenBack.size(), plain ? "mediated" : "direct", load);
     System.out.println("until the kernel closed its sockets, us: " + percentiles(untilEof));
     System.out.println("until its memory was unmapped, us:       " + percentiles(untilGivenBack));
   }
@@ -232,6 +243,21 @@ final class BrokerMeasure {
     String got = told.readLine();
     if (!line.equals(got)) {
       throw new IOException(got + " instead of " + line);
+    }
+  }
+
+  /** Burns time until the input ends. */
+  private static void burn() throws IOException {
+    var _ =
+        Thread.ofPlatform()
+            .daemon()
+            .start(() -> {
+              while (true) {
+                Thread.onSpinWait();
+              }
+            });
+    while (System.in.read() >= 0) {
+      // until the input ends
     }
   }
 
