@@ -22,7 +22,10 @@ final class DeathWatch implements AutoCloseable {
   /** Stored when the watch is over, so that its thread wakes. */
   private static final int OVER = Futex.TID_MASK;
 
-  /** A session sees two: the process's thread comes, and dies or leaves. */
+  /**
+   * A session sees two: the process's thread comes, and dies or leaves. A few more are no harm;
+   * with no limit a process could keep this thread busy.
+   */
   private static final int MAX_CHANGES = 8;
 
   /** The longest sleep: whoever writes at the wrong moment could hide the end of the watch. */

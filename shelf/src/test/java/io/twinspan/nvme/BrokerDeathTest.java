@@ -2,7 +2,6 @@ package io.twinspan.nvme;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.twinspan.linux.Fd;
 import io.twinspan.linux.Futex;
@@ -10,6 +9,7 @@ import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
 import io.twinspan.linux.Obituary;
 import io.twinspan.linux.UnixSocket;
+import io.twinspan.shelf.Needed;
 import io.twinspan.shelf.Shelf;
 import io.twinspan.shelf.ShelfOptions;
 import java.lang.foreign.MemorySegment;
@@ -35,7 +35,9 @@ class BrokerDeathTest {
 
   @BeforeEach
   void start() {
-    assumeTrue(Futex.isSupported(), "a processor whose system calls are known");
+    if (!Futex.isSupported()) {
+      Needed.missing("a processor whose system calls are known");
+    }
     ShelfOptions options =
         new ShelfOptions(directory, directory, 1, 64 << 20, ShelfOptions.DUAL_PORTED, "TEST");
     shelf = new Shelf(options).start();

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.twinspan.shelf.Needed;
 import io.twinspan.shelf.Shelf;
 import io.twinspan.shelf.ShelfOptions;
 import java.io.BufferedReader;
@@ -45,7 +46,9 @@ class BrokerProcessesTest {
   @BeforeEach
   void start() throws IOException {
     assumeTrue(Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0), "is root");
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/setpriv")), "has setpriv");
+    if (!Files.isExecutable(Path.of("/usr/bin/setpriv"))) {
+      Needed.missing("setpriv");
+    }
     Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
     ShelfOptions options =
         new ShelfOptions(directory, directory, 1, DRIVE_BYTES, ShelfOptions.DUAL_PORTED, "TEST");
