@@ -3,6 +3,7 @@ package io.twinspan.cli;
 import io.twinspan.controller.Settings;
 import io.twinspan.linux.Processes.Signal;
 import io.twinspan.linux.TwinspanException;
+import io.twinspan.pool.Redundancy;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -26,28 +27,40 @@ final class Chaos implements AutoCloseable {
   private static final List<String> VOLUMES = List.of("alpha", "beta");
   private static final long VOLUME_BYTES = 64 << 20;
   private static final long USED_BYTES = 8 << 20;
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
-  private static final int MAX_PAUSE_MS = 1000;
-  private static final int MAX_STOP_MS = 2000;
+  private static final Duration PATIENCE = Duration.ofMinutes(3);
+  private static final int MAX_PAUSE_MS = 300;
+
+  /** Three times the heartbeat's limit: a third of the stops ends before anybody notices. */
+  private static final int MAX_STOP_MS = 900;
+
+  /** Pools are home again, and the next fault can come, the sooner. */
+  private static final String GIVEBACK_DELAY = "100ms";
 
   private final ScratchArray array;
   private final ArrayProcesses processes;
   private final ArrayStarter starter;
   private final PrintWriter err;
   private final Random random;
+  private final Redundancy redundancy;
+  private final ChaosDrives drives;
   private final long seed;
   private final List<ChaosFault> faults;
   private final Map<ChaosFault, List<Long>> stallsMs = new EnumMap<>(ChaosFault.class);
   private int count;
 
-  Chaos(long seed, Set<ChaosFault> faults, PrintWriter err) {
+  Chaos(long seed, Redundancy redundancy, Set<ChaosFault> faults, PrintWriter err) {
     this.seed = seed;
-    this.faults = List.copyOf(faults);
+    this.redundancy = redundancy;
+    this.faults =
+        faults.stream()
+            .flatMap(fault -> Collections.nCopies(fault.weight, fault).stream())
+            .toList();
     this.err = err;
     random = new Random(seed);
     array = new ScratchArray("chaos", err);
     processes = array.processes();
     starter = new ArrayStarter(processes, line -> {});
+    drives = new ChaosDrives(processes, redundancy, random);
   }
 
   /**
@@ -59,7 +72,16 @@ final class Chaos implements AutoCloseable {
   ObjectNode run(Duration time, int most) {
     long begunNs = System.nanoTime();
     say("seed " + seed + ", array in " + processes.directory().root());
-    starter.up(Map.of(Settings.Key.SHELF_DRIVE_SIZE, "1GiB"));
+    starter.up(
+        Map.of(
+            Settings.Key.SHELF_DRIVES,
+            Integer.toString(ChaosDrives.count(redundancy)),
+            Settings.Key.SHELF_DRIVE_SIZE,
+            "1GiB",
+            Settings.Key.POOL_REDUNDANCY,
+            redundancy.word(),
+            Settings.Key.GIVEBACK_DELAY,
+            GIVEBACK_DELAY));
     for (int i = 0; i < VOLUMES.size(); i++) {
       array.createVolume(VOLUMES.get(i), i == 0 ? "A" : "B", VOLUME_BYTES);
     }
@@ -73,6 +95,7 @@ final class Chaos implements AutoCloseable {
           strike(hosts);
         }
         await("both pools to be at home and mirrored", this::isInStep);
+        drives.takeIn();
         hosts.stop();
         for (int i = 0; i < controllers.size() && hosts.violation() == null; i++) {
           hosts.verify(i);
@@ -104,7 +127,8 @@ final class Chaos implements AutoCloseable {
           case STOP -> stop(hosts, victim);
           case HANDOVER -> handOver(victim);
           case CUT -> cut(victim);
-          case DRIVE -> spoil();
+          case DRIVE -> drives.spoil();
+          case EXCHANGE -> drives.exchange();
           case BLACKOUT -> blackOut(hosts);
         };
     awaitProgress(hosts);
@@ -175,23 +199,6 @@ final class Chaos implements AutoCloseable {
     return "cut at %s%s".formatted(victim, answer.path("cut").asBoolean() ? "" : " (was down)");
   }
 
-  /** Both copies of a block must not rot, so one drive does only; and all faults run out. */
-  private String spoil() {
-    int drive = random.nextInt(4);
-    String fault =
-        switch (random.nextInt(4)) {
-          case 0 -> "status opcode=read count=%d".formatted(1 + random.nextInt(20));
-          case 1 ->
-              "delay delay=%d count=%d".formatted(1 + random.nextInt(100), 1 + random.nextInt(50));
-          case 2 -> "drop count=1";
-          default -> "rot opcode=read count=1";
-        };
-    String name = "drive" + (fault.startsWith("rot") ? 0 : drive);
-    ObjectNode request = ArrayProcesses.request("fault").put("drive", name).put("fault", fault);
-    var _ = processes.ask(ArrayProcesses.SHELF, request);
-    return name + " " + fault;
-  }
-
   private String blackOut(ChaosHosts hosts) {
     List<String> order = new ArrayList<>(ArrayProcesses.all());
     Collections.shuffle(order, random);
@@ -237,7 +244,7 @@ final class Chaos implements AutoCloseable {
         "every host to get on", () -> hosts.hasProgressedSince(nowNs) || hosts.violation() != null);
   }
 
-  private static void await(String what, BooleanSupplier condition) {
+  static void await(String what, BooleanSupplier condition) {
     if (!ArrayProcesses.await(PATIENCE, condition)) {
       throw new TwinspanException(
           "waited %d s in vain for %s".formatted(PATIENCE.toSeconds(), what));
@@ -246,6 +253,7 @@ final class Chaos implements AutoCloseable {
 
   private ObjectNode report(ChaosHosts hosts, @Nullable String violation, double seconds) {
     ObjectNode report = JsonNodeFactory.instance.objectNode().put("seed", seed);
+    report.put("redundancy", redundancy.word());
     report.put("seconds", Math.round(seconds * 10) / 10.0).put("faults", count);
     ObjectNode kinds = report.putObject("kinds");
     stallsMs.forEach((fault, stalls) -> {

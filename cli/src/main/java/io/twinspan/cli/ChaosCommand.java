@@ -1,5 +1,6 @@
 package io.twinspan.cli;
 
+import io.twinspan.pool.Redundancy;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.EnumSet;
@@ -54,6 +55,15 @@ final class ChaosCommand implements Callable<Integer> {
   private @Nullable Long seed;
 
   @Option(
+      names = "--redundancy",
+      paramLabel = "FORM",
+      defaultValue = "mirror",
+      description =
+          "How the array keeps data: mirror (four drives) or parity (six). Default:"
+              + " ${DEFAULT-VALUE}.")
+  private Redundancy redundancy = Redundancy.MIRROR;
+
+  @Option(
       names = "--faults",
       paramLabel = "FAULT",
       split = ",",
@@ -68,7 +78,7 @@ final class ChaosCommand implements Callable<Integer> {
     require(count >= 1, "--count: at least 1, not " + count);
     ObjectNode report;
     long drawn = seed == null ? System.nanoTime() : seed;
-    try (Chaos chaos = new Chaos(drawn, faults, spec.commandLine().getErr())) {
+    try (Chaos chaos = new Chaos(drawn, redundancy, faults, spec.commandLine().getErr())) {
       report = chaos.run(Duration.ofMinutes(minutes), count);
     }
     PrintWriter out = spec.commandLine().getOut();

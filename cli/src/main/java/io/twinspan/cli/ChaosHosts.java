@@ -30,6 +30,10 @@ final class ChaosHosts implements AutoCloseable {
   private static final int MAX_SECTORS = 256;
   private static final int BUFFER_BYTES = MAX_SECTORS * VolumeHistory.SECTOR_BYTES;
   private static final Duration STEADFAST_DEADLINE = Duration.ofSeconds(10);
+
+  /** So long that it means a fault of the array's even on a machine that has no time for it. */
+  private static final Duration FAILOVER_DEADLINE = Duration.ofMinutes(3);
+
   private static final int HOME_AFTER = 100;
   private static final long PAUSE_NS = 200_000;
 
@@ -128,7 +132,7 @@ final class ChaosHosts implements AutoCloseable {
     for (int volume = 0; volume < names.size(); volume++) {
       VolumeHistory history = histories.get(volume);
       try (HostConnection connection =
-          new HostConnection(controllers, controller, names.get(volume))) {
+          new HostConnection(controllers, controller, names.get(volume), FAILOVER_DEADLINE)) {
         for (int sector = 0; sector < history.sectors(); sector += MAX_SECTORS) {
           int first = sector;
           int count = Math.min(MAX_SECTORS, history.sectors() - first);
@@ -231,7 +235,8 @@ final class ChaosHosts implements AutoCloseable {
 
     Roamer(int volume, int controller) {
       super("roamer", volume, controller);
-      connection = new HostConnection(controllers, controller, names.get(volume));
+      connection =
+          new HostConnection(controllers, controller, names.get(volume), FAILOVER_DEADLINE);
     }
 
     @Override

@@ -4,6 +4,7 @@ import io.twinspan.linux.TwinspanException;
 import io.twinspan.target.nbd.NbdClient;
 import java.net.SocketAddress;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -23,6 +24,7 @@ final class DemoHosts {
   static final List<String> VOLUMES = List.of("alpha", "beta");
 
   private static final int HOSTS = 4;
+  private static final Duration FAILOVER_DEADLINE = Duration.ofSeconds(30);
 
   private final DemoInput input;
   private final List<SocketAddress> controllers;
@@ -117,7 +119,8 @@ final class DemoHosts {
   }
 
   private HostConnection connect(int controller, int lane) {
-    return new HostConnection(controllers, controller, VOLUMES.get(lane % VOLUMES.size()));
+    return new HostConnection(
+        controllers, controller, VOLUMES.get(lane % VOLUMES.size()), FAILOVER_DEADLINE);
   }
 
   private static long offset(int slot) {

@@ -14,7 +14,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class HostConnection implements AutoCloseable {
   private static final Duration ANSWER_DEADLINE = Duration.ofSeconds(2);
-  private static final Duration FAILOVER_DEADLINE = Duration.ofSeconds(30);
   private static final long RETRY_MS = 2;
 
   /** A request that is sent again until a controller has answered it. */
@@ -30,6 +29,7 @@ final class HostConnection implements AutoCloseable {
   private final List<SocketAddress> controllers;
   private final int home;
   private final String volume;
+  private final Duration deadline;
   private int controller;
   private @Nullable NbdClient client;
 
@@ -38,21 +38,23 @@ final class HostConnection implements AutoCloseable {
    *
    * @param controllers NBD addresses of a and b, without an export
    * @param home 0 or 1: the controller that it begins with
+   * @param deadline for how long a request is tried
    */
-  HostConnection(List<SocketAddress> controllers, int home, String volume) {
+  HostConnection(List<SocketAddress> controllers, int home, String volume, Duration deadline) {
     this.controllers = List.copyOf(controllers);
     this.home = home;
     this.volume = volume;
+    this.deadline = deadline;
     controller = home;
   }
 
   /**
    * Sends a request until a controller has answered it.
    *
-   * @throws TwinspanException if neither does within 30 seconds
+   * @throws TwinspanException if neither does within the deadline
    */
   void run(Request request) {
-    long deadline = System.nanoTime() + FAILOVER_DEADLINE.toNanos();
+    long endNs = System.nanoTime() + deadline.toNanos();
     while (true) {
       try {
         NbdClient current = client;
@@ -63,12 +65,12 @@ final class HostConnection implements AutoCloseable {
         request.send(current);
         return;
       } catch (NbdDisconnectedException e) {
-        if (System.nanoTime() > deadline) {
+        if (System.nanoTime() > endNs) {
           throw new TwinspanException(
               "neither controller served volume "
                   + volume
                   + " within "
-                  + FAILOVER_DEADLINE.toSeconds()
+                  + deadline.toSeconds()
                   + " s: "
                   + e.getMessage(),
               e);

@@ -185,6 +185,7 @@ final class ControlRequests {
     String name = request.path("drive").asString("");
     int drive = drives.indexOf(name);
     StringBuilder done = new StringBuilder();
+    String refusal = "";
     for (int i = 0; i < pools.size(); i++) {
       int pool = i;
       PoolStatus result =
@@ -197,10 +198,18 @@ final class ControlRequests {
                   node.failDrive(pool, drive, answer::complete);
                 }
               });
-      if (result != PoolStatus.OK) {
-        throw new TwinspanException(refusal(name, in, pools.get(i), result) + done);
+      if (result == PoolStatus.OK) {
+        done.append("; pool ").append(pools.get(i)).append(" did it");
+      } else {
+        refusal = refusal(name, in, pools.get(i), result);
+        // A pool that has the drive does not keep the other one from taking it.
+        if (!in || result != PoolStatus.INVALID) {
+          throw new TwinspanException(refusal + done);
+        }
       }
-      done.append("; pool ").append(pools.get(i)).append(" did it");
+    }
+    if (done.isEmpty()) {
+      throw new TwinspanException(refusal);
     }
     return JsonNodeFactory.instance.objectNode().put("drive", name).put("out", !in);
   }
