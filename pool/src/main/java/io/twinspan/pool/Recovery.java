@@ -110,7 +110,7 @@ final class Recovery implements DriveIo.Listener {
     if (phase == Phase.CHECKPOINT && known != null && known.checkpoint.isReady()) {
       if (known.checkpoint.step()) {
         phase = Phase.JOURNAL;
-        known.journal.start();
+        known.journal.start(stayedPowered);
       }
       return 1;
     }

@@ -128,4 +128,95 @@ class RecoveryTest {
       }
     }
   }
+
+  private static PoolRig withJournal(int drives, int batches, int delayTicks, long seed) {
+    PoolRig rig = new PoolRig(drives, 2048, seed);
+    rig.options = new PoolOptions(16, 400, 4, 4, 8, 64, 1 << 20, 64, Redundancy.MIRROR);
+    rig.maxDelayTicks = delayTicks;
+    rig.attach();
+    rig.formatted();
+    int volume = rig.create("v", 100);
+    for (int i = 0; i < batches; i++) {
+      assertThat(rig.writeTags(volume, i % 100, 1, 1000 + i)).isEqualTo(PoolStatus.OK);
+    }
+    return rig;
+  }
+
+  private static byte[] journalBlock(PoolRig rig, int drive, int block) {
+    Layout layout = superblock(rig, drive, 0).layout;
+    return rig.media.get(drive).content(layout.journalBlock(0, block));
+  }
+
+  private static void spoilJournal(PoolRig rig, int drive, int block) {
+    Layout layout = superblock(rig, drive, 0).layout;
+    rig.media.get(drive).flipBit(layout.journalBlock(0, block), 77);
+  }
+
+  /** The first batch creates the volume, each write is one of one block, read by its tag. */
+  private static void assertHasAll(PoolRig rig, int batches) {
+    int volume = rig.pool.volumes().getFirst().id();
+    for (int i = Math.max(0, batches - 100); i < batches; i++) {
+      assertThat(rig.read(volume, i % 100, 1)).containsExactly(1000L + i);
+    }
+  }
+
+  private static void assertJournalsAreTheSame(PoolRig rig, int blocks) {
+    for (int drive = 1; drive < rig.media.size(); drive++) {
+      for (int block = 0; block < blocks; block++) {
+        assertThat(journalBlock(rig, drive, block))
+            .as("drive %d, journal block %d", drive, block)
+            .isEqualTo(journalBlock(rig, 0, block));
+      }
+    }
+  }
+
+  private static long reads(PoolRig rig) {
+    return rig.drives.stream().mapToLong(drive -> drive.submitted(DriveOperation.READ)).sum();
+  }
+
+  @Test
+  void aJournalIsReadOnceIfDrivesStayedPowered() {
+    long[] reads = new long[2];
+    for (int i = 0; i < 2; i++) {
+      PoolRig rig = withJournal(4, 250, 0, 5);
+      rig.controllerDies();
+      rig.drives.forEach(drive -> drive.maxTransferBlocks(8));
+      assertThat(rig.open(i == 0)).isEqualTo(PoolStatus.OK);
+      reads[i] = reads(rig);
+      assertHasAll(rig, 250);
+    }
+    assertThat(reads[0]).isLessThan(reads[1] / 2);
+  }
+
+  @Test
+  void aBatchThatIsDamagedOnOneDriveIsReadFromAnother() {
+    for (int drive = 0; drive < 3; drive++) {
+      for (int block : new int[] {0, 1, 60, 120, 199}) {
+        PoolRig rig = withJournal(3, 200, 0, 5);
+        spoilJournal(rig, drive, block);
+        rig.controllerDies();
+        assertThat(rig.open(true)).isEqualTo(PoolStatus.OK);
+        assertHasAll(rig, 200);
+      }
+    }
+  }
+
+  /** Drives that an owner had lost sight of when it died, and not put on record. */
+  @Test
+  void drivesThatLackBatchesAreGivenThem() {
+    for (int lost = 1; lost < 7; lost++) { // as bits; one drive has all
+      for (int from : new int[] {0, 1, 70, 190, 199, 200}) {
+        PoolRig rig = withJournal(3, 200, 0, 5);
+        for (int drive = 0; drive < 3; drive++) {
+          for (int block = from; block <= 200 && (lost & 1 << drive) != 0; block++) {
+            spoilJournal(rig, drive, block);
+          }
+        }
+        rig.controllerDies();
+        assertThat(rig.open(true)).isEqualTo(PoolStatus.OK);
+        assertHasAll(rig, 200);
+        assertJournalsAreTheSame(rig, 201);
+      }
+    }
+  }
 }
