@@ -26,6 +26,9 @@ final class Departure {
 
   private static final int MOST_FLUSHES = 4;
 
+  /** A checkpoint of a large map takes longer: then the peer reads a longer journal. */
+  private static final long CHECKPOINT_NS = TimeUnit.SECONDS.toNanos(1);
+
   private static final long AGAIN_NS = TimeUnit.SECONDS.toNanos(10);
 
   private final ArrayConfig array;
@@ -38,6 +41,8 @@ final class Departure {
   private final Flush flush = new Flush();
   private boolean preparing;
   private int flushes;
+  private long checkpointsBefore;
+  private long checkpointDeadlineNs;
   private boolean reclaim;
   private long deadlineNs;
   private long notBeforeNs;
@@ -93,6 +98,9 @@ final class Departure {
     preparing = true;
     flush.failed = false;
     flushes = 0;
+    checkpointsBefore = parts.pool.checkpoints();
+    checkpointDeadlineNs = controller.nowNs() + CHECKPOINT_NS;
+    parts.pool.wantCheckpoint();
   }
 
   /** Whether a handover is about to begin: hosts are still served. */
@@ -100,9 +108,19 @@ final class Departure {
     return preparing;
   }
 
-  /** Flushes the drives while hosts go on, until that is soon done; then requests have to wait. */
+  /** When {@link #prepare} is due although nothing has happened. */
+  long prepareDeadlineNs() {
+    return checkpointDeadlineNs;
+  }
+
+  /**
+   * Waits for the checkpoint and flushes the drives while hosts go on, until that is soon done;
+   * then requests have to wait.
+   */
   void prepare() {
-    if (flush.underWay) {
+    boolean checkpointed =
+        parts.pool.checkpoints() > checkpointsBefore || controller.nowNs() >= checkpointDeadlineNs;
+    if (flush.underWay || !checkpointed) {
       return;
     }
     if (flush.failed) {

@@ -591,7 +591,10 @@ final class Ownership {
           case SETTLING, OWNER_ALONE -> retryAtNs;
           case RESYNCING -> step == Step.NAMING ? retryAtNs : stepDeadlineNs;
           case HANDING_OVER, STOPPING -> departure.deadlineNs();
-          case OWNER_MIRRORED -> isHome() ? Long.MAX_VALUE : givebackAtNs();
+          case OWNER_MIRRORED ->
+              departure.isPreparing()
+                  ? departure.prepareDeadlineNs()
+                  : isHome() ? Long.MAX_VALUE : givebackAtNs();
           case REPLAYING -> takeover.retryAtNs();
           case STANDBY, FENCING, FROZEN, LOST, STOPPED -> Long.MAX_VALUE;
         };

@@ -395,6 +395,20 @@ public final class DrivePool implements Pool {
   }
 
   @Override
+  public void wantCheckpoint() {
+    OpenPool current = pool;
+    if (current != null && state() == State.OPEN) {
+      current.journal.wantCheckpoint();
+    }
+  }
+
+  @Override
+  public long checkpoints() {
+    OpenPool current = pool;
+    return current == null ? 0 : current.checkpoint.completedCount();
+  }
+
+  @Override
   public boolean wantsBackgroundReads() {
     OpenPool current = pool;
     return current != null && state() == State.OPEN && current.sweeper.wantsToRead();

@@ -194,6 +194,15 @@ public interface Pool {
    */
   void replaceDrive(int index, PoolCompletion completion);
 
+  /**
+   * Has a checkpoint written soon, so that whoever opens the pool after it finds a short journal;
+   * requests go on. Does nothing unless the pool is open.
+   */
+  void wantCheckpoint();
+
+  /** Checkpoints that were finished since the pool was opened. */
+  long checkpoints();
+
   /** Whether there is data to be gone over: call {@link #allowBackgroundReads} now and then. */
   boolean wantsBackgroundReads();
 
