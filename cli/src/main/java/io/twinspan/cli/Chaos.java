@@ -28,6 +28,7 @@ final class Chaos implements AutoCloseable {
   private static final long VOLUME_BYTES = 64 << 20;
   private static final long USED_BYTES = 8 << 20;
   private static final Duration PATIENCE = Duration.ofMinutes(3);
+  private static final Duration STOP_PATIENCE = Duration.ofSeconds(15);
   private static final int MAX_PAUSE_MS = 300;
 
   /** Three times the heartbeat's limit: a third of the stops ends before anybody notices. */
@@ -47,6 +48,9 @@ final class Chaos implements AutoCloseable {
   private final List<ChaosFault> faults;
   private final Map<ChaosFault, List<Long>> stallsMs = new EnumMap<>(ChaosFault.class);
   private int count;
+
+  /** Times that nobody served a pool until a controller that stood still woke. */
+  private int unserved;
 
   Chaos(long seed, Redundancy redundancy, Set<ChaosFault> faults, PrintWriter err) {
     this.seed = seed;
@@ -150,19 +154,26 @@ final class Chaos implements AutoCloseable {
     return "kill " + victim;
   }
 
+  /**
+   * Perhaps until the other controller serves everything. It can't if this one stands still in the
+   * middle of taking a pool: that is not for ever, so neither is the wait.
+   */
   private String stop(ChaosHosts hosts, String victim) {
     int ms = random.nextInt(MAX_STOP_MS);
     String process = ArrayProcesses.controller(victim);
+    boolean served = true;
     processes.signal(process, Signal.STOP);
     try {
       ArrayProcesses.pause(ms);
       if (random.nextBoolean()) {
-        awaitProgress(hosts);
+        long nowNs = System.nanoTime();
+        served = ArrayProcesses.await(STOP_PATIENCE, () -> hosts.hasProgressedSince(nowNs));
       }
     } finally {
       processes.signal(process, Signal.CONT);
     }
-    return "stop %s for %d ms or more".formatted(victim, ms);
+    unserved += served ? 0 : 1;
+    return "stop %s for %d ms or more%s".formatted(victim, ms, served ? "" : ", not served");
   }
 
   /** Both ways, if the pool is in step; else it stays, and what has been handed over goes back. */
@@ -255,6 +266,7 @@ final class Chaos implements AutoCloseable {
     ObjectNode report = JsonNodeFactory.instance.objectNode().put("seed", seed);
     report.put("redundancy", redundancy.word());
     report.put("seconds", Math.round(seconds * 10) / 10.0).put("faults", count);
+    report.put("unservedStops", unserved);
     ObjectNode kinds = report.putObject("kinds");
     stallsMs.forEach((fault, stalls) -> {
       List<Long> sorted = stalls.stream().sorted().toList();

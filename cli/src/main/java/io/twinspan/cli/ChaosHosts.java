@@ -212,7 +212,8 @@ final class ChaosHosts implements AutoCloseable {
         }
       } catch (AssertionError | RuntimeException e) {
         if (!Thread.currentThread().isInterrupted()) {
-          violation.compareAndSet(null, thread.getName() + ": " + e.getMessage());
+          String what = e.getMessage() == null ? e + " at " + e.getStackTrace()[0] : e.getMessage();
+          violation.compareAndSet(null, thread.getName() + ": " + what);
         }
       } finally {
         end();

@@ -189,9 +189,11 @@ public final class NbdClient implements AutoCloseable {
 
   private void open(String export) {
     try {
-      if (!channel.connect(address)) {
-        await(SelectionKey.OP_CONNECT, System.nanoTime() + deadlineNs);
-        channel.finishConnect();
+      long connectDeadline = System.nanoTime() + deadlineNs;
+      boolean connected = channel.connect(address);
+      while (!connected) {
+        await(SelectionKey.OP_CONNECT, connectDeadline);
+        connected = channel.finishConnect();
       }
     } catch (IOException e) {
       throw died("cannot connect", e);
