@@ -3,9 +3,7 @@ package io.twinspan.pool;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 
 /**
@@ -22,11 +20,16 @@ public final class SimulatedDrive implements Drive {
   private final Random random;
   private final List<Command> commands = new ArrayList<>();
   private final List<Fault> faults = new ArrayList<>();
-  private final Map<DriveOperation, Long> submitted = new EnumMap<>(DriveOperation.class);
+  private final List<Command> due = new ArrayList<>();
+  private final long[] submitted = new long[DriveOperation.values().length];
   private int queueDepth = 64;
   private int maxTransferBlocks = 256;
   private int maxDelayTicks;
   private long tick;
+
+  /** No command takes effect or completes before this tick. */
+  private long nextTick = Long.MAX_VALUE;
+
   private boolean present = true;
   private boolean stalled;
   private boolean dead;
@@ -44,6 +47,11 @@ public final class SimulatedDrive implements Drive {
       this.effectTick = effectTick;
       this.completionTick = completionTick;
       this.flushStamp = flushStamp;
+    }
+
+    /** When something happens to it next. */
+    long dueTick() {
+      return carriedOut ? completionTick : effectTick;
     }
   }
 
@@ -156,7 +164,7 @@ public final class SimulatedDrive implements Drive {
 
   /** Number of commands accepted of a kind. */
   public long submitted(DriveOperation operation) {
-    return submitted.getOrDefault(operation, 0L);
+    return submitted[operation.ordinal()];
   }
 
   /** Number of commands that have not completed yet. */
@@ -206,7 +214,8 @@ public final class SimulatedDrive implements Drive {
     long effect = tick + 1 + random.nextInt(maxDelayTicks + 1);
     long completion = effect + (maxDelayTicks == 0 ? 0 : random.nextInt(maxDelayTicks + 1));
     commands.add(new Command(request, effect, completion, medium.stamp()));
-    submitted.merge(request.operation, 1L, Long::sum);
+    nextTick = Math.min(nextTick, effect);
+    submitted[request.operation.ordinal()]++;
     return true;
   }
 
@@ -238,13 +247,10 @@ public final class SimulatedDrive implements Drive {
     if (medium.hasOrphans()) {
       return 1;
     }
-    long idle = Long.MAX_VALUE;
-    for (int i = 0; i < commands.size(); i++) {
-      Command command = commands.get(i);
-      long due = command.carriedOut ? command.completionTick : command.effectTick;
-      idle = Math.min(idle, present ? due - tick : 1);
+    if (commands.isEmpty()) {
+      return Long.MAX_VALUE;
     }
-    return Math.max(idle, 1);
+    return present ? Math.max(nextTick - tick, 1) : 1;
   }
 
   /** Lets ticks pass in which nothing is due: fewer than {@link #idleTicks()}. */
@@ -261,7 +267,15 @@ public final class SimulatedDrive implements Drive {
       return 0;
     }
     tick++;
-    return medium.workOnOrphans() + carryOutDue();
+    int work = medium.workOnOrphans();
+    if (tick >= nextTick) {
+      work += carryOutDue();
+      nextTick = Long.MAX_VALUE;
+      for (int i = 0; i < commands.size(); i++) {
+        nextTick = Math.min(nextTick, commands.get(i).dueTick());
+      }
+    }
+    return work;
   }
 
   /** One tick. Returns the number of commands that took effect or completed. */
@@ -271,26 +285,38 @@ public final class SimulatedDrive implements Drive {
     }
     tick++;
     int work = medium.workOnOrphans();
-    if (commands.isEmpty()) {
+    if (commands.isEmpty() || (present && tick < nextTick)) {
       return work;
     }
     work += carryOutDue();
-    List<Command> due = new ArrayList<>();
-    commands.removeIf(command -> {
-      boolean ends = !present || command.completionTick <= tick;
-      if (ends) {
-        due.add(command);
-      }
-      return ends;
-    });
-    for (Command command : due) {
+    takeOutDue();
+    for (int i = 0; i < due.size(); i++) {
+      Command command = due.get(i);
       DriveRequest request = command.request;
       if (command.status == OK && request.operation == DriveOperation.WRITE) {
         medium.writeCompleted(request.block, request.blockCount);
       }
       request.completed(present ? command.status : GONE);
     }
-    return work + due.size();
+    work += due.size();
+    due.clear();
+    return work;
+  }
+
+  /** Moves what completes now to {@link #due}, in order, and finds out when to look again. */
+  private void takeOutDue() {
+    int left = 0;
+    nextTick = Long.MAX_VALUE;
+    for (int i = 0; i < commands.size(); i++) {
+      Command command = commands.get(i);
+      if (!present || command.completionTick <= tick) {
+        due.add(command);
+      } else {
+        nextTick = Math.min(nextTick, command.dueTick());
+        commands.set(left++, command);
+      }
+    }
+    commands.subList(left, commands.size()).clear();
   }
 
   private int carryOutDue() {

@@ -2,8 +2,9 @@ package io.twinspan.pool;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -11,8 +12,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The medium of one simulated namespace: sparse content, a volatile write cache, and the
- * reservation state, shared by every port ({@link SimulatedDrive}) that looks at it.
+ * The medium of one simulated namespace: content, a volatile write cache, and the reservation
+ * state, shared by every port ({@link SimulatedDrive}) that looks at it.
  *
  * <p>What was written is in the cache until a FLUSH covers it. {@link #powerCut} keeps, for each
  * block that is in the cache, any one of its versions or a mix of two of them, as the seed says.
@@ -20,12 +21,22 @@ import org.jspecify.annotations.Nullable;
  */
 public final class SimulatedMedium {
   private static final int SECTOR_BYTES = 512;
+  private static final byte[] ZEROS = new byte[Drive.BLOCK_BYTES];
 
   private final String name;
   private final long blockCount;
   private final Random random;
-  private final Map<Long, byte[]> stable = new HashMap<>();
-  private final TreeMap<Long, List<Version>> cached = new TreeMap<>();
+
+  /** By number; null where nothing was ever written. */
+  private final @Nullable Block[] blocks;
+
+  /** Those with versions that no FLUSH has covered, in any order. */
+  private final List<Block> cached = new ArrayList<>();
+
+  /** Contents that nothing refers to any more: most of what is written finds its memory here. */
+  private final ArrayDeque<byte[]> spare = new ArrayDeque<>();
+
+  private long filled;
   private final Map<Long, Long> keys = new TreeMap<>();
   private final List<SimulatedDrive> ports = new ArrayList<>();
   private int orphans;
@@ -49,6 +60,17 @@ public final class SimulatedMedium {
     }
   }
 
+  /** What a block holds, and would hold after a power cut. */
+  private static final class Block {
+    final long number;
+    final ArrayDeque<Version> versions = new ArrayDeque<>(2);
+    byte @Nullable [] stable;
+
+    Block(long number) {
+      this.number = number;
+    }
+  }
+
   /**
    * Creates an empty medium of zeros; the seed decides what a power cut keeps, and how ports order
    * their work.
@@ -57,6 +79,7 @@ public final class SimulatedMedium {
     this.name = name;
     this.blockCount = blockCount;
     this.random = new Random(seed);
+    blocks = new Block[Math.toIntExact(blockCount)];
   }
 
   /** Opens a port: what one host (one controller) sees of this medium. */
@@ -111,8 +134,12 @@ public final class SimulatedMedium {
   public void flipBit(long block, int bit) {
     byte[] data = newest(block).clone();
     data[bit >> 3] ^= (byte) (1 << (bit & 7));
-    cached.remove(block);
-    stable.put(block, data);
+    Block rotten = written(block);
+    if (!rotten.versions.isEmpty()) {
+      rotten.versions.clear();
+      cached.remove(rotten);
+    }
+    rotten.stable = data;
   }
 
   /**
@@ -126,18 +153,19 @@ public final class SimulatedMedium {
     ports.clear();
     orphans = 0;
     double keep = new double[] {0, 0.5, 0.9, 0.98, 1}[random.nextInt(5)];
-    for (Map.Entry<Long, List<Version>> entry : cached.entrySet()) {
-      byte[] kept = stable.get(entry.getKey());
-      for (Version version : entry.getValue()) {
+    cached.sort(Comparator.comparingLong(block -> block.number));
+    for (Block block : cached) {
+      byte[] kept = block.stable;
+      for (Version version : block.versions) {
         if (random.nextDouble() < keep) {
           kept = version.data;
         } else if (tearsBlocks && random.nextInt(8) == 0) {
           kept = torn(kept, version.data);
         }
       }
-      if (kept != null) {
-        stable.put(entry.getKey(), kept);
-      }
+      block.versions.clear();
+      block.stable = kept;
+      filled -= kept == null ? 1 : 0;
     }
     cached.clear();
     if (!keepsReservations) {
@@ -156,13 +184,28 @@ public final class SimulatedMedium {
     return mixed;
   }
 
-  private byte[] newest(long block) {
-    List<Version> versions = cached.get(block);
-    if (versions != null) {
-      return versions.getLast().data;
+  private byte[] newest(long number) {
+    Block block = blocks[(int) number];
+    byte[] data = null;
+    if (block != null) {
+      data = block.versions.isEmpty() ? block.stable : block.versions.getLast().data;
     }
-    byte[] data = stable.get(block);
-    return data == null ? new byte[Drive.BLOCK_BYTES] : data;
+    return data == null ? ZEROS : data;
+  }
+
+  /** The block, which holds something from now on. */
+  private Block written(long number) {
+    Block block = blocks[(int) number];
+    if (block == null) {
+      block = new Block(number);
+      blocks[(int) number] = block;
+    }
+    filled += isFilled(block) ? 0 : 1;
+    return block;
+  }
+
+  private static boolean isFilled(@Nullable Block block) {
+    return block != null && (block.stable != null || !block.versions.isEmpty());
   }
 
   // ---- what ports call ----
@@ -183,9 +226,9 @@ public final class SimulatedMedium {
   int write(long block, int count, MemorySegment from, long offset) {
     long fresh = 0;
     for (int i = 0; i < count; i++) {
-      fresh += stable.containsKey(block + i) || cached.containsKey(block + i) ? 0 : 1;
+      fresh += isFilled(blocks[(int) block + i]) ? 0 : 1;
     }
-    if (fresh > 0 && capacityBlocks != Long.MAX_VALUE && filledBlocks() + fresh > capacityBlocks) {
+    if (fresh > 0 && filled > capacityBlocks - fresh) {
       return Drive.CAPACITY_EXCEEDED;
     }
     for (int i = 0; i < count; i++) {
@@ -194,19 +237,23 @@ public final class SimulatedMedium {
     return Drive.OK;
   }
 
-  void writeBlock(long block, MemorySegment from, long offset) {
-    byte[] data = new byte[Drive.BLOCK_BYTES];
+  void writeBlock(long number, MemorySegment from, long offset) {
+    byte[] data = spare.isEmpty() ? new byte[Drive.BLOCK_BYTES] : spare.removeLast();
     MemorySegment.copy(from, ValueLayout.JAVA_BYTE, offset, data, 0, Drive.BLOCK_BYTES);
-    cached.computeIfAbsent(block, _ -> new ArrayList<>(2)).add(new Version(data));
+    Block block = written(number);
+    if (block.versions.isEmpty()) {
+      cached.add(block);
+    }
+    block.versions.add(new Version(data));
   }
 
   /** The write of these blocks has been reported as done. */
   void writeCompleted(long block, int count) {
     stamp++;
     for (int i = 0; i < count; i++) {
-      List<Version> versions = cached.get(block + i);
-      if (versions != null) {
-        for (Version version : versions) {
+      Block written = blocks[(int) block + i];
+      if (written != null) {
+        for (Version version : written.versions) {
           version.completedStamp = Math.min(version.completedStamp, stamp);
         }
       }
@@ -219,24 +266,32 @@ public final class SimulatedMedium {
   }
 
   int flush(long coveredStamp) {
-    cached
-        .entrySet()
-        .removeIf(entry -> {
-          List<Version> versions = entry.getValue();
-          while (!versions.isEmpty() && versions.getFirst().completedStamp <= coveredStamp) {
-            stable.put(entry.getKey(), versions.removeFirst().data);
-          }
-          return versions.isEmpty();
-        });
+    int left = 0;
+    for (int i = 0; i < cached.size(); i++) {
+      Block block = cached.get(i);
+      flush(block, coveredStamp);
+      if (!block.versions.isEmpty()) {
+        cached.set(left++, block);
+      }
+    }
+    cached.subList(left, cached.size()).clear();
     return Drive.OK;
+  }
+
+  private void flush(Block block, long coveredStamp) {
+    Version oldest = block.versions.peek();
+    while (oldest != null && oldest.completedStamp <= coveredStamp) {
+      if (block.stable != null) {
+        spare.add(block.stable);
+      }
+      block.stable = oldest.data;
+      block.versions.remove();
+      oldest = block.versions.peek();
+    }
   }
 
   /** Number of blocks that were written, of which thin provisioning has so many. */
   public long filledBlocks() {
-    long filled = stable.size();
-    for (Long block : cached.keySet()) {
-      filled += stable.containsKey(block) ? 0 : 1;
-    }
     return filled;
   }
 

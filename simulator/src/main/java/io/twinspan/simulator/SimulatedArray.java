@@ -39,7 +39,7 @@ final class SimulatedArray {
   static final PoolOptions POOL_OPTIONS =
       new PoolOptions(16, 64, 4, 8, 8, 64, 1 << 20, 64, Redundancy.MIRROR);
 
-  private final SimulatedMemory memory = new SimulatedMemory();
+  final SimulatedMemory memory = new SimulatedMemory();
   private final PoolOptions options;
   final Random random;
   final ManualClock clock = new ManualClock();

@@ -5,7 +5,6 @@ import io.twinspan.array.HostOperation;
 import io.twinspan.array.HostRequest;
 import io.twinspan.array.HostStatus;
 import io.twinspan.pool.Drive;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,12 +16,15 @@ import java.util.Random;
 final class SimulatedHosts {
   static final int SECTOR_BYTES = VolumeHistory.SECTOR_BYTES;
   private static final int SECTORS_PER_BLOCK = Drive.BLOCK_BYTES / SECTOR_BYTES;
-  private static final List<MemorySegment> BUFFERS = new ArrayList<>();
 
   private final SimulatedArray array;
   private final Random random;
   private final List<Volume> volumes = new ArrayList<>();
   private final List<Request> open = new ArrayList<>();
+
+  /** Free; what requests of dead controllers had is not among them, drives may write there. */
+  private final List<MemorySegment> buffers = new ArrayList<>();
+
   int depth = 6;
   int maxSectors = 64;
   long acknowledged;
@@ -84,10 +86,8 @@ final class SimulatedHosts {
     random = new Random(seed);
   }
 
-  private static MemorySegment buffer() {
-    return BUFFERS.isEmpty()
-        ? Arena.global().allocate(HostRequest.MAX_BYTES, Drive.BLOCK_BYTES)
-        : BUFFERS.removeLast();
+  private MemorySegment buffer() {
+    return buffers.isEmpty() ? array.memory.take(HostRequest.MAX_BYTES) : buffers.removeLast();
   }
 
   void volume(int id, int blocks) {
@@ -182,7 +182,7 @@ final class SimulatedHosts {
     if (request.isWrite()) {
       boolean zero = kind == HostOperation.ZERO;
       if (!volume.history().beginWrite(sector, zero, request.versions)) {
-        BUFFERS.add(request.data);
+        buffers.add(request.data);
         return;
       }
       request.forceUnitAccess = random.nextInt(16) == 0;
@@ -220,7 +220,7 @@ final class SimulatedHosts {
       case NO_SPACE -> noSpace++;
       default -> throw new AssertionError(describe(request) + ": " + status);
     }
-    BUFFERS.add(request.data);
+    buffers.add(request.data);
   }
 
   /** Others may write there again. */

@@ -133,6 +133,10 @@ final class SimulatedLink {
     private final List<ArrayDeque<Due>> messagesByLane;
     private final ArrayDeque<Due> events = new ArrayDeque<>();
     private boolean mute;
+
+    /** False only while nothing of this side is under way. */
+    private boolean busy;
+
     private boolean refused;
     private Life state = Life.DOWN;
     private boolean attached;
@@ -261,7 +265,8 @@ final class SimulatedLink {
 
     /** Moves what is under way. */
     private void carry() {
-      boolean passes = connected && !mute;
+      boolean passes = connected && !mute && busy;
+      busy &= !passes;
       for (int i = 0; i < lanes.length && passes; i++) {
         ArrayDeque<Placement> placing = placementsByLane.get(i);
         while (!holds && !placing.isEmpty() && placing.peek().tick <= tick) {
@@ -273,6 +278,7 @@ final class SimulatedLink {
         while (!holdsMessages && !sending.isEmpty() && sending.peek().tick <= tick) {
           peer.events.add(sending.remove());
         }
+        busy |= !placing.isEmpty() || !sending.isEmpty();
       }
       if (state == Life.DYING && tick >= detectTick) {
         goDown("silence");
@@ -281,7 +287,7 @@ final class SimulatedLink {
 
     private long carryIdleTicks() {
       long idle = state == Life.DYING ? detectTick - tick : Long.MAX_VALUE;
-      boolean passes = connected && !mute;
+      boolean passes = connected && !mute && busy;
       for (int i = 0; i < lanes.length && passes; i++) {
         Placement placing = placementsByLane.get(i).peek();
         if (placing != null && !holds) {
@@ -413,6 +419,7 @@ final class SimulatedLink {
         refused |= open;
         return false;
       }
+      busy = true;
       byte[] copy = message.asSlice(0, lengthBytes).toArray(ValueLayout.JAVA_BYTE);
       in(messages, lane)
           .add(
@@ -438,6 +445,7 @@ final class SimulatedLink {
           || remoteOffset + lengthBytes > in(landings, lane).byteSize()) {
         throw new IllegalArgumentException("placement out of bounds");
       }
+      busy = true;
       in(placements, lane)
           .add(
               new Placement(

@@ -125,7 +125,7 @@ public final class VolumeHistory {
   public synchronized void check(int sector, int[] least, MemorySegment data) {
     for (int i = 0; i < least.length; i++) {
       long at = (long) i * SECTOR_BYTES;
-      int version = version(sector + i, least[i], data.asSlice(at, SECTOR_BYTES));
+      int version = version(sector + i, least[i], data, at);
       floor[sector + i] = Math.max(floor[sector + i], version);
     }
   }
@@ -161,12 +161,14 @@ public final class VolumeHistory {
     }
   }
 
-  private int version(int sector, int least, MemorySegment data) {
-    long stamp = data.get(ValueLayout.JAVA_LONG_UNALIGNED, 0);
-    for (int at = Long.BYTES; at < SECTOR_BYTES; at += Long.BYTES) {
-      if (data.get(ValueLayout.JAVA_LONG_UNALIGNED, at) != stamp) {
-        throw wrong(sector, "it is torn at byte %d".formatted(at));
-      }
+  private int version(int sector, int least, MemorySegment data, long offset) {
+    long stamp = data.get(ValueLayout.JAVA_LONG_UNALIGNED, offset);
+    // Each eight bytes are as the eight before.
+    long end = offset + SECTOR_BYTES;
+    long torn =
+        MemorySegment.mismatch(data, offset + Long.BYTES, end, data, offset, end - Long.BYTES);
+    if (torn >= 0) {
+      throw wrong(sector, "it is torn at byte %d".formatted((torn & -Long.BYTES) + Long.BYTES));
     }
     int version = (int) stamp;
     if (stamp == 0) {
