@@ -144,7 +144,10 @@ public final class ArrayNode {
   }
 
   private void endStop() {
+    // The peer may carry out what was forwarded until it answers: a host whose connection ends
+    // before that would write again elsewhere, and have its older write come after the newer one.
     if (!stopped.isEmpty()
+        && forwards.isIdle()
         && units.stream().allMatch(unit -> unit.state() == PoolState.STOPPED)
         && !membership.hasUnsent()) {
       List<Runnable> done = List.copyOf(stopped);

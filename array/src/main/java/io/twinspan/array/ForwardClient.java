@@ -75,6 +75,11 @@ final class ForwardClient {
     return forwarded;
   }
 
+  /** Whether the peer has answered everything that it was asked. */
+  boolean isIdle() {
+    return freeRequestCount == REQUESTS;
+  }
+
   void forward(Operation operation) {
     waiting.add(operation);
   }

@@ -527,6 +527,36 @@ class FailoverRulesTest {
   }
 
   @Test
+  void standbyThatStopsWaitsForWhatItHasForwarded() {
+    a.end.holds = true; // of a read the data stays under way, and its answer behind it
+    SimulatedArray.Ask read = array.read(b, volume, 0, BLOCK);
+    SimulatedArray.Ask write = array.write(b, volume, BLOCK, BLOCK, 2);
+    array.run(200);
+    b.beginStop();
+    array.runUntil(() -> b.state(0) == PoolState.STOPPED, "b has left the pool");
+    array.run(500);
+    assertThat(read.status).isNull();
+    assertThat(b.stopped).isFalse();
+    a.end.holds = false;
+    array.runUntil(() -> b.stopped, "b has stopped");
+    assertThat(read.status).isEqualTo(HostStatus.OK);
+    assertThat(write.status).isEqualTo(HostStatus.OK);
+  }
+
+  @Test
+  void standbyThatStopsWaitsForNobodyWhenTheLinkIsLost() {
+    a.end.holds = true;
+    SimulatedArray.Ask read = array.read(b, volume, 0, BLOCK);
+    array.run(200);
+    b.beginStop();
+    array.runUntil(() -> b.state(0) == PoolState.STOPPED, "b has left the pool");
+    array.link.linkAllowed = false;
+    array.link.cut();
+    array.runUntil(() -> b.stopped, "b has stopped");
+    assertThat(array.done(read).status).isEqualTo(HostStatus.SHUTDOWN);
+  }
+
+  @Test
   void pausedOwnerIsKeptFromTheDrivesAlsoWhenItsPeerHasTakenOverAndStopped() {
     a.stallDrives(0, true);
     for (int i = 0; i < 40; i++) {
