@@ -1,5 +1,7 @@
 package io.twinspan.cli;
 
+import io.twinspan.concurrent.WakeSource;
+import io.twinspan.linux.Poller;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.nvme.CompletionHandler;
 import io.twinspan.nvme.DmaMemory;
@@ -10,10 +12,11 @@ import io.twinspan.nvme.QueuePair;
 import io.twinspan.nvme.Status;
 import java.util.Locale;
 import org.HdrHistogram.Histogram;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One thread that keeps a number of commands in flight at one drive, and measures each. It polls,
- * and allocates nothing per command.
+ * or sleeps until an interrupt comes, and allocates nothing per command.
  */
 final class NvmeLoad implements AutoCloseable {
   private static final long LONGEST_NS = 60_000_000_000L;
@@ -21,6 +24,17 @@ final class NvmeLoad implements AutoCloseable {
 
   /** How many rounds go by between two looks at the clock for the end. */
   private static final int ROUNDS = 64;
+
+  /** The longest sleep, after which it is looked whether the drive is still there. */
+  private static final long MAX_SLEEP_NS = 100_000_000;
+
+  /** How completions are waited for. */
+  enum Wait {
+    /** By looking for them all the time. */
+    SPIN,
+    /** Asleep, until the drive's interrupt. */
+    INTERRUPT
+  }
 
   /** What is read or written, and where. */
   enum Pattern {
@@ -65,6 +79,8 @@ final class NvmeLoad implements AutoCloseable {
   private final QueueOwner drive;
   private final DmaMemory memory;
   private final QueuePair<Slot> queue;
+  private final Poller poller = new Poller();
+  private final @Nullable WakeSource interrupt;
   private final Slot[] free;
   private final Histogram histogram = new Histogram(LONGEST_NS, DIGITS);
   private int freeCount;
@@ -81,9 +97,10 @@ final class NvmeLoad implements AutoCloseable {
    * @param pattern what to do
    * @param sizeBytes of each command, a multiple of the drive's block size
    * @param depth how many commands in flight
+   * @param wait how to wait for them
    * @param seed of the random positions
    */
-  NvmeLoad(QueueOwner drive, Pattern pattern, int sizeBytes, int depth, long seed) {
+  NvmeLoad(QueueOwner drive, Pattern pattern, int sizeBytes, int depth, Wait wait, long seed) {
     this.drive = drive;
     this.pattern = pattern;
     random = seed | 1;
@@ -111,7 +128,11 @@ final class NvmeLoad implements AutoCloseable {
       free[freeCount++] = new Slot((long) i * sizeBytes);
     }
     CompletionHandler<Slot> handler = this::completed;
-    queue = drive.createQueuePair(depth, handler);
+    queue = drive.createQueuePair(depth, wait == Wait.INTERRUPT, handler);
+    interrupt = wait == Wait.INTERRUPT ? queue.wakeSource() : null;
+    if (interrupt != null) {
+      poller.add(interrupt.fd(), 0);
+    }
   }
 
   /**
@@ -129,14 +150,14 @@ final class NvmeLoad implements AutoCloseable {
         while (freeCount > 0) {
           submit();
         }
-        var _ = queue.poll(free.length);
+        takeCompletions();
       }
       requireSuccess();
       nowNs = System.nanoTime();
     }
     double rate = completed * 1e9 / (nowNs - startNs);
     while (freeCount < free.length) {
-      var _ = queue.poll(free.length);
+      takeCompletions();
     }
     requireSuccess();
     return rate;
@@ -150,8 +171,22 @@ final class NvmeLoad implements AutoCloseable {
   @Override
   public void close() {
     queue.close();
+    poller.close();
     drive.unmap(memory);
     memory.close();
+  }
+
+  /** Takes those that are there; sleeps if there are none and an interrupt can end that. */
+  private void takeCompletions() {
+    WakeSource source = interrupt;
+    if (queue.poll(free.length) > 0 || source == null) {
+      return;
+    }
+    source.arm();
+    if (queue.poll(free.length) == 0) {
+      var _ = poller.await(MAX_SLEEP_NS);
+    }
+    source.disarm();
   }
 
   private void submit() {

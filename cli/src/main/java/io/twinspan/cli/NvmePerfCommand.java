@@ -32,7 +32,7 @@ import tools.jackson.databind.json.JsonMapper;
 @Command(
     name = "perf",
     description = {
-      "Measure a drive from one polling thread, and the machine's own limit in the same run.",
+      "Measure a drive from one thread, and the machine's own limit in the same run.",
       "Latency is from submission to completion. The limit at depth 1 is a bare word sent to the"
           + " drive's processor and back plus one copy of the data, in us; at other depths how many"
           + " such copies one thread makes a second."
@@ -87,6 +87,15 @@ final class NvmePerfCommand implements Callable<Integer> {
       defaultValue = "1",
       description = "Commands in flight, 1 to 1023. Default: ${DEFAULT-VALUE}.")
   private int depth;
+
+  @Option(
+      names = "--wait",
+      paramLabel = "HOW",
+      defaultValue = "spin",
+      description =
+          "spin: look for completions all the time; interrupt: sleep until the drive tells of one."
+              + " Default: ${DEFAULT-VALUE}.")
+  private NvmeLoad.Wait wait = NvmeLoad.Wait.SPIN;
 
   @Option(
       names = "--runtime",
@@ -205,7 +214,8 @@ final class NvmePerfCommand implements Callable<Integer> {
             Integer.toString(depth),
             Integer.toString(runtime),
             cpu(0),
-            cpu(1));
+            cpu(1),
+            wait.name());
     try {
       return JsonMapper.shared().readTree(expect(load, "{"));
     } finally {

@@ -37,7 +37,7 @@ final class NvmePerfProcess {
    * Runs one of the processes.
    *
    * @param args {@code drive}, directory, medium, bytes, processor; or {@code load}, target,
-   *     pattern, bytes, depth, seconds, processor, the drive's processor
+   *     pattern, bytes, depth, seconds, processor, the drive's processor, how to wait
    */
   @SuppressWarnings("SystemExitOutsideMain") // this is main
   public static void main(String[] args) {
@@ -71,11 +71,12 @@ final class NvmePerfProcess {
     int sizeBytes = Integer.parseInt(args[3]);
     int depth = Integer.parseInt(args[4]);
     long runtimeNs = TimeUnit.SECONDS.toNanos(Long.parseLong(args[5]));
+    NvmeLoad.Wait wait = NvmeLoad.Wait.valueOf(args[8]);
     pin(Integer.parseInt(args[6]));
     double copyNs = NvmeLimit.copyNs(sizeBytes, depth);
     double roundTripNs = NvmeLimit.roundTripNs(Integer.parseInt(args[7]));
     try (QueueOwner drive = NvmeTarget.open(args[1], NvmeOptions.DEFAULTS);
-        NvmeLoad load = new NvmeLoad(drive, pattern, sizeBytes, depth, SEED)) {
+        NvmeLoad load = new NvmeLoad(drive, pattern, sizeBytes, depth, wait, SEED)) {
       var _ = load.run(WARM_UP_NS);
       double rate = load.run(runtimeNs);
       ObjectNode result = JsonNodeFactory.instance.objectNode();

@@ -25,6 +25,7 @@ public final class IoRing implements AutoCloseable {
 
   private static final int PARAMS_BYTES = 120;
   private static final int PARAMS_CQ_ENTRIES = 4;
+  private static final int PARAMS_FLAGS = 8;
   private static final int PARAMS_FEATURES = 20;
   private static final int SQ_OFFSETS = 40;
   private static final int SQ_TAIL = SQ_OFFSETS + 4;
@@ -36,6 +37,12 @@ public final class IoRing implements AutoCloseable {
 
   /** Both rings in one mapping (Linux 5.4), and completions that are never dropped (5.5). */
   private static final int FEATURES = 1 | 2;
+
+  /**
+   * Completions wait for the thread's next system call instead of interrupting it on its processor
+   * ({@code IORING_SETUP_COOP_TASKRUN}, Linux 5.19); a sleep they end at once.
+   */
+  private static final int COOPERATIVE = 1 << 8;
 
   private static final long MAP_RINGS = 0;
   private static final long MAP_SQES = 0x1000_0000L;
@@ -117,8 +124,11 @@ public final class IoRing implements AutoCloseable {
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment params = arena.allocate(PARAMS_BYTES, Long.BYTES);
-      long number = Native.syscall(SystemCalls.IO_URING_SETUP, entries, params.address(), 0);
-      Fd fd = Fd.adopt(ErrnoException.check((int) number, "io_uring_setup"));
+      int number = setUp(entries, params, COOPERATIVE);
+      if (number == -Errno.EINVAL) {
+        number = setUp(entries, params, 0);
+      }
+      Fd fd = Fd.adopt(ErrnoException.check(number, "io_uring_setup"));
       try {
         if ((params.get(JAVA_INT, PARAMS_FEATURES) & FEATURES) != FEATURES) {
           throw new ErrnoException("io_uring_setup", Errno.ENOSYS);
@@ -129,6 +139,11 @@ public final class IoRing implements AutoCloseable {
         throw e;
       }
     }
+  }
+
+  private static int setUp(int entries, MemorySegment params, int flags) {
+    params.set(JAVA_INT, PARAMS_FLAGS, flags);
+    return (int) Native.syscall(SystemCalls.IO_URING_SETUP, entries, params.address(), 0);
   }
 
   /** How many requests may be on their way at a time. */
@@ -175,7 +190,10 @@ public final class IoRing implements AutoCloseable {
     return enter(1, GET_EVENTS);
   }
 
-  /** Goes on to the next completion; returns whether there is one. */
+  /**
+   * Goes on to the next completion; returns whether there is one. A thread that makes no system
+   * call meanwhile may see one as late as at the next tick of its processor.
+   */
   public boolean next() {
     if (head == (int) INDEX.getAcquire(rings, cqTail)) {
       return false;

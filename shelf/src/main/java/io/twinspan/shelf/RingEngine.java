@@ -14,9 +14,16 @@ final class RingEngine implements TransferEngine {
   private static final Logger LOG = LoggerFactory.getLogger(RingEngine.class);
   private static final int ENTRIES = 256;
 
+  /**
+   * How many requests are given to the kernel at a time, so that the disk has some while others are
+   * made ready; each time is a system call.
+   */
+  private static final int BATCH = 4;
+
   private final IoRing ring;
   private final @Nullable Transfer[] transfers = new @Nullable Transfer[ENTRIES];
   private final @Nullable Fd[] files = new @Nullable Fd[ENTRIES];
+  private int begun;
   private int result;
 
   private RingEngine(IoRing ring) {
@@ -79,10 +86,15 @@ final class RingEngine implements TransferEngine {
     } else {
       ring.read(file, transfer.vector(), transfer.pieces(), transfer.position(), index);
     }
+    begun++;
+    if (begun >= BATCH) {
+      var _ = submit(); // what has not gone goes with the next one
+    }
   }
 
   @Override
   public boolean submit() {
+    begun = 0;
     int refused = ring.submit();
     return refused == 0 || isGone(refused, "submit");
   }

@@ -2,6 +2,7 @@ package io.twinspan.nvme;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.twinspan.linux.Fd;
 import io.twinspan.linux.Futex;
@@ -9,7 +10,6 @@ import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
 import io.twinspan.linux.Obituary;
 import io.twinspan.linux.UnixSocket;
-import io.twinspan.shelf.Needed;
 import io.twinspan.shelf.Shelf;
 import io.twinspan.shelf.ShelfOptions;
 import java.lang.foreign.MemorySegment;
@@ -35,9 +35,7 @@ class BrokerDeathTest {
 
   @BeforeEach
   void start() {
-    if (!Futex.isSupported()) {
-      Needed.missing("a processor whose system calls are known");
-    }
+    assumeTrue(Futex.isSupported(), "the system calls of this processor are not known");
     ShelfOptions options =
         new ShelfOptions(directory, directory, 1, 64 << 20, ShelfOptions.DUAL_PORTED, "TEST");
     shelf = new Shelf(options).start();

@@ -4,7 +4,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.twinspan.shelf.Needed;
 import io.twinspan.shelf.Shelf;
 import io.twinspan.shelf.ShelfOptions;
 import java.io.BufferedReader;
@@ -46,9 +45,7 @@ class BrokerProcessesTest {
   @BeforeEach
   void start() throws IOException {
     assumeTrue(Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0), "is root");
-    if (!Files.isExecutable(Path.of("/usr/bin/setpriv"))) {
-      Needed.missing("setpriv");
-    }
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/setpriv")), "has setpriv");
     Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
     ShelfOptions options =
         new ShelfOptions(directory, directory, 1, DRIVE_BYTES, ShelfOptions.DUAL_PORTED, "TEST");
