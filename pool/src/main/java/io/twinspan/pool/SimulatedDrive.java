@@ -164,7 +164,12 @@ public final class SimulatedDrive implements Drive {
 
   /** Number of commands accepted of a kind. */
   public long submitted(DriveOperation operation) {
-    return submitted[operation.ordinal()];
+    return submitted[indexOf(operation)];
+  }
+
+  @SuppressWarnings("EnumOrdinal") // an index of counts, in memory only
+  private static int indexOf(DriveOperation operation) {
+    return operation.ordinal();
   }
 
   /** Number of commands that have not completed yet. */
@@ -215,7 +220,7 @@ public final class SimulatedDrive implements Drive {
     long completion = effect + (maxDelayTicks == 0 ? 0 : random.nextInt(maxDelayTicks + 1));
     commands.add(new Command(request, effect, completion, medium.stamp()));
     nextTick = Math.min(nextTick, effect);
-    submitted[request.operation.ordinal()]++;
+    submitted[indexOf(request.operation)]++;
     return true;
   }
 
