@@ -176,7 +176,11 @@ final class RdmaPeerLink implements PeerLink {
   public int poll(Handler handler) {
     int work = link.doWork();
     for (int i = 0; i < all.size(); i++) {
-      work += all.get(i).deliver(handler);
+      if (up) {
+        work += all.get(i).deliver(handler);
+      } else if (!connecting) {
+        all.get(i).discard();
+      } // else a peer that is ahead may have sent already: that waits until the array knows
     }
     String reason = downReason;
     if (reason != null) {
@@ -299,6 +303,13 @@ final class RdmaPeerLink implements PeerLink {
 
     private void receive(MemoryRegion region, long slot) {
       int _ = queuePair.postReceive(slot, region, slot * RECEIVE_BYTES, RECEIVE_BYTES);
+    }
+
+    /** Forgets what has come to an end, of a life that the array does not know. */
+    void discard() {
+      while (completions.poll(completion)) {
+        // nobody waits for it
+      }
     }
 
     int deliver(Handler handler) {
