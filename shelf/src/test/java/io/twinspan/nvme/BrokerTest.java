@@ -308,6 +308,27 @@ class BrokerTest {
   }
 
   @Test
+  void memoryInWhichOneOfTheRingsLiesStays() {
+    try (Client client = new Client();
+        DmaMemory first = DmaMemory.allocate("first", BLOCK);
+        DmaMemory second = DmaMemory.allocate("second", BLOCK)) {
+      BrokeredDevice device = client.drive.device();
+      long submissions = device.map(first.memfd(), 0, BLOCK).iova();
+      long completions = device.map(second.memfd(), 0, BLOCK).iova();
+      int id = device.reserve(DEPTH);
+      device.create(id, submissions, completions);
+      for (long iova : new long[] {submissions, completions}) {
+        DmaRegion region = new DmaRegion(iova, BLOCK);
+        assertThatThrownBy(() -> device.unmap(region)).isInstanceOf(NvmeException.class);
+      }
+      device.delete(id);
+      device.forget(id);
+      device.unmap(new DmaRegion(submissions, BLOCK));
+      device.unmap(new DmaRegion(completions, BLOCK));
+    }
+  }
+
+  @Test
   void whatWasGivenBackCountsNoMore() {
     serve(BrokerOptions.DEFAULTS.withLimits(2, DEPTH, 2 * MEMORY_BYTES));
     try (Client client = new Client();
