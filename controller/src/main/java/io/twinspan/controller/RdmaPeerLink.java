@@ -176,11 +176,9 @@ final class RdmaPeerLink implements PeerLink {
   public int poll(Handler handler) {
     int work = link.doWork();
     for (int i = 0; i < all.size(); i++) {
-      if (up) {
+      if (up) { // else a peer that is ahead may have sent already: that waits
         work += all.get(i).deliver(handler);
-      } else if (!connecting) {
-        all.get(i).discard();
-      } // else a peer that is ahead may have sent already: that waits until the array knows
+      }
     }
     String reason = downReason;
     if (reason != null) {
@@ -290,7 +288,9 @@ final class RdmaPeerLink implements PeerLink {
 
     /** Sets the queue pair up for a new life of the link; both sides ask to connect. */
     void begin() {
-      queuePair.reset().init();
+      queuePair.reset();
+      discard();
+      queuePair.init();
       if (receives.byteSize() > 0) {
         MemoryRegion region = channel.register(RECEIVE_SLOT, receives, Access.LOCAL_WRITE);
         receiveRegion = region;
@@ -305,8 +305,8 @@ final class RdmaPeerLink implements PeerLink {
       int _ = queuePair.postReceive(slot, region, slot * RECEIVE_BYTES, RECEIVE_BYTES);
     }
 
-    /** Forgets what has come to an end, of a life that the array does not know. */
-    void discard() {
+    /** Forgets what ended with the former life. */
+    private void discard() {
       while (completions.poll(completion)) {
         // nobody waits for it
       }
