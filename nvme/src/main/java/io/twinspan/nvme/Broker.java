@@ -6,6 +6,7 @@ import io.twinspan.linux.UnixSocket;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -47,18 +48,30 @@ public final class Broker implements AutoCloseable {
     listener = UnixListener.bind(socket, options.socketMode());
     open(socket, options.socketMode());
     agent = drive.device().maxDomains() > 0 ? null : new BrokerAgent("nvme-broker");
+    rehearse();
     acceptor = Thread.ofPlatform().name("nvme-broker-accept").daemon(true).start(this::accept);
-    rehearse(socket);
   }
 
   /**
-   * Lends this process a queue pair and takes it back. Code that runs for the first time beside a
-   * load takes tenths of a second, which the first death that counts shall not.
+   * Lends this process a queue pair and takes it back, before anybody else is let in. Code that
+   * runs for the first time beside a load takes tenths of a second, which the first death that
+   * counts shall not.
    */
-  private void rehearse(Path socket) {
-    try (BrokeredDrive lent = BrokeredDrive.connect(socket, drive.options());
-        QueuePair<String> _ = lent.createQueuePair(1, (request, status) -> {})) {
-      LOG.debug("{}: rehearsed", drive.name());
+  private void rehearse() {
+    try {
+      List<UnixSocket> ends = UnixSocket.pair();
+      Thread session =
+          Thread.ofPlatform()
+              .name("nvme-broker-rehearsal")
+              .daemon(true)
+              .start(new BrokerSession(drive, agent, options, ends.get(0), () -> {}));
+      try (BrokeredDrive lent =
+              BrokeredDrive.over("rehearsal of " + drive.name(), ends.get(1), drive.options());
+          QueuePair<String> _ = lent.createQueuePair(1, (request, status) -> {})) {
+        LOG.debug("{}: rehearsed", drive.name());
+      } finally {
+        join(session);
+      }
     } catch (TwinspanException e) {
       LOG.debug("{}: no rehearsal: {}", drive.name(), e.getMessage());
     }

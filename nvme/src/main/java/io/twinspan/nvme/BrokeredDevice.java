@@ -10,7 +10,6 @@ import io.twinspan.linux.Poller;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixSocket;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -46,9 +45,9 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
   private boolean broken;
   private volatile boolean hungUp;
 
-  BrokeredDevice(Path socket, Duration timeout) {
-    name = "broker:" + socket;
-    UnixSocket connected = UnixSocket.connect(socket, timeout);
+  /** Takes a connection to a broker over. */
+  BrokeredDevice(String name, UnixSocket connected, Duration timeout) {
+    this.name = name;
     // It may be the second in a row that the drive keeps waiting.
     connected.setReceiveTimeout(timeout.multipliedBy(2));
     connection = new BrokerConnection(connected);

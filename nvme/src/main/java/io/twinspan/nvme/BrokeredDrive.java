@@ -1,6 +1,7 @@
 package io.twinspan.nvme;
 
 import io.twinspan.concurrent.WakeSource;
+import io.twinspan.linux.UnixSocket;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -98,7 +99,12 @@ public final class BrokeredDrive extends QueueOwner {
    * @throws NvmeException if it does not let this process in
    */
   public static BrokeredDrive connect(Path socket, NvmeOptions options) {
-    BrokeredDevice device = new BrokeredDevice(socket, options.adminTimeout());
+    return over("broker:" + socket, UnixSocket.connect(socket, options.adminTimeout()), options);
+  }
+
+  /** Takes a connection to a broker over. */
+  static BrokeredDrive over(String name, UnixSocket connected, NvmeOptions options) {
+    BrokeredDevice device = new BrokeredDevice(name, connected, options.adminTimeout());
     try {
       return new BrokeredDrive(device, options);
     } catch (RuntimeException e) {
