@@ -1,8 +1,6 @@
 package io.twinspan.bridge;
 
 import io.twinspan.concurrent.SharedMemory;
-import io.twinspan.linux.Errno;
-import io.twinspan.linux.ErrnoException;
 import io.twinspan.linux.EventFd;
 import io.twinspan.linux.Fd;
 import io.twinspan.linux.Futex;
@@ -107,11 +105,6 @@ final class Lifeline implements AutoCloseable {
     }
   }
 
-  /** Whether a death word says that its writer has died. */
-  static boolean tellsOfDeath(int word) {
-    return (word & Futex.OWNER_DIED) != 0;
-  }
-
   /** A life of the link begins; on the bridge's thread, like everything but the thread's run. */
   void begin(Life life) {
     if (!Futex.isSupported()) {
@@ -192,16 +185,8 @@ final class Lifeline implements AutoCloseable {
   private void watch(Life life) {
     int known = life.load();
     int changes = 0;
-    while (!life.over && !tellsOfDeath(known) && !life.restless) {
-      int result = Futex.await(life.ownWord, known, MAX_SLEEP_NS);
-      boolean fine =
-          result == 0
-              || result == -Errno.EAGAIN
-              || result == -Errno.EINTR
-              || result == -Errno.ETIMEDOUT;
-      if (!fine) {
-        throw new ErrnoException("futex wait", -result);
-      }
+    while (!life.over && !Obituary.tellsOfDeath(known) && !life.restless) {
+      int _ = Futex.await(life.ownWord, known, MAX_SLEEP_NS);
       int word = life.load();
       if (word != known) {
         known = word;

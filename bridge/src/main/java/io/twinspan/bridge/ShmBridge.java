@@ -6,6 +6,7 @@ import io.twinspan.linux.ErrnoException;
 import io.twinspan.linux.Fd;
 import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
+import io.twinspan.linux.Obituary;
 import io.twinspan.linux.Poller;
 import io.twinspan.linux.TwinspanException;
 import io.twinspan.linux.UnixListener;
@@ -128,7 +129,7 @@ public final class ShmBridge extends PairedBridge<ShmEndpoint> {
   int look(boolean paused) {
     int work = 0;
     ShmEndpoint alive = endpoint();
-    if (alive != null && Lifeline.tellsOfDeath(alive.deathWord())) {
+    if (alive != null && Obituary.tellsOfDeath(alive.deathWord())) {
       down(LinkDown.Kind.DEATH, "the peer's process has died");
       work++;
     }

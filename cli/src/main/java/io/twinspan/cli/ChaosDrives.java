@@ -75,12 +75,14 @@ final class ChaosDrives {
 
   /** Has the drive taken in, if it is out, and waits until it has all data. */
   void takeIn() {
-    Chaos.await("all drives to be whole members of both pools", this::isWhole);
+    Chaos.await("all drives to be whole members of both pools", this::pullIn);
     out = false;
   }
 
-  /** Asks for the drive to be taken in wherever it is out. */
-  private boolean isWhole() {
+  /**
+   * Asks for the drive to be taken in wherever it is out; returns whether it is whole everywhere.
+   */
+  private boolean pullIn() {
     try {
       JsonNode pools = PoolCommand.pools(processes, null);
       boolean whole = pools.size() == ArrayProcesses.CONTROLLERS.size();

@@ -45,13 +45,20 @@ public final class Futex {
    * @param timeoutNs the longest sleep
    * @return 0 if somebody woke it (which says nothing about the word), or {@code -EAGAIN} if the
    *     word is not what was expected, {@code -ETIMEDOUT}, {@code -EINTR}
+   * @throws ErrnoException if the kernel has another reason
    */
   public static int await(MemorySegment word, int expected, long timeoutNs) {
     MemorySegment timeout = TIMEOUT.get();
     long second = TimeUnit.SECONDS.toNanos(1);
     timeout.setAtIndex(JAVA_LONG, 0, timeoutNs / second);
     timeout.setAtIndex(JAVA_LONG, 1, timeoutNs % second);
-    return Native.futex(SystemCalls.FUTEX, word, WAIT, expected, timeout);
+    int result = Native.futex(SystemCalls.FUTEX, word, WAIT, expected, timeout);
+    boolean fine =
+        result == 0
+            || result == -Errno.EAGAIN
+            || result == -Errno.ETIMEDOUT
+            || result == -Errno.EINTR;
+    return fine ? result : ErrnoException.check(result, "futex wait");
   }
 
   /**

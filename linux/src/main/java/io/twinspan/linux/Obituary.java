@@ -48,6 +48,11 @@ public final class Obituary implements AutoCloseable {
     WORD.setRelease(word, 0L, Futex.WAITERS | tid);
   }
 
+  /** Whether a word says that the thread which left it has died; any thread may ask. */
+  public static boolean tellsOfDeath(int word) {
+    return (word & Futex.OWNER_DIED) != 0;
+  }
+
   /**
    * Leaves word of this thread.
    *

@@ -1,7 +1,6 @@
 package io.twinspan.nvme;
 
 import io.twinspan.linux.Fd;
-import io.twinspan.linux.Futex;
 import io.twinspan.linux.Mapping;
 import io.twinspan.linux.Memfd;
 import io.twinspan.linux.Obituary;
@@ -24,11 +23,6 @@ final class DeathWord {
   static final int BYTES = 4096;
 
   private DeathWord() {}
-
-  /** Whether a word says that its writer has died. */
-  static boolean tellsOfDeath(int word) {
-    return (word & Futex.OWNER_DIED) != 0;
-  }
 
   /** The word in a mapped page. */
   static MemorySegment in(Mapping page) {
