@@ -4,20 +4,15 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import io.twinspan.pool.Redundancy;
 import io.twinspan.simulator.Fault;
-import io.twinspan.simulator.Outcome;
 import io.twinspan.simulator.Simulation;
-import java.io.PrintWriter;
-import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.EnumSet;
-import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.CountDownLatch;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -26,9 +21,6 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.JsonNodeFactory;
-import tools.jackson.databind.node.ObjectNode;
 
 /** {@code twinspan simulate}. */
 @Command(
@@ -37,10 +29,12 @@ import tools.jackson.databind.node.ObjectNode;
       "Play courses of faults against the array's own logic: both controllers, link, drives and"
           + " hosts in one thread, on virtual time.",
       "Every read is checked. A course that goes wrong is printed, and its seed replays it exactly."
+          + " Ctrl-C ends it with what was done."
     },
     mixinStandardHelpOptions = true)
 final class SimulateCommand implements Callable<Integer> {
   private static final Pattern SEEDS = Pattern.compile("(\\d{1,18})(?:\\.\\.(\\d{1,18}))?");
+  private static final int MAX_THREADS = 1024;
 
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private JsonOption json = new JsonOption();
@@ -66,52 +60,34 @@ final class SimulateCommand implements Callable<Integer> {
       description = "How pools keep data: mirror or parity. Default: ${DEFAULT-VALUE}.")
   private Redundancy redundancy = Redundancy.MIRROR;
 
-  private final List<Outcome> bad = new ArrayList<>();
-  private final Map<Fault, Long> counts = new EnumMap<>(Fault.class);
-  private long courses;
-  private long acknowledged;
-  private long reads;
-  private long virtualNs;
-  private long longestWaitNs;
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description =
+          "How many courses are played at a time, 1 to 1024. Default: as many as there are"
+              + " processors.")
+  private @Nullable Integer threads;
 
   SimulateCommand() {}
 
   @Override
   public Integer call() {
     Matcher range = SEEDS.matcher(seeds);
-    if (!range.matches()) {
-      throw new ParameterException(
-          spec.commandLine(), "--seeds: a number, or two as in 0..99, not " + seeds);
-    }
+    require(range.matches(), "--seeds: a number, or two as in 0..99, not " + seeds);
+    int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+    require(count >= 1 && count <= MAX_THREADS, "--threads: 1 to 1024, not " + count);
     long first = Long.parseLong(range.group(1));
     long last = range.group(2) == null ? first : Long.parseLong(range.group(2));
     // Controllers die by the thousand here, and each would say so.
     ((Logger) LoggerFactory.getLogger("io.twinspan")).setLevel(Level.OFF);
-    long start = System.nanoTime();
-    for (long seed = first; seed <= last; seed++) {
-      add(Simulation.run(seed, faults, redundancy));
-    }
-    print(System.nanoTime() - start);
-    return bad.isEmpty() ? CommandLine.ExitCode.OK : CommandLine.ExitCode.SOFTWARE;
+    var report = new CourseReport(spec.commandLine().getOut(), json.isOn(), replayOptions());
+    run(new Courses(seed -> Simulation.run(seed, faults, redundancy), count), first, last, report);
+    return report.isGood() ? CommandLine.ExitCode.OK : CommandLine.ExitCode.SOFTWARE;
   }
 
-  private void add(Outcome outcome) {
-    courses++;
-    acknowledged += outcome.acknowledged();
-    reads += outcome.reads();
-    virtualNs += outcome.virtualNs();
-    longestWaitNs = Math.max(longestWaitNs, outcome.longestWaitNs());
-    outcome.faults().forEach((fault, times) -> counts.merge(fault, (long) times, Long::sum));
-    if (!outcome.isGood()) {
-      bad.add(outcome);
-      if (!json.isOn()) {
-        PrintWriter out = spec.commandLine().getOut();
-        outcome.trace().forEach(out::println);
-        out.printf(
-            "seed %d: %s; replay: twinspan simulate --seeds %d%s%n",
-            outcome.seed(), outcome.violation(), outcome.seed(), replayOptions());
-        out.flush();
-      }
+  private void require(boolean condition, String message) {
+    if (!condition) {
+      throw new ParameterException(spec.commandLine(), message);
     }
   }
 
@@ -123,43 +99,35 @@ final class SimulateCommand implements Callable<Integer> {
         : form + " --faults " + faults.stream().map(Fault::name).collect(Collectors.joining(","));
   }
 
-  private void print(long realNs) {
-    PrintWriter out = spec.commandLine().getOut();
-    double virtualSeconds = virtualNs / 1e9;
-    double realSeconds = realNs / 1e9;
-    if (json.isOn()) {
-      JsonOption.print(out, report(virtualSeconds, realSeconds));
-      return;
+  private static void run(Courses courses, long first, long last, CourseReport report) {
+    CountDownLatch printed = new CountDownLatch(1);
+    Thread onSignal = new Thread(() -> endAndWait(courses, printed), "shutdown");
+    Runtime.getRuntime().addShutdownHook(onSignal);
+    try {
+      long startNs = System.nanoTime();
+      courses.run(first, last, report::add);
+      report.print(System.nanoTime() - startNs);
+    } finally {
+      printed.countDown();
+      forget(onSignal);
     }
-    out.printf("courses       %d, %d of them went wrong%n", courses, bad.size());
-    out.printf("faults        %s%n", counts);
-    out.printf("acknowledged  %d requests, %d reads checked%n", acknowledged, reads);
-    out.printf(
-        "longest wait  %d ms of virtual time%n", TimeUnit.NANOSECONDS.toMillis(longestWaitNs));
-    out.printf(
-        "time          %.1f s virtual, %.1f s real: %.0f s a second%n",
-        virtualSeconds, realSeconds, virtualSeconds / realSeconds);
-    out.flush();
   }
 
-  private ObjectNode report(double virtualSeconds, double realSeconds) {
-    ObjectNode report = JsonNodeFactory.instance.objectNode();
-    report.put("courses", courses);
-    report.put("acknowledged", acknowledged);
-    report.put("reads", reads);
-    report.put("longestWaitMs", longestWaitNs / 1e6);
-    report.put("virtualSeconds", virtualSeconds);
-    report.put("realSeconds", realSeconds);
-    report.put("virtualPerRealSecond", virtualSeconds / realSeconds);
-    ObjectNode happened = report.putObject("faults");
-    counts.forEach((fault, times) -> happened.put(fault.name(), times));
-    ArrayNode violations = report.putArray("violations");
-    for (Outcome outcome : bad) {
-      ObjectNode violation = violations.addObject();
-      violation.put("seed", outcome.seed()).put("what", outcome.violation());
-      ArrayNode trace = violation.putArray("trace");
-      outcome.trace().forEach(trace::add);
+  /** Waits for what main prints, not for main: that may itself be in {@code System.exit}. */
+  private static void endAndWait(Courses courses, CountDownLatch printed) {
+    courses.end();
+    try {
+      printed.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
-    return report;
+  }
+
+  private static void forget(Thread onSignal) {
+    try {
+      var _ = Runtime.getRuntime().removeShutdownHook(onSignal);
+    } catch (IllegalStateException e) {
+      // It is what ended the courses.
+    }
   }
 }
