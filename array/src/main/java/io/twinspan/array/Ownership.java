@@ -330,7 +330,10 @@ final class Ownership {
   }
 
   void standBy() {
-    takeover.forgetLogs();
+    // An owner that stops may still be bringing its log to the drives, and be fenced before it has.
+    if (peer.state() != PoolState.STOPPING || peer.epoch() > takeover.heldEpoch()) {
+      takeover.forgetLogs();
+    }
     readySent = false;
     parts.fencing.start(Fencing.Procedure.REGISTER);
     transition(PoolState.STANDBY);

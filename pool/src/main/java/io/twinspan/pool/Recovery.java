@@ -1,6 +1,7 @@
 package io.twinspan.pool;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,6 +11,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Batches that some drives lack are copied to them. A batch is dropped, with all that follow,
  * when power may have been lost and some data that it is the last to map is nowhere: then it can't
  * have been flushed. With parities, stripes that may be torn are made whole then.
+ *
+ * <p>If a drive is lost meanwhile, all begins again without it: it may have had the only copy of
+ * what was relied on.
  */
 final class Recovery implements DriveIo.Listener {
   /**
@@ -46,6 +50,10 @@ final class Recovery implements DriveIo.Listener {
   private final boolean[] usable;
   private final int[] readStatus;
   private int pendingIos;
+
+  /** Drives that are not asked, as bits: they had failed when it began, or are no members. */
+  private int without;
+
   private Phase phase = Phase.SUPERBLOCKS;
   private @Nullable State state;
   private @Nullable TailStripes stripes;
@@ -73,6 +81,12 @@ final class Recovery implements DriveIo.Listener {
     this.slots = new int[drives.count()];
     this.usable = new boolean[drives.count()];
     this.readStatus = new int[drives.count()];
+    begin();
+  }
+
+  private void begin() {
+    phase = Phase.SUPERBLOCKS;
+    Arrays.fill(readStatus, Drive.OK);
     for (int i = 0; i < drives.count(); i++) {
       if (drives.isLive(i)) {
         pendingIos +=
@@ -130,12 +144,20 @@ final class Recovery implements DriveIo.Listener {
     TailStripes mended = stripes;
     if (phase == Phase.STRIPES && mended != null && mended.isReady()) {
       if (mended.step()) {
-        phase = Phase.DONE;
-        result.recovered(outcome);
+        end();
       }
       return 1;
     }
     return 0;
+  }
+
+  private void end() {
+    if (drives.failedBits() == without) {
+      phase = Phase.DONE;
+      result.recovered(outcome);
+    } else {
+      begin();
+    }
   }
 
   private void fail(PoolStatus status) {
@@ -177,6 +199,7 @@ final class Recovery implements DriveIo.Listener {
         drives.fail(i, Drive.GONE);
       }
     }
+    without = drives.failedBits();
     VolumeTable volumes = new VolumeTable(poolIndex);
     volumes.usedUpTo(best.nextVolumeNumber);
     JournalReader journal = new JournalReader(drives, memory, checksums, best);
@@ -232,8 +255,7 @@ final class Recovery implements DriveIo.Listener {
       phase = Phase.STRIPES;
       stripes = new TailStripes(drives, memory, checksums, known.root, volumes, map, torn);
     } else {
-      phase = Phase.DONE;
-      result.recovered(outcome);
+      end();
     }
   }
 }

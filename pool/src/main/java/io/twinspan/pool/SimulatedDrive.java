@@ -40,6 +40,10 @@ public final class SimulatedDrive implements Drive {
     final long completionTick;
     final long flushStamp;
     boolean carriedOut;
+
+    /** The drive has answered, whether the host looks or not. */
+    boolean answered;
+
     int status = GONE;
 
     Command(DriveRequest request, long effectTick, long completionTick, long flushStamp) {
@@ -264,8 +268,8 @@ public final class SimulatedDrive implements Drive {
   }
 
   /**
-   * One tick in which the host does not look: commands take effect, none completes. Returns the
-   * number that took effect.
+   * One tick in which the host does not look: commands take effect and the drive answers, but the
+   * host is told later. Returns the number that took effect.
    */
   public int workUnattended() {
     if (stalled || !present) {
@@ -277,7 +281,11 @@ public final class SimulatedDrive implements Drive {
       work += carryOutDue();
       nextTick = Long.MAX_VALUE;
       for (int i = 0; i < commands.size(); i++) {
-        nextTick = Math.min(nextTick, commands.get(i).dueTick());
+        Command command = commands.get(i);
+        if (command.completionTick <= tick) {
+          answer(command);
+        }
+        nextTick = Math.min(nextTick, command.dueTick());
       }
     }
     return work;
@@ -298,9 +306,7 @@ public final class SimulatedDrive implements Drive {
     for (int i = 0; i < due.size(); i++) {
       Command command = due.get(i);
       DriveRequest request = command.request;
-      if (command.status == OK && request.operation == DriveOperation.WRITE) {
-        medium.writeCompleted(request.block, request.blockCount);
-      }
+      answer(command);
       request.completed(present ? command.status : GONE);
     }
     work += due.size();
@@ -367,6 +373,10 @@ public final class SimulatedDrive implements Drive {
         : medium.write(request.block, request.blockCount, request.data, request.dataOffset);
   }
 
+  long hostId() {
+    return hostId;
+  }
+
   boolean isOrphan() {
     return dead && !commands.isEmpty();
   }
@@ -378,13 +388,34 @@ public final class SimulatedDrive implements Drive {
     tick++;
     int work = carryOutDue();
     commands.removeIf(command -> {
-      DriveRequest request = command.request;
-      if (command.status == OK && request.operation == DriveOperation.WRITE) {
-        medium.writeCompleted(request.block, request.blockCount);
+      if (command.carriedOut) {
+        answer(command);
       }
       return command.carriedOut;
     });
     return work;
+  }
+
+  /**
+   * The host's registration was preempted: what it has under way is aborted, if it was not carried
+   * out already.
+   */
+  void preempted() {
+    for (int i = 0; i < commands.size(); i++) {
+      Command command = commands.get(i);
+      if (command.carriedOut) {
+        answer(command);
+      }
+    }
+  }
+
+  /** From now on a FLUSH covers it. */
+  private void answer(Command command) {
+    DriveRequest request = command.request;
+    if (!command.answered && command.status == OK && request.operation == DriveOperation.WRITE) {
+      medium.writeCompleted(request.block, request.blockCount);
+    }
+    command.answered = true;
   }
 
   /** Writes under way reach the medium block by block as far as chance lets them. */

@@ -340,6 +340,11 @@ public final class SimulatedMedium {
       return Drive.RESERVATION_CONFLICT;
     }
     boolean takes = held && keys.getOrDefault(holderHost, 0L) == otherKey;
+    for (SimulatedDrive port : ports) {
+      if (port.hostId() != hostId && keys.getOrDefault(port.hostId(), 0L) == otherKey) {
+        port.preempted();
+      }
+    }
     keys.entrySet().removeIf(entry -> entry.getValue() == otherKey && entry.getKey() != hostId);
     return takes ? hold(hostId) : Drive.OK;
   }
@@ -370,8 +375,26 @@ public final class SimulatedMedium {
     orphans++;
   }
 
+  /**
+   * A host has come back, so that its port was reset: what its last life left in the drive is
+   * carried out now, as far as reservations let it, and nothing of it later.
+   */
+  public void settleOrphans(long hostId) {
+    for (int i = ports.size() - 1; i >= 0; i--) {
+      SimulatedDrive port = ports.get(i);
+      if (port.isOrphan() && port.hostId() == hostId) {
+        port.stall(false);
+        while (port.isOrphan()) {
+          port.workAsOrphan();
+        }
+        orphans--;
+        ports.remove(i);
+      }
+    }
+  }
+
   /** A tick of what dead hosts left in the drive's queues; returns how many took effect. */
-  public int workOnOrphans() {
+  int workOnOrphans() {
     if (orphans == 0) {
       return 0;
     }

@@ -3,6 +3,7 @@ package io.twinspan.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -218,5 +219,39 @@ class RecoveryTest {
         assertJournalsAreTheSame(rig, 201);
       }
     }
+  }
+
+  /**
+   * A drive goes while a pool is opened after a loss of power: what it alone had is not there, and
+   * must not be found in the map.
+   */
+  @Test
+  void aDriveThatGoesInTheMiddleOfARecoveryIsNotReliedOn() {
+    int interrupted = 0;
+    for (int seed = 0; seed < 120; seed++) {
+      PoolRig rig = new PoolRig(3, 320, seed);
+      rig.maxDelayTicks = 2;
+      rig.attach();
+      rig.formatted();
+      int volume = rig.create("v", 100);
+      for (int i = 0; i < 10; i++) {
+        rig.writeTags(volume, i, 1, 100 + i);
+      }
+      rig.powerCut();
+      List<PoolStatus> opened = new ArrayList<>();
+      rig.pool.open(PoolRig.ARRAY, 1, false, opened::add);
+      for (int rounds = 0; rounds < seed / 2; rounds++) {
+        rig.work();
+      }
+      interrupted += opened.isEmpty() ? 1 : 0;
+      rig.drives.get(seed % 3).remove();
+      while (opened.isEmpty()) {
+        rig.work();
+      }
+      assertThat(opened).containsExactly(PoolStatus.OK);
+      List<Long> found = rig.read(volume, 0, 10); // fails where a block is nowhere
+      assertThat(found).as("seed " + seed).hasSize(10);
+    }
+    assertThat(interrupted).isBetween(20, 119);
   }
 }

@@ -207,6 +207,43 @@ class SimulatedDriveTest {
   }
 
   @Test
+  void aHostThatComesBackFindsNothingOfItsLastLifeUnderWay() {
+    a.submit(request(WRITE, 3, 9));
+    a.stall(true);
+    a.die();
+    assertThat(readByte(b, 3)).isZero();
+    medium.settleOrphans(1);
+    assertThat(medium.hasOrphans()).isFalse();
+    assertThat(readByte(b, 3)).isEqualTo(9);
+  }
+
+  /** What a drive has answered counts as completed, although a host that hangs does not look. */
+  @Test
+  void flushCoversWhatAHostThatHangsWasAnswered() {
+    a.submit(request(WRITE, 3, 9));
+    a.workUnattended();
+    run(b, request(FLUSH, 0, 0));
+    assertThat(medium.unflushedBlocks()).isZero();
+  }
+
+  @Test
+  void flushCoversWhatAPreemptedHostHadWritten() {
+    SimulatedDrive slow = medium.port(3).maxDelayTicks(8);
+    run(slow, RESERVATION_REGISTER, 33, 0);
+    run(slow, RESERVATION_ACQUIRE, 33, 0);
+    run(b, RESERVATION_REGISTER, 22, 0);
+    Probe write = request(WRITE, 3, 9);
+    slow.submit(write);
+    while (medium.unflushedBlocks() == 0) {
+      slow.workUnattended();
+    }
+    slow.stall(true);
+    assertThat(run(b, RESERVATION_PREEMPT, 22, 33)).isZero();
+    run(b, request(FLUSH, 0, 0));
+    assertThat(medium.unflushedBlocks()).isZero();
+  }
+
+  @Test
   void faultsComeAsOrdered() {
     a.fail(READ, 10, 5, 0x281, 1);
     assertThat(run(a, request(READ, 9, 0))).isZero();

@@ -319,7 +319,7 @@ final class SimulatedArray {
       saidWritesLost = false;
       awake = true;
       Arrays.fill(states, PoolState.STARTING);
-      settleOrphans();
+      media.forEach(pool -> pool.forEach(medium -> medium.settleOrphans(key)));
       end.attach();
       drives.clear();
       List<PoolConfig> pools = new ArrayList<>();
@@ -374,17 +374,6 @@ final class SimulatedArray {
                   saidWritesLost = true;
                 }
               });
-    }
-
-    /** What the last life left in the drives takes effect, or not, before the next one comes. */
-    private void settleOrphans() {
-      for (List<SimulatedMedium> pool : media) {
-        for (SimulatedMedium medium : pool) {
-          for (int i = 0; i < 50; i++) {
-            medium.workOnOrphans();
-          }
-        }
-      }
     }
 
     /** Kills the process: what is in the drives' queues may still take effect. */
