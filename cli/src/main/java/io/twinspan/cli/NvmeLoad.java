@@ -89,6 +89,9 @@ final class NvmeLoad implements AutoCloseable {
   private long completed;
   private int failure;
 
+  /** Whether a command that was answered is followed by another one. */
+  private boolean running;
+
   /**
    * Prepares a load.
    *
@@ -145,17 +148,19 @@ final class NvmeLoad implements AutoCloseable {
     completed = 0;
     long startNs = System.nanoTime();
     long nowNs = startNs;
+    running = true;
+    while (freeCount > 0) {
+      submit(free[--freeCount]);
+    }
     while (nowNs - startNs < durationNs) {
       for (int i = 0; i < ROUNDS; i++) {
-        while (freeCount > 0) {
-          submit();
-        }
         takeCompletions();
       }
       requireSuccess();
       nowNs = System.nanoTime();
     }
     double rate = completed * 1e9 / (nowNs - startNs);
+    running = false;
     while (freeCount < free.length) {
       takeCompletions();
     }
@@ -189,8 +194,7 @@ final class NvmeLoad implements AutoCloseable {
     source.disarm();
   }
 
-  private void submit() {
-    Slot slot = free[--freeCount];
+  private void submit(Slot slot) {
     long lba = (firstPosition + nextPosition()) * blocks;
     slot.startNs = System.nanoTime();
     int status =
@@ -208,7 +212,11 @@ final class NvmeLoad implements AutoCloseable {
     if (status != Status.SUCCESS) {
       failure = status;
     }
-    free[freeCount++] = slot;
+    if (running && failure == 0) {
+      submit(slot);
+    } else {
+      free[freeCount++] = slot;
+    }
   }
 
   private void requireSuccess() {

@@ -247,7 +247,7 @@ final class BrokeredQueue implements WakeSource, AutoCloseable {
 
   private void interruptProcess() {
     SharedMemory.fullFence();
-    if (page.interruptArmed()) {
+    if (page.takesInterrupt()) {
       doorbells.interrupt();
     }
   }

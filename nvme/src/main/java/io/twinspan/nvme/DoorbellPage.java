@@ -24,6 +24,13 @@ import java.lang.invoke.VarHandle;
  * and only then sleeps on the MSI-X eventfd; the drive publishes completions, fences fully, and
  * signals only if it reads non-zero. For clients that never fetched the eventfds (Linux under QEMU)
  * the drive polls the tails with backoff and always signals.
+ *
+ * <p>What is set is another number for each sleep, so that the other side signals once for it
+ * however much there is to tell before the sleeper has got a processor: it clears the word before
+ * it takes signals back and looks, so it sees all that came before. Who does not count sets {@value
+ * #UNCOUNTED}, and is signalled each time.
+ *
+ * <p>An object is one side's view of the page, for one thread at a time.
  */
 public final class DoorbellPage {
   /**
@@ -47,9 +54,18 @@ public final class DoorbellPage {
   /** Offset of the completion queue's head doorbell. */
   public static final int CQ_HEAD_OFFSET = 0x800;
 
+  /** What is set by who does not count sleeps; numbers begin behind it. */
+  public static final int UNCOUNTED = 1;
+
   private static final VarHandle WORD = INT.varHandle().withInvokeExactBehavior();
 
   private final MemorySegment segment;
+
+  /** Of this side's last sleep. */
+  private int number = UNCOUNTED;
+
+  /** Of the other side's sleep that was ended by a signal last. */
+  private int ended;
 
   /**
    * The page of one queue pair.
@@ -98,9 +114,12 @@ public final class DoorbellPage {
     WORD.setRelease(segment, (long) CQ_HEAD_OFFSET, head);
   }
 
-  /** {@return whether the drive sleeps; meaningful after a full fence that follows the ringing} */
-  public boolean sleeping() {
-    return (int) WORD.getAcquire(segment, (long) SLEEPING_OFFSET) != 0;
+  /**
+   * {@return whether the drive sleeps and this is the first call that says so; it is to be
+   * signalled then. Meaningful after a full fence that follows the ringing}
+   */
+  public boolean endsSleep() {
+    return isNew((int) WORD.getAcquire(segment, (long) SLEEPING_OFFSET));
   }
 
   /**
@@ -109,7 +128,7 @@ public final class DoorbellPage {
    * @param sleeping whether it is about to sleep
    */
   public void sleeping(boolean sleeping) {
-    WORD.setVolatile(segment, (long) SLEEPING_OFFSET, sleeping ? 1 : 0);
+    WORD.setVolatile(segment, (long) SLEEPING_OFFSET, sleeping ? nextNumber() : 0);
     VarHandle.fullFence();
   }
 
@@ -122,12 +141,25 @@ public final class DoorbellPage {
   }
 
   /**
+   * {@return whether the client wants an interrupt and this is the first call that says so; it is
+   * to be interrupted then. Meaningful after a full fence that follows the completion}
+   */
+  public boolean takesInterrupt() {
+    return isNew((int) WORD.getAcquire(segment, (long) INTERRUPT_ARMED_OFFSET));
+  }
+
+  /** The queue has a new client, who counts from the beginning. */
+  public void forgetSleeps() {
+    ended = 0;
+  }
+
+  /**
    * Says whether the client wants an interrupt. A full fence follows.
    *
    * @param armed whether it does
    */
   public void interruptArmed(boolean armed) {
-    WORD.setVolatile(segment, (long) INTERRUPT_ARMED_OFFSET, armed ? 1 : 0);
+    WORD.setVolatile(segment, (long) INTERRUPT_ARMED_OFFSET, armed ? nextNumber() : 0);
     VarHandle.fullFence();
   }
 
@@ -137,5 +169,22 @@ public final class DoorbellPage {
     WORD.setVolatile(segment, (long) SLEEPING_OFFSET, 0);
     WORD.setVolatile(segment, (long) INTERRUPT_ARMED_OFFSET, 0);
     WORD.setVolatile(segment, (long) CQ_HEAD_OFFSET, 0);
+    forgetSleeps();
+  }
+
+  private int nextNumber() {
+    number++;
+    if (number >= 0 && number <= UNCOUNTED) {
+      number = UNCOUNTED + 1; // once round
+    }
+    return number;
+  }
+
+  private boolean isNew(int sleep) {
+    if (sleep == 0 || (sleep == ended && sleep != UNCOUNTED)) {
+      return false;
+    }
+    ended = sleep;
+    return true;
   }
 }

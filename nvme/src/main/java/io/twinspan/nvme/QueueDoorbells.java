@@ -15,6 +15,7 @@ final class QueueDoorbells implements Doorbells {
   private final int queueId;
   private final long sqTailOffset;
   private final long cqHeadOffset;
+  private final DoorbellPage page;
   private final @Nullable EventFd wakeEvent;
   private final @Nullable ShadowDoorbells shadow;
   private int lastTail;
@@ -34,6 +35,7 @@ final class QueueDoorbells implements Doorbells {
     bar = device.mapBar(first, (cqHead & -DoorbellPage.BYTES) + DoorbellPage.BYTES - first);
     sqTailOffset = sqTail - first;
     cqHeadOffset = cqHead - first;
+    page = new DoorbellPage(bar, 0);
     // With any other stride the words of ours would be somebody else's doorbells.
     wakeEvent =
         doorbellStride == DoorbellPage.DSTRD ? device.doorbellEvent(sqTail).orElse(null) : null;
@@ -61,15 +63,16 @@ final class QueueDoorbells implements Doorbells {
   @Override
   public void interruptArmed(boolean armed) {
     if (wakeEvent != null) {
-      SharedMemory.setIntRelease(bar, DoorbellPage.INTERRUPT_ARMED_OFFSET, armed ? 1 : 0);
+      page.interruptArmed(armed);
+    } else {
+      SharedMemory.fullFence();
     }
-    SharedMemory.fullFence();
   }
 
   private void wake() {
     if (wakeEvent != null) {
       SharedMemory.fullFence();
-      if (SharedMemory.getIntAcquire(bar, DoorbellPage.SLEEPING_OFFSET) != 0) {
+      if (page.endsSleep()) {
         wakeEvent.signal();
       }
     }

@@ -16,6 +16,9 @@ final class QueueEngine<R> {
   /** How often a queue without completions looks whether the device is there and in time. */
   private static final long CHECK_NS = 20_000_000;
 
+  /** How many commands that handlers submit are made known to the drive together. */
+  private static final int RING_BATCH = 8;
+
   /** What becomes of the commands in flight; only the order of these is taken. */
   private enum Fate {
     /** The drive answers them. */
@@ -46,6 +49,11 @@ final class QueueEngine<R> {
   private int tail;
   private int head;
   private int phase = 1;
+
+  /** Whether completions are being handed out, and how many entries the drive does not know of. */
+  private boolean polling;
+
+  private int unrung;
   private int tick;
   private long nextCheckNs;
   private boolean closed;
@@ -140,17 +148,20 @@ final class QueueEngine<R> {
     requireOpen();
     int done = 0;
     boolean served = isAlive();
+    polling = true;
     try {
       while (done < limit && reap()) {
         done++;
       }
+      if (splits.isWaiting() && served) {
+        sendWaiting();
+      }
     } finally {
+      polling = false;
       if (done > 0 && served) {
         doorbells.cqHead(head);
       }
-    }
-    if (splits.isWaiting() && served) {
-      sendWaiting();
+      ring();
     }
     if (done == 0 && fate != Fate.SETTLED) {
       check();
@@ -302,12 +313,27 @@ final class QueueEngine<R> {
         .nsid(nsid);
   }
 
-  /** Tells the drive of the entry that was filled in. */
+  /**
+   * Tells the drive of the entry that was filled in; if that was done by a handler, some at a time:
+   * a drive that sleeps is woken for several, and one that is awake finds several.
+   */
   void ring(int cid) {
     tail = tail + 1 == entries ? 0 : tail + 1;
     if (isAlive()) {
       slots.sent(cid);
-      doorbells.sqTail(tail);
+      unrung++;
+      if (!polling || unrung >= RING_BATCH) {
+        ring();
+      }
+    }
+  }
+
+  private void ring() {
+    if (unrung > 0) {
+      unrung = 0;
+      if (isAlive()) {
+        doorbells.sqTail(tail);
+      }
     }
   }
 

@@ -555,6 +555,31 @@ class QueuePairTest implements CompletionHandler<String> {
   }
 
   @Test
+  void wakesADriveOnceForEachOfItsSleeps() {
+    DoorbellPage page = new DoorbellPage(device.bar, DoorbellPage.barOffset(1));
+    for (int sleep = 0; sleep < 2; sleep++) {
+      page.sleeping(true);
+      assertThat(pair.flush(1, "first")).isZero();
+      assertThat(device.doorbellEvent.drain()).isTrue();
+      assertThat(pair.flush(1, "second")).isZero();
+      assertThat(device.doorbellEvent.drain()).isFalse();
+      page.sleeping(false);
+    }
+  }
+
+  @Test
+  void wakesADriveThatDoesNotCountItsSleepsEachTime() {
+    device.bar.set(
+        LittleEndian.INT,
+        DoorbellPage.barOffset(1) + DoorbellPage.SLEEPING_OFFSET,
+        DoorbellPage.UNCOUNTED);
+    for (int i = 0; i < 2; i++) {
+      assertThat(pair.flush(1, "f")).isZero();
+      assertThat(device.doorbellEvent.drain()).isTrue();
+    }
+  }
+
+  @Test
   void armsItsInterruptOnlyWhileItsThreadSleeps() {
     DoorbellPage page = new DoorbellPage(device.bar, DoorbellPage.barOffset(1));
     assertThat(page.interruptArmed()).isFalse();

@@ -32,8 +32,11 @@ interface Doorbells {
    */
   void sleeping(boolean sleeping, int tail, int entries);
 
-  /** Whether the client wants an interrupt; after a full fence that follows the completion. */
-  boolean interruptArmed();
+  /**
+   * Whether the client wants an interrupt and was not told of this sleep before; after a full fence
+   * that follows the completion.
+   */
+  boolean takesInterrupt();
 
   /** What a reset does. */
   void clear();

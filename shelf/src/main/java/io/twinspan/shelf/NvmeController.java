@@ -101,6 +101,9 @@ final class NvmeController {
   private int turn;
   private boolean poweredOff;
 
+  /** Whether completions were posted that {@link #signal} has not looked at. */
+  private boolean posted;
+
   NvmeController(Subsystem subsystem, int controllerId, DoorbellKind doorbellKind) {
     this.subsystem = subsystem;
     this.controllerId = controllerId;
@@ -391,18 +394,18 @@ final class NvmeController {
     }
   }
 
-  /** Completes a command whose slot is still reserved. */
+  /** Completes a command whose slot is still reserved; {@link #signal} tells the client. */
   void complete(SubmissionQueue sq, int cid, int status, int result) {
     sq.completionQueue().post(result, sq, cid, status);
+    posted = true;
   }
 
-  /** Completes a command that waited, and tells the client at once. */
+  /** Completes a command that waited; {@link #signal} tells the client. */
   void completeDeferred(SubmissionQueue sq, int cid, int status, int nsid, long lba) {
     if (status != Status.SUCCESS) {
       execution.noteError(sq, cid, status, nsid, lba);
     }
     complete(sq, cid, status, 0);
-    signal();
   }
 
   /** The flush of a shutdown is done. */
@@ -529,8 +532,15 @@ final class NvmeController {
     return execution.run(sq, Math.min(pending, limit));
   }
 
-  /** Raises the vectors of queues with new completions, unless the client is awake and says so. */
-  private void signal() {
+  /**
+   * Raises the vectors of queues with new completions, unless the client is awake and says so: once
+   * for all that a round has completed, as each is a system call and wakes a thread.
+   */
+  void signal() {
+    if (!posted) {
+      return;
+    }
+    posted = false;
     boolean fenced = false;
     for (int id = 0; id < QUEUE_PAIRS; id++) {
       CompletionQueue cq = cqs[id];
@@ -543,7 +553,7 @@ final class NvmeController {
           VarHandle.fullFence(); // completions before the look at what the client has armed
           fenced = true;
         }
-        if (!cq.doorbells().interruptArmed()) {
+        if (!cq.doorbells().takesInterrupt()) {
           continue;
         }
       }

@@ -29,6 +29,7 @@ final class PageDoorbells implements Doorbells {
   @Override
   public void beginCompletions() {
     page.cqHead(0);
+    page.forgetSleeps();
   }
 
   @Override
@@ -43,8 +44,8 @@ final class PageDoorbells implements Doorbells {
   }
 
   @Override
-  public boolean interruptArmed() {
-    return page.interruptArmed();
+  public boolean takesInterrupt() {
+    return page.takesInterrupt();
   }
 
   @Override

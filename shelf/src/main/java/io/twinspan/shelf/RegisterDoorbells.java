@@ -112,7 +112,7 @@ final class RegisterDoorbells implements Doorbells {
 
   /** A client that could say so would have pages. */
   @Override
-  public boolean interruptArmed() {
+  public boolean takesInterrupt() {
     return true;
   }
 

@@ -16,7 +16,7 @@ final class RingEngine implements TransferEngine {
 
   /**
    * How many requests are given to the kernel at a time, so that the disk has some while others are
-   * made ready; each time is a system call.
+   * made ready; each time is a system call. A disk that has none gets the first one at once.
    */
   private static final int BATCH = 4;
 
@@ -24,6 +24,10 @@ final class RingEngine implements TransferEngine {
   private final @Nullable Transfer[] transfers = new @Nullable Transfer[ENTRIES];
   private final @Nullable Fd[] files = new @Nullable Fd[ENTRIES];
   private int begun;
+
+  /** How many the kernel has been given, or will be with the next call, that have not ended. */
+  private int underWay;
+
   private int result;
 
   private RingEngine(IoRing ring) {
@@ -87,7 +91,8 @@ final class RingEngine implements TransferEngine {
       ring.read(file, transfer.vector(), transfer.pieces(), transfer.position(), index);
     }
     begun++;
-    if (begun >= BATCH) {
+    underWay++;
+    if (begun >= BATCH || begun == underWay) {
       var _ = submit(); // what has not gone goes with the next one
     }
   }
@@ -111,6 +116,7 @@ final class RingEngine implements TransferEngine {
       throw new IllegalStateException("io_uring ends transfer " + index + ", which never began");
     }
     transfers[index] = null;
+    underWay--;
     result = ring.result() == transfer.bytes() ? 0 : again(transfer, file);
     return transfer;
   }

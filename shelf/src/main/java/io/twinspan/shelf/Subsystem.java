@@ -158,7 +158,8 @@ final class Subsystem implements AutoCloseable {
   }
 
   /**
-   * Takes the outcome of transfers and flushes that have ended and begins other flushes.
+   * Takes the outcome of transfers and flushes that have ended, tells the clients, and begins other
+   * flushes.
    *
    * @return how much was done
    */
@@ -167,7 +168,16 @@ final class Subsystem implements AutoCloseable {
     for (int i = 0; i < namespaces.size(); i++) {
       work += namespaces.get(i).flushes().poll(deferrals);
     }
-    return work + stateSaves.poll(deferrals) + late.poll(deferrals);
+    work += stateSaves.poll(deferrals) + late.poll(deferrals);
+    signal();
+    return work;
+  }
+
+  /** Tells the clients of what was completed. */
+  void signal() {
+    for (int i = 0; i < controllers.size(); i++) {
+      controllers.get(i).signal();
+    }
   }
 
   /** What is to go wrong. */

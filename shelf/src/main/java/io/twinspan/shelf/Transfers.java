@@ -104,6 +104,7 @@ final class Transfers implements AutoCloseable {
         engine.await();
       }
     }
+    subsystem.signal(); // those whose turn in this round is over, too
   }
 
   @Override

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.twinspan.nvme.AdminOpcode;
 import io.twinspan.nvme.ControllerRegisters;
+import io.twinspan.nvme.DoorbellPage;
 import io.twinspan.nvme.Feature;
 import io.twinspan.nvme.IdentifyCns;
 import io.twinspan.nvme.IdentifyController;
@@ -236,5 +237,42 @@ class NvmeControllerTest extends TwoPortDrive {
     var _ = a.submit(1, read);
     var _ = a.poll();
     assertThat(a.interrupts).hasSize(2);
+  }
+
+  @Test
+  void aClientThatSleepsIsInterruptedOnceForEachOfItsSleeps() {
+    a.enable().createQueues(1, 16);
+    a.controller.clientArmsInterrupts();
+    a.interrupts.clear();
+    DoorbellPage page = a.page(1);
+    SubmissionEntry read =
+        Host.command(NvmOpcode.READ).nsid(1).prp(Host.ADDRESS, 0).blocks(0, 1, 0);
+    for (int sleep = 1; sleep <= 2; sleep++) {
+      page.interruptArmed(true);
+      for (int i = 0; i < 3; i++) {
+        var _ = a.submit(1, read);
+        var _ = a.poll();
+      }
+      assertThat(a.interrupts).hasSize(sleep);
+      page.interruptArmed(false);
+    }
+  }
+
+  @Test
+  void aNewQueuePairsFirstSleepIsNotTakenForTheLastOnes() {
+    a.enable();
+    a.controller.clientArmsInterrupts();
+    SubmissionEntry read =
+        Host.command(NvmOpcode.READ).nsid(1).prp(Host.ADDRESS, 0).blocks(0, 1, 0);
+    for (int client = 1; client <= 2; client++) {
+      a.createQueues(1, 16);
+      a.interrupts.clear();
+      a.page(1).interruptArmed(true);
+      var _ = a.submit(1, read);
+      var _ = a.poll();
+      assertThat(a.interrupts).containsExactly(1);
+      assertThat(a.admin(Host.command(AdminOpcode.DELETE_IO_SQ).cdw(10, 1)).status()).isZero();
+      assertThat(a.admin(Host.command(AdminOpcode.DELETE_IO_CQ).cdw(10, 1)).status()).isZero();
+    }
   }
 }
