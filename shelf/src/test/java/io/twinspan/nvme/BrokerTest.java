@@ -8,6 +8,8 @@ import io.twinspan.concurrent.WakeSource;
 import io.twinspan.linux.Fd;
 import io.twinspan.linux.Poller;
 import io.twinspan.linux.UnixSocket;
+import io.twinspan.shelf.Fault;
+import io.twinspan.shelf.FaultPlan;
 import io.twinspan.shelf.Shelf;
 import io.twinspan.shelf.ShelfOptions;
 import java.lang.foreign.Arena;
@@ -538,6 +540,24 @@ class BrokerTest {
 
       assertThat(client.raw(NvmOpcode.READ, 1, 0, 0, iova, 0))
           .isEqualTo(Status.DATA_TRANSFER_ERROR);
+    }
+  }
+
+  @Test
+  void memoryIsGivenBackOnlyWhenWhatWasUnderWayIsThrough() {
+    assumeFalse(isDirect(), "the drive itself sees to that");
+    try (Client client = new Client();
+        DmaMemory more = DmaMemory.allocate("more", MEMORY_BYTES)) {
+      client.drive.map(more);
+      FaultPlan faults = shelf.drives().getFirst().faults();
+      faults.add(Fault.parse("delay opcode=read delay=300 count=1"));
+      assertThat(client.queue.read(1, 0, 1, more.segment(), 0, 0)).isEqualTo(Status.SUCCESS);
+      await(() -> faults.faults().isEmpty()); // the drive has the command
+
+      client.drive.unmap(more);
+
+      assertThat(client.queue.poll(DEPTH)).isOne();
+      assertThat(client.statuses).containsExactly(Status.SUCCESS);
     }
   }
 
