@@ -39,7 +39,7 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
   /** Bells by queue pair, as long as they have not hung up; under the poller's lock. */
   private final @Nullable Fd[] bells = new @Nullable Fd[MAX_QUEUES + 1];
 
-  private @Nullable Lifeline lifeline;
+  private @Nullable ObituaryThread lifeline;
   private int bellCount;
   private boolean brokerGone;
   private boolean broken;
@@ -86,7 +86,7 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
   /** Has the broker told of this process's death by the page that came with the last answer. */
   synchronized void leaveDeathWord() {
     try (Fd page = connection.takeFds(1).getFirst()) {
-      lifeline = new Lifeline(page);
+      lifeline = new ObituaryThread(page);
     }
   }
 
@@ -229,7 +229,7 @@ final class BrokeredDevice implements QueueDevice, AutoCloseable {
       poller.close();
     }
     connection.close();
-    Lifeline left = lifeline;
+    ObituaryThread left = lifeline;
     if (left != null) {
       lifeline = null;
       left.close();

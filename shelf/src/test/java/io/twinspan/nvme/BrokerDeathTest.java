@@ -115,7 +115,7 @@ class BrokerDeathTest {
     try (Fd page = Memfd.create("word", DeathWord.BYTES);
         Mapping mapping = DeathWord.map(page)) {
       MemorySegment word = DeathWord.in(mapping);
-      try (Lifeline _ = new Lifeline(page)) {
+      try (ObituaryThread _ = new ObituaryThread(page)) {
         while (word.get(JAVA_INT, 0) == 0) {
           Thread.onSpinWait();
         }

@@ -11,8 +11,8 @@ import org.slf4j.LoggerFactory;
  * A thread that does nothing but die with its process: the kernel holds an {@link Obituary} of it
  * for the {@link DeathWord} that the broker made. Any thread may close it.
  */
-final class Lifeline implements AutoCloseable {
-  private static final Logger LOG = LoggerFactory.getLogger(Lifeline.class);
+final class ObituaryThread implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(ObituaryThread.class);
 
   private final Mapping page;
   private final CountDownLatch over = new CountDownLatch(1);
@@ -25,7 +25,7 @@ final class Lifeline implements AutoCloseable {
    * @param memory the broker's page; may be closed afterwards
    * @throws io.twinspan.linux.TwinspanException if it is no such page
    */
-  Lifeline(Fd memory) {
+  ObituaryThread(Fd memory) {
     page = DeathWord.map(memory);
     thread.start();
   }
