@@ -385,6 +385,9 @@ public final class SimulatedDrive implements Drive {
     if (!dead || stalled || commands.isEmpty()) {
       return 0;
     }
+    if (!present) {
+      commands.clear(); // pulled: nothing reaches it any more
+    }
     tick++;
     int work = carryOutDue();
     commands.removeIf(command -> {

@@ -217,6 +217,16 @@ class SimulatedDriveTest {
     assertThat(readByte(b, 3)).isEqualTo(9);
   }
 
+  @Test
+  void aHostThatComesBackDoesNotWaitForADriveThatIsGone() {
+    a.submit(request(WRITE, 3, 9));
+    a.die();
+    a.remove();
+    medium.settleOrphans(1);
+    assertThat(medium.hasOrphans()).isFalse();
+    assertThat(readByte(b, 3)).isZero();
+  }
+
   /** What a drive has answered counts as completed, although a host that hangs does not look. */
   @Test
   void flushCoversWhatAHostThatHangsWasAnswered() {
