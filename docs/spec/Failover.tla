@@ -386,7 +386,7 @@ GiveUp(c) ==
 Claims(c) ==
   LET held == Max(mir[c].epoch, log[c].epoch) IN
   \/ view[c].part = "none" /\ st[c] = "starting"       \* no peer found in time
-  \/ view[c].part = "none" /\ st[Other(c)] = "dead"
+  \/ view[c].part = "none" /\ st[c] = "lost"           \* the owner gives no sign of life
   \/ /\ view[c].part \in {"starting", "lost", "awaiting"}
      /\ IF held = view[c].held THEN c = "a" /\ view[c].part # "awaiting" ELSE held > view[c].held
 

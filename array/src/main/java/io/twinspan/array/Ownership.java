@@ -216,6 +216,7 @@ final class Ownership {
     peer = new ControlMessage.Part(PoolState.STARTING, peer.epoch(), 0);
     peerReady = false;
     visits = false;
+    parts.sign.reset();
     switch (state) {
       case STARTING -> startDeadlineNs = controller.nowNs() + array.startupWaitNs();
       // Once ready the key was registered: if it is gone, the owner has fenced this controller.
@@ -242,6 +243,9 @@ final class Ownership {
     }
     if (validating) {
       validated();
+    }
+    if (givesSigns()) {
+      parts.sign.give(controller.nowNs());
     }
     switch (state) {
       case STARTING -> starting();
@@ -547,10 +551,35 @@ final class Ownership {
     }
   }
 
+  /** Whether nobody is heard of who may be there. */
+  private boolean isBlind() {
+    return !controller.peerKnown() && !controller.peerGone();
+  }
+
+  /** Whether this controller holds the drives, and the peer may wonder whether it hangs. */
+  private boolean givesSigns() {
+    return switch (state) {
+      case OPENING, REPLAYING, SETTLING, OWNER_ALONE -> isBlind();
+      case STARTING,
+          STANDBY,
+          FENCING,
+          AWAITING_LOG,
+          RESYNCING,
+          OWNER_MIRRORED,
+          FROZEN,
+          HANDING_OVER,
+          STOPPING,
+          LOST,
+          STOPPED ->
+          false;
+    };
+  }
+
   void lose(String reason) {
     LOG.warn("pool {}: lost: {}", name, reason);
     transition(PoolState.LOST);
     quiet = false;
+    parts.sign.reset();
     parts.fencing.cancel();
     parts.mirror.end();
     parts.log.become(CommitLog.Mode.HELD);
@@ -573,7 +602,7 @@ final class Ownership {
     boolean mayTake =
         controller.peerKnown()
             ? nobodyOwns() && peer.state() != PoolState.STANDBY && claims()
-            : controller.peerGone();
+            : controller.peerGone() || parts.sign.isMissing(controller.nowNs());
     if (peerOwnsSince()) {
       standBy();
     } else if (mayTake && (holdsLog || !controller.leaving())) {
@@ -602,7 +631,9 @@ final class Ownership {
           case STANDBY, FENCING, FROZEN, LOST, STOPPED -> Long.MAX_VALUE;
         };
     // What is over and still not done waits for something that will report itself.
-    return deadline > controller.nowNs() ? deadline : Long.MAX_VALUE;
+    deadline = deadline > controller.nowNs() ? deadline : Long.MAX_VALUE;
+    boolean blind = givesSigns() || (state == PoolState.LOST && quiet && isBlind());
+    return blind ? Math.min(deadline, parts.sign.dueNs()) : deadline;
   }
 
   private void validated() {

@@ -20,6 +20,7 @@ final class PoolParts {
   final MirrorReplay ownReplay;
 
   final Fencing fencing;
+  final SignOfLife sign;
 
   PoolParts(
       ArrayConfig array,
@@ -56,6 +57,7 @@ final class PoolParts {
     replay = new MirrorReplay(landing, pool, config.index(), array.arrayId());
     ownReplay = new MirrorReplay(config.log(), pool, config.index(), array.arrayId());
     fencing = new Fencing(config.drives(), array.ownKey(), array.peerKey());
+    sign = new SignOfLife(config.drives(), array.ownKey(), array.leaseNs());
   }
 
   int pump(long nowNs) {

@@ -26,8 +26,8 @@ import java.util.Set;
  *  HANDING_OVER     STANDBY (peer serves) · FENCING (refused, or link lost after the close)
  *                   · FROZEN (link lost before it) · OWNER_MIRRORED (took too long) · LOST
  *  STOPPING         STOPPED · LOST
- *  LOST             STANDBY (peer owns) · FENCING (nobody owns, or the peer's process has ended)
- *                   · STOPPED
+ *  LOST             STANDBY (peer owns) · FENCING (nobody owns, or the peer's process has ended, or
+ *                   it gives no sign of life at the drives) · STOPPED
  *  STOPPED          final
  * </pre>
  */

@@ -74,6 +74,11 @@ final class ReservationReports {
     return reports[drive].holder;
   }
 
+  /** Counts changes of this drive's registrations and reservation; 32 bits, without a sign. */
+  long generation(int drive) {
+    return reports[drive].generation;
+  }
+
   /** Whether a key is registered at this drive. */
   boolean isRegistered(int drive, long key) {
     return isRegistered(reports[drive], key);

@@ -98,6 +98,8 @@ final class NvmeDrive implements Drive {
           case FLUSH -> queue.flush(nsid, r);
           case RESERVATION_REGISTER ->
               queue.reservationRegister(nsid, Reservation.REGISTER, false, 0, r.key, r);
+          case RESERVATION_RENEW ->
+              queue.reservationRegister(nsid, Reservation.REPLACE, false, r.key, r.key, r);
           case RESERVATION_UNREGISTER ->
               queue.reservationRegister(nsid, Reservation.UNREGISTER, false, r.key, 0, r);
           case RESERVATION_ACQUIRE -> acquire(r, Reservation.ACQUIRE, 0);
@@ -127,6 +129,7 @@ final class NvmeDrive implements Drive {
 
   private static void copy(ReservationReport report, int count, DriveRequest request) {
     request.holder = 0;
+    request.generation = report.generation() & 0xffff_ffffL;
     request.registrantCount = Math.min(count, request.registrants.length);
     for (int i = 0; i < count; i++) {
       long key = report.key(i);

@@ -14,6 +14,11 @@ public enum DriveOperation {
    */
   RESERVATION_REGISTER,
   /**
+   * Registers {@code key} again, which only changes the generation. A conflict when {@code key} is
+   * not this host's.
+   */
+  RESERVATION_RENEW,
+  /**
    * Removes this host's registration of {@code key}, and with it the reservation if this host holds
    * it. A conflict when {@code key} is not this host's.
    */
@@ -36,8 +41,8 @@ public enum DriveOperation {
    */
   RESERVATION_RELEASE,
   /**
-   * Reports the holder's key into {@link DriveRequest#holder} (0: none) and the registered keys'
-   * number.
+   * Reports the holder's key into {@link DriveRequest#holder} (0: none), the registered keys and
+   * their number, and the generation.
    */
   RESERVATION_REPORT
 }

@@ -38,6 +38,12 @@ public abstract class DriveRequest {
   /** RESERVATION_REPORT: the registered keys; more than fit are left out. */
   public final long[] registrants = new long[8];
 
+  /**
+   * RESERVATION_REPORT: a counter of 32 bits, without a sign, that every registration, renewal and
+   * preemption changes.
+   */
+  public long generation;
+
   /** RESERVATION_REPORT: number of registered keys. */
   public int registrantCount;
 

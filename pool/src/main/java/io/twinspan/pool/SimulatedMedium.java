@@ -42,6 +42,7 @@ public final class SimulatedMedium {
   private int orphans;
   private long holderHost;
   private boolean held;
+  private long generation;
   private long stamp;
   private long capacityBlocks = Long.MAX_VALUE;
   private boolean tearsBlocks = true;
@@ -305,13 +306,18 @@ public final class SimulatedMedium {
     boolean registered = keys.containsKey(hostId) && keys.get(hostId) == request.key;
     return switch (request.operation) {
       case RESERVATION_REGISTER -> {
-        keys.putIfAbsent(hostId, request.key);
+        generation += keys.putIfAbsent(hostId, request.key) == null ? 1 : 0;
         yield keys.get(hostId) == request.key ? Drive.OK : Drive.RESERVATION_CONFLICT;
       }
       case RESERVATION_REPORT -> report(request);
+      case RESERVATION_RENEW -> {
+        generation += registered ? 1 : 0;
+        yield registered ? Drive.OK : Drive.RESERVATION_CONFLICT;
+      }
       case RESERVATION_UNREGISTER -> {
         if (registered) {
           keys.remove(hostId);
+          generation++;
           held &= holderHost != hostId;
         }
         yield registered ? Drive.OK : Drive.RESERVATION_CONFLICT;
@@ -339,6 +345,7 @@ public final class SimulatedMedium {
     if (!keys.containsValue(otherKey)) {
       return Drive.RESERVATION_CONFLICT;
     }
+    generation++;
     boolean takes = held && keys.getOrDefault(holderHost, 0L) == otherKey;
     for (SimulatedDrive port : ports) {
       if (port.hostId() != hostId && keys.getOrDefault(port.hostId(), 0L) == otherKey) {
@@ -351,6 +358,7 @@ public final class SimulatedMedium {
 
   private int report(DriveRequest request) {
     request.holder = held ? keys.getOrDefault(holderHost, 0L) : 0;
+    request.generation = generation;
     request.registrantCount = Math.min(keys.size(), request.registrants.length);
     int index = 0;
     for (Long key : keys.values()) {
