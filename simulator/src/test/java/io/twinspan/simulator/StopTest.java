@@ -4,40 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.twinspan.array.HostStatus;
 import io.twinspan.array.PoolState;
-import io.twinspan.pool.Drive;
-import io.twinspan.pool.DriveOperation;
-import io.twinspan.pool.DriveRequest;
-import io.twinspan.pool.SimulatedDrive;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** What a controller that is told to stop must not leave behind, nor take with it. */
-class StopTest {
-  static {
-    QuietLogs.set();
-  }
-
-  private static final int BLOCK = Drive.BLOCK_BYTES;
+class StopTest extends TwoControllers {
   private static final long B_KEY = 0x1B;
-
-  private SimulatedArray array;
-  private SimulatedArray.Node a;
-  private SimulatedArray.Node b;
-  private int volume;
-
-  @BeforeEach
-  void start() {
-    array = new SimulatedArray(7);
-    array.givebackDelayNs = Long.MAX_VALUE / 4;
-    array.started();
-    a = array.a;
-    b = array.b;
-    volume = array.createVolume(a, 0, "v", 64);
-    array.done(array.write(a, volume, 0, BLOCK, 1));
-    array.run(200);
-  }
 
   @Test
   void stopThatTakesLongKeepsWhatOnlyTheLogsHold() {
@@ -140,30 +113,7 @@ class StopTest {
 
   /** Whether all drives are reserved for a controller. */
   private boolean holds(long key) {
-    boolean all = true;
-    for (SimulatedDrive drive : array.b.drives.getFirst()) {
-      Report report = new Report();
-      SimulatedDrive observer = drive.medium().port(0xFF);
-      observer.submit(report);
-      while (!report.answered) {
-        observer.doWork();
-      }
-      all &= report.holder == key;
-    }
-    return all;
-  }
-
-  private static final class Report extends DriveRequest {
-    boolean answered;
-
-    Report() {
-      operation = DriveOperation.RESERVATION_REPORT;
-    }
-
-    @Override
-    public void completed(int status) {
-      answered = true;
-    }
+    return b.drives.getFirst().stream().allMatch(drive -> new Report(drive).holder == key);
   }
 
   /**
