@@ -179,14 +179,16 @@ class RecoveryTest {
   void aJournalIsReadOnceIfDrivesStayedPowered() {
     long[] reads = new long[2];
     for (int i = 0; i < 2; i++) {
-      PoolRig rig = withJournal(4, 250, 0, 5);
+      PoolRig rig = withJournal(4, 249, 0, 5);
+      rig.flush(); // what is stable is not looked for after a loss of power
+      rig.writeTags(rig.pool.volumes().getFirst().id(), 249 % 100, 1, 1000 + 249);
       rig.controllerDies();
       rig.drives.forEach(drive -> drive.maxTransferBlocks(8));
       assertThat(rig.open(i == 0)).isEqualTo(PoolStatus.OK);
       reads[i] = reads(rig);
       assertHasAll(rig, 250);
     }
-    assertThat(reads[0]).isLessThan(reads[1] / 2);
+    assertThat(reads[0]).isLessThan(reads[1] * 3 / 4); // the ends of both halves are asked of all
   }
 
   @Test
@@ -198,6 +200,22 @@ class RecoveryTest {
         rig.controllerDies();
         assertThat(rig.open(true)).isEqualTo(PoolStatus.OK);
         assertHasAll(rig, 200);
+      }
+    }
+  }
+
+  /** With its power a drive may have lost any batch that was not flushed, and kept later ones. */
+  @Test
+  void batchesThatADriveLostWithItsPowerAreGivenToIt() {
+    for (int drive = 0; drive < 3; drive++) {
+      for (int block : new int[] {0, 60, 120, 199}) {
+        PoolRig rig = withJournal(3, 200, 0, 5);
+        rig.flush(); // else batches would end where the data does
+        spoilJournal(rig, drive, block);
+        rig.controllerDies();
+        assertThat(rig.open(false)).isEqualTo(PoolStatus.OK);
+        assertHasAll(rig, 200);
+        assertJournalsAreTheSame(rig, 201);
       }
     }
   }
